@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "schemas/arena.h"
+#include "schemas/cell.h"
+#include "schemas/position.h"
+#include "schemas/table_schema.h"
+
+namespace rowferry {
+
+/// How a Begin…Commit relates to the leader's own transactions.
+enum class Boundary : std::uint8_t {
+    exact,   ///< One leader transaction.
+    merged,  ///< Several leader transactions in one, cut at a commit boundary.
+};
+
+struct Begin {
+    /// A place strictly before the transaction's position and at or after the position of the one before it.
+    /// PostgreSQL: where the commit record starts (pgoutput's final_lsn). SQLite triggers: the position reached before.
+    Position after;
+    std::uint32_t xid = 0;  ///< 0 where the capture method knows none.
+    Boundary boundary = Boundary::exact;
+};
+
+enum class Operation : std::uint8_t { insert, update, remove };
+
+/// One row-level change. Images are as wide as table->columns and in that order.
+struct Change {
+    const TableSchema* table = nullptr;  ///< Kept alive by the batch.
+    Operation operation = Operation::insert;
+    /// Update and remove: the row before. Identity columns are sent, the others are sent or absent. Empty for an insert, and for an
+    /// update that left the identity as it was and sent no old image: then the identity is that of `after`.
+    std::span<const Cell> before;
+    std::span<const Cell> after;  ///< Insert and update; cells may be unchanged in an update. Empty for a remove.
+};
+
+struct Truncate {
+    std::span<const TableSchema* const> tables;  ///< One statement of the leader; cascaded tables are listed.
+    bool cascade = false;
+    bool restart_identity = false;
+};
+
+struct Commit {
+    Position position;
+    std::int64_t time_us = 0;     ///< The leader's clock, µs since 1970-01-01 UTC; 0 where unknown.
+    std::string_view resume;      ///< Source-private, kept by the checkpoint only. In the arena.
+};
+
+/// The leader has nothing for this stream up to here. Only between transactions.
+struct Idle {
+    Position position;
+};
+
+using Event = std::variant<Begin, Change, Truncate, Commit, Idle>;
+
+/// What crosses every seam: events in commit order whose cells are views into the batch's own arena. A transaction may
+/// span many batches and a batch may hold many transactions. Filled by one thread, immutable after hand-over, recycled.
+class Batch {
+public:
+    Batch() = default;
+    Batch(Batch&&) noexcept = default;
+    Batch& operator=(Batch&&) noexcept = default;
+
+    [[nodiscard]] Arena& arena() noexcept { return arena_; }
+    [[nodiscard]] std::span<const Event> events() const noexcept { return events_; }
+    [[nodiscard]] bool empty() const noexcept { return events_.empty(); }
+    /// Memory that the batch holds for its content: arena and events. The queue and the groups are bounded by it.
+    [[nodiscard]] std::size_t size_bytes() const noexcept { return arena_.used() + events_.size() * sizeof(Event); }
+
+    void add(const Event& event) { events_.push_back(event); }
+    /// Replaces the last event when it is an Idle as well, so that keepalives do not pile up.
+    void add_idle(Position position);
+
+    /// Keeps `table` alive as long as the batch's content and returns a plain pointer for its changes.
+    const TableSchema* keep(const TablePtr& table);
+
+    void clear() noexcept;
+
+private:
+    Arena arena_;
+    std::vector<Event> events_;
+    std::vector<TablePtr> tables_;
+};
+
+}  // namespace rowferry

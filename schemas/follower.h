@@ -1,0 +1,78 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "schemas/checkpoint.h"
+#include "schemas/leader.h"
+#include "schemas/sink.h"
+
+namespace rowferry {
+
+enum class OnExisting : std::uint8_t { refuse, truncate };
+
+struct FollowerOptions {
+    OnExisting on_existing = OnExisting::refuse;
+    bool fire_triggers = false;    ///< SQLite: user triggers on the follower's tables are accepted.
+};
+
+/// Rows on their way into one table during the copy. Writes are durable at the latest when the copy is finished.
+class CopyTarget {
+public:
+    virtual ~CopyTarget() = default;
+    /// Loads the inserts of a batch, all of one table. The batch need not outlive the call.
+    virtual void write(std::span<const Event> rows) = 0;
+    /// The table is complete.
+    virtual void finish() = 0;
+};
+
+/// A follower database. One thread. The same object serves the copy and, after it, opens the sink.
+/// Errors: RetryableError, RefusedError (nothing was written), HaltError.
+class Follower {
+public:
+    virtual ~Follower() = default;
+
+    [[nodiscard]] virtual Engine engine() const = 0;
+    /// For messages: host, port and database or path, without secrets.
+    [[nodiscard]] virtual std::string describe() const = 0;
+
+    /// Opens the database, to find out early that it cannot be. SQLite: creates the file (WAL mode) when `create` and it is missing.
+    virtual void open(bool create) = 0;
+    /// Is this the same database as `leader`? PostgreSQL: system identifier and database; SQLite: device and inode.
+    virtual bool is_same_database(Leader& leader) = 0;
+
+    /// Takes the stream's lock until destruction. Throws RefusedError that says who holds it where that is known.
+    virtual void lock(const std::string& stream) = 0;
+    /// Every checkpoint in this database, or that of one stream, without creating anything. Needs open(). Throws HaltError for a newer layout.
+    virtual std::vector<Checkpoint> load_checkpoints() = 0;
+    std::optional<Checkpoint> load_checkpoint(const std::string& stream);
+
+    /// Can these tables be copied into this database? Existing tables: shape, rows (refused unless on_existing truncate or the
+    /// same stream's own unfinished copy), user triggers, rights. Writes nothing. Throws RefusedError; returns notes for the log (one line
+    /// each: what is not an identity mapping).
+    virtual std::vector<std::string> check_tables(const std::vector<TablePtr>& tables, const FollowerOptions& options,
+                                                  const Checkpoint* unfinished) = 0;
+
+    /// Writes the checkpoint in state `copying`, makes missing tables, empties existing ones. Tables are never dropped.
+    virtual void start_copy(const Checkpoint& initial, const std::vector<TablePtr>& tables, const FollowerOptions& options) = 0;
+    /// For `clone`: the same in one transaction that finish_clone() commits, and without checkpoint tables.
+    virtual void start_clone(const std::vector<TablePtr>& tables, const FollowerOptions& options) = 0;
+    /// Between start_copy/start_clone and finish_*; one table at a time.
+    virtual std::unique_ptr<CopyTarget> copy_into(const TablePtr& table) = 0;
+    /// Primes the auto-number of a column so that the follower's own next value would be `next`.
+    virtual void set_next_number(const TablePtr& table, std::uint16_t column, std::int64_t next) = 0;
+    /// Unique constraints, indexes, foreign keys; then, in the transaction of the last of them, the checkpoint `ready`.
+    virtual void finish_copy(const Checkpoint& ready, const std::vector<TablePtr>& tables) = 0;
+    virtual void finish_clone(const std::vector<TablePtr>& tables) = 0;
+
+    /// The sink that continues from `checkpoint` (state ready). Verifies that the tables still fit.
+    virtual std::unique_ptr<Sink> open_sink(const Checkpoint& checkpoint, const FollowerOptions& options) = 0;
+
+    /// Removes checkpoint and table states of one stream or all, and the helper tables with the last. Returns one line per removed object.
+    virtual std::vector<std::string> drop(const std::optional<std::string>& stream, bool dry_run) = 0;
+};
+
+}  // namespace rowferry

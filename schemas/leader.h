@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "schemas/checkpoint.h"
+#include "schemas/selection.h"
+#include "schemas/source.h"
+
+namespace rowferry {
+
+/// What to do with PostgreSQL tables that have no replica identity.
+enum class KeylessMode : std::uint8_t { refuse, full, insert };
+
+/// What a stream asks of its leader.
+struct StreamRequest {
+    std::string stream;
+    std::string follower_id;
+    TableSelection selection;
+    KeylessMode keyless = KeylessMode::refuse;
+    bool exact_replace = false;       ///< SQLite: BEFORE triggers that log what REPLACE removes.
+    bool partition_roots = false;     ///< PostgreSQL: partitioned tables through their root instead of leaf by leaf.
+};
+
+/// A consistent view of the leader at one position. Holds a transaction or a copy on the leader until it is destroyed.
+/// One thread. Errors: RetryableError (the whole snapshot has to start again), HaltError.
+class Snapshot {
+public:
+    virtual ~Snapshot() = default;
+    /// Changes at or below this position are in the snapshot, all others are not.
+    [[nodiscard]] virtual Position position() const = 0;
+    [[nodiscard]] virtual std::string resume() const { return {}; }
+    /// The tables as they are in this snapshot; SQLite: with profiles.
+    [[nodiscard]] virtual std::vector<TablePtr> tables() const = 0;
+    /// About how many rows, for progress; nothing where unknown.
+    [[nodiscard]] virtual std::optional<std::uint64_t> estimated_rows(const TableSchema& table) = 0;
+    /// Begins with the rows of `table` (one of tables()).
+    virtual void open_table(const TablePtr& table) = 0;
+    /// Appends rows as inserts to `batch` until its size reaches `budget` bytes. False once the table is at its end.
+    virtual bool read_rows(Batch& batch, std::size_t budget) = 0;
+    /// Auto-number state (sequence or sqlite_sequence) of a column with auto_number: the next value the leader would give, or
+    /// nothing when it cannot be told.
+    [[nodiscard]] virtual std::optional<std::int64_t> next_number(const TableSchema& table, std::uint16_t column) = 0;
+};
+
+/// A leader with one capture method. Opens connections when it needs them; cheap to make. One thread.
+/// Errors: RetryableError, RefusedError (nothing was written), HaltError.
+class Leader {
+public:
+    virtual ~Leader() = default;
+
+    [[nodiscard]] virtual Engine engine() const = 0;
+    [[nodiscard]] virtual CaptureMethod capture() const = 0;
+    [[nodiscard]] virtual PositionKind position_kind() const = 0;
+    /// For messages: host, port and database or path, without secrets.
+    [[nodiscard]] virtual std::string describe() const = 0;
+
+    /// Who this is. A SQLite leader that was never used has an empty `system` until start().
+    virtual LeaderIdentity identify() = 0;
+    /// Where the leader's log is now.
+    virtual Position current_position() = 0;
+
+    /// The tables the request selects, in their present shape. Throws RefusedError when a pattern matches nothing, or nothing is selected.
+    virtual std::vector<TablePtr> select_tables(const StreamRequest& request) = 0;
+    /// Everything that can be found wrong before the first write: settings, rights, tables without identity, another follower's
+    /// stream of the same name, a `copying` database. Throws RefusedError.
+    virtual void check(const StreamRequest& request, const std::vector<TablePtr>& tables) = 0;
+
+    /// Installs capture for the stream (removing what an unfinished earlier start of the same follower left) and returns the snapshot
+    /// from whose position follow() will continue.
+    virtual std::unique_ptr<Snapshot> start(const StreamRequest& request) = 0;
+    /// A snapshot without capture; leaves nothing behind.
+    virtual std::unique_ptr<Snapshot> snapshot(const StreamRequest& request) = 0;
+
+    /// Continues a stream after checkpoint.position. Verifies identity, timeline, `acked` and tail against the checkpoint; a
+    /// gap is a HaltError that names it and the way out.
+    virtual std::unique_ptr<Source> follow(const StreamRequest& request, const Checkpoint& checkpoint) = 0;
+
+    /// Writes a marker to the leader's log and returns a position at or after everything committed before the call. The stream
+    /// reaches that position also when nothing else happens.
+    virtual Position mark(const StreamRequest& request) = 0;
+
+    /// Whether the stream, when its follower is at `position`, has everything the leader committed for it.
+    virtual bool caught_up(const StreamRequest& request, const Checkpoint& checkpoint) = 0;
+
+    /// Removes what the stream made on the leader; with no name, every stream's. Returns one line per removed object.
+    /// An active slot is a RefusedError. `dry_run` refuses the same but removes nothing.
+    virtual std::vector<std::string> drop(const std::optional<std::string>& stream, bool dry_run) = 0;
+};
+
+}  // namespace rowferry

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "schemas/batch.h"
+
+namespace rowferry {
+
+/// Where a group of leader transactions ends, and what its checkpoint says. Views live during the call.
+struct CheckpointAdvance {
+    Position position;            ///< New position; `acked` is set to the same, as it is reported only after the commit.
+    std::string_view resume;
+    std::int64_t commit_time_us = 0;  ///< 0 leaves the stored one.
+    bool keep_resume = false;     ///< Idle progress: the stored resume blob stays.
+};
+
+/// Makes events durable on a follower together with the position they reach. Owned and called by one thread, the applier.
+/// Errors: RetryableError when the follower went away (the caller opens a new sink and reads the checkpoint again, which is also the
+/// answer after a commit whose outcome is unknown); HaltError for conflicts, values that do not fit, and a checkpoint that somebody
+/// else moved. After an error only rollback() and destruction are allowed.
+class Sink {
+public:
+    virtual ~Sink() = default;
+
+    /// Applies the events in order inside the open follower transaction, and opens one if there is none. The events are a
+    /// contiguous part of one batch, which need not outlive the call. Begin, Commit and Idle change no rows; they give errors their place.
+    virtual void apply(std::span<const Event> events) = 0;
+
+    /// Ends the group: writes the checkpoint (compare-and-set on the old position and term) and commits. Durable on return.
+    /// Works without a preceding apply() too (idle progress).
+    virtual void commit(const CheckpointAdvance& advance) = 0;
+
+    /// Takes the open group back. Never throws; does nothing without one.
+    virtual void rollback() noexcept = 0;
+
+    /// Rows that an insert or update had to displace because the leader's capture does not see REPLACE; since the sink was opened.
+    [[nodiscard]] virtual std::uint64_t replaced_rows() const { return 0; }
+};
+
+}  // namespace rowferry

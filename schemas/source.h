@@ -1,0 +1,31 @@
+#pragma once
+
+#include <chrono>
+
+#include "schemas/batch.h"
+
+namespace rowferry {
+
+/// Yields a leader's committed transactions in commit order, whole ones only, beginning after the position it was opened at.
+/// Owned and called by one thread, the reader. Errors: RetryableError when the leader went away, HaltError for a gap, another
+/// history, a changed shape; after either the source is only good for destruction.
+class Source {
+public:
+    virtual ~Source() = default;
+
+    /// Appends events to `batch` until its size reaches `budget` bytes or the leader has nothing more right now. Blocks at most
+    /// `wait` for the first event; may return with an empty batch. A transaction may go on in the next batch.
+    /// Also does whatever keeps the connection alive.
+    virtual void read(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) = 0;
+
+    /// Everything up to `durable` is on the follower and survives a crash, and the follower's checkpoint says so: the leader may
+    /// be told, now or when it is cheap. Never goes back. Called between reads, and while the queue has no room instead of
+    /// reading, at least once a second: sends due feedback and answers keepalives.
+    virtual void report(Position durable) = 0;
+
+    /// True when somebody on the leader waits for our acknowledgement (synchronous replication): idle positions are then
+    /// made durable at once instead of once a second.
+    [[nodiscard]] virtual bool leader_waits_for_us() const { return false; }
+};
+
+}  // namespace rowferry

@@ -1,0 +1,61 @@
+#include "schemas/table_schema.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "schemas/error.h"
+#include "schemas/identifier.h"
+
+namespace rowferry {
+namespace {
+using Json = nlohmann::json;
+}
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TableName, schema, name)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ColumnProfile, integers, reals, texts, blobs, only_zero_or_one, only_dates, only_times, only_timestamps,
+                                   only_zoned_timestamps, only_uuids, only_json, only_numbers)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ColumnSchema, name, type, type_oid, type_modifier, value_class, not_null, autoincrement, auto_number,
+                                   collation, base_type, enum_labels, profile)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(UniqueKey, name, columns)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(IndexSchema, name, unique, constraint, columns, descending, collations)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ForeignKey, name, columns, parent, parent_columns, on_update, on_delete, deferrable, initially_deferred)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TableSchema, engine, name, leader_id, columns, primary_key, identity, unique_keys, indexes, foreign_keys,
+                                   not_carried, insert_only, without_rowid, strict)
+
+std::string to_string(const TableName& name) { return printable(name.schema + "." + name.name, 200); }
+
+std::optional<std::uint16_t> TableSchema::column_index(const std::string& column) const {
+    const auto found = std::find_if(columns.begin(), columns.end(), [&](const ColumnSchema& c) { return c.name == column; });
+    if (found == columns.end()) return std::nullopt;
+    return static_cast<std::uint16_t>(found - columns.begin());
+}
+
+bool TableSchema::in_identity(std::uint16_t column) const { return std::find(identity.begin(), identity.end(), column) != identity.end(); }
+
+std::string to_json(const TableSchema& table) {
+    // SQLite names may hold any bytes; a checkpoint that cannot keep one exactly must not be written.
+    try {
+        return Json(table).dump();
+    } catch (const Json::exception&) {
+        throw HaltError{fmt::format("{}: a name in this table is not valid UTF-8", to_string(table.name))};
+    }
+}
+
+TableSchema table_from_json(const std::string& json) {
+    try {
+        return Json::parse(json).get<TableSchema>();
+    } catch (const Json::exception& error) {
+        throw HaltError{fmt::format("the checkpoint holds a table shape that this version cannot read: {}", printable(error.what()))};
+    }
+}
+
+std::string describe_columns(const TableSchema& table) {
+    std::string text;
+    for (const ColumnSchema& column : table.columns)
+        text += fmt::format("{}{}{}{}", text.empty() ? "" : ", ", printable(column.name, 80), column.type.empty() ? "" : " ", printable(column.type, 80));
+    return text;
+}
+
+}  // namespace rowferry

@@ -1,0 +1,146 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "schemas/identity.h"
+
+namespace rowferry {
+
+/// A table of the leader. On SQLite the schema is always `main`.
+struct TableName {
+    std::string schema;
+    std::string name;
+    friend auto operator<=>(const TableName&, const TableName&) = default;
+};
+/// `schema.name` for messages, control characters escaped.
+[[nodiscard]] std::string to_string(const TableName& name);
+
+/// What the values of a column mean, whatever the engine calls the type. Resolved once when the schema is read:
+/// on PostgreSQL from the (base) type, on SQLite from the declared type and, where it matters, the profile.
+enum class ValueClass : std::uint8_t {
+    integer,      ///< PostgreSQL int2 int4 int8 oid.
+    boolean,
+    real,         ///< float4, float8.
+    numeric,
+    text,         ///< text, varchar, name, xml, bpchar.
+    bytes,        ///< bytea, BLOB.
+    date,
+    time,
+    timestamp,
+    timestamptz,
+    uuid,
+    json,         ///< json, jsonb.
+    other,        ///< Any other PostgreSQL type: carried in its text form.
+    any,          ///< SQLite only: a column without a type, or whose values are of several storage classes.
+};
+
+/// What a SQLite leader's column holds when the snapshot begins: which storage classes and shapes occur.
+/// Collected in the snapshot's own read transaction. On PostgreSQL leaders it stays empty.
+struct ColumnProfile {
+    bool integers = false;
+    bool reals = false;
+    bool texts = false;
+    bool blobs = false;
+    bool only_zero_or_one = true;      ///< All integers seen are 0 or 1.
+    bool only_dates = true;            ///< All texts seen are `YYYY-MM-DD` and valid dates.
+    bool only_times = true;            ///< All texts seen are `HH:MM[:SS[.ffffff]]`.
+    bool only_timestamps = true;       ///< All texts seen are `YYYY-MM-DD[ T]HH:MM[:SS[.f…]]` without a zone.
+    bool only_zoned_timestamps = true; ///< The same, each with `Z` or `±HH:MM`.
+    bool only_uuids = true;            ///< All texts seen are canonical UUIDs.
+    bool only_json = true;             ///< All texts seen are valid JSON.
+    bool only_numbers = true;          ///< All texts seen are decimal numbers.
+    friend bool operator==(const ColumnProfile&, const ColumnProfile&) = default;
+};
+
+/// Reads as one line in DDL: how the database gives a column its next value.
+enum class AutoNumber : std::uint8_t {
+    none,
+    by_default,  ///< PostgreSQL identity BY DEFAULT or serial; SQLite INTEGER PRIMARY KEY (with or without AUTOINCREMENT).
+    always,      ///< PostgreSQL GENERATED ALWAYS AS IDENTITY.
+};
+
+struct ColumnSchema {
+    std::string name;
+    std::string type;                 ///< PostgreSQL: format_type() of the column. SQLite: the declared type, may be empty.
+    std::uint32_t type_oid = 0;       ///< PostgreSQL: atttypid. SQLite: 0.
+    std::int32_t type_modifier = -1;  ///< PostgreSQL: atttypmod.
+    ValueClass value_class = ValueClass::other;
+    bool not_null = false;
+    bool autoincrement = false;       ///< SQLite AUTOINCREMENT.
+    AutoNumber auto_number = AutoNumber::none;
+    std::string collation;            ///< SQLite: BINARY, NOCASE, RTRIM, or another. PostgreSQL: empty.
+    std::string base_type;            ///< PostgreSQL: format_type() below all domains; equals `type` otherwise.
+    std::vector<std::string> enum_labels;  ///< PostgreSQL enums: labels in order; empty otherwise.
+    ColumnProfile profile;
+    friend bool operator==(const ColumnSchema&, const ColumnSchema&) = default;
+};
+
+using ColumnIndexes = std::vector<std::uint16_t>;  ///< Indexes into TableSchema::columns.
+
+struct UniqueKey {
+    std::string name;
+    ColumnIndexes columns;
+    friend bool operator==(const UniqueKey&, const UniqueKey&) = default;
+};
+
+/// A plain index over columns (no expression, no predicate); others are listed in TableSchema::not_carried.
+struct IndexSchema {
+    std::string name;
+    bool unique = false;
+    bool constraint = false;            ///< Backs a UNIQUE constraint of the table.
+    ColumnIndexes columns;
+    std::vector<bool> descending;       ///< One per column.
+    std::vector<std::string> collations;  ///< SQLite: one per column.
+    friend bool operator==(const IndexSchema&, const IndexSchema&) = default;
+};
+
+struct ForeignKey {
+    std::string name;                  ///< Empty on SQLite.
+    ColumnIndexes columns;
+    TableName parent;
+    std::vector<std::string> parent_columns;  ///< Empty: the parent's primary key.
+    std::string on_update = "NO ACTION";      ///< NO ACTION, RESTRICT, CASCADE, SET NULL, SET DEFAULT.
+    std::string on_delete = "NO ACTION";
+    bool deferrable = false;
+    bool initially_deferred = false;
+    friend bool operator==(const ForeignKey&, const ForeignKey&) = default;
+};
+
+/// The shape of one leader table at one position. Immutable once shared; streams and appliers hold it by shared_ptr.
+struct TableSchema {
+    Engine engine = Engine::postgresql;
+    TableName name;
+    std::uint32_t leader_id = 0;         ///< PostgreSQL: pg_class.oid. SQLite: table number in the change table, 0 before capture.
+    std::vector<ColumnSchema> columns;   ///< The columns the stream carries, in the leader's order. Generated ones are not here.
+    ColumnIndexes primary_key;           ///< In key order; empty without one.
+    /// Columns that identify a row in updates and deletes, in column order. Empty: the whole row does (keyless).
+    ColumnIndexes identity;
+    std::vector<UniqueKey> unique_keys;  ///< Every unique key whose conflicts matter, primary key included.
+    std::vector<IndexSchema> indexes;
+    std::vector<ForeignKey> foreign_keys;
+    std::vector<std::string> not_carried;  ///< One line each, what the follower will not get, for the log.
+    bool insert_only = false;            ///< Published for inserts only (`--keyless insert`).
+    bool without_rowid = false;          ///< SQLite.
+    bool strict = false;                 ///< SQLite.
+
+    [[nodiscard]] std::optional<std::uint16_t> column_index(const std::string& column) const;
+    [[nodiscard]] bool in_identity(std::uint16_t column) const;
+    friend bool operator==(const TableSchema&, const TableSchema&) = default;
+};
+
+using TablePtr = std::shared_ptr<const TableSchema>;
+
+/// The shape in a form that a checkpoint keeps and reads again: JSON, one line.
+[[nodiscard]] std::string to_json(const TableSchema& table);
+/// Throws HaltError: the text comes from a checkpoint.
+[[nodiscard]] TableSchema table_from_json(const std::string& json);
+
+/// `id integer, name text`: for messages about two shapes that differ.
+[[nodiscard]] std::string describe_columns(const TableSchema& table);
+
+}  // namespace rowferry
