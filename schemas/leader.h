@@ -23,6 +23,7 @@ struct StreamRequest {
     KeylessMode keyless = KeylessMode::refuse;
     bool exact_replace = false;       ///< SQLite: BEFORE triggers that log what REPLACE removes.
     bool partition_roots = false;     ///< PostgreSQL: partitioned tables through their root instead of leaf by leaf.
+    bool need_profiles = false;       ///< SQLite: the follower needs to know what the columns hold (ColumnProfile).
 };
 
 /// A consistent view of the leader at one position. Holds a transaction or a copy on the leader until it is destroyed.

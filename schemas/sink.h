@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "schemas/batch.h"
+#include "schemas/identity.h"
 
 namespace rowferry {
 
@@ -13,6 +14,7 @@ struct CheckpointAdvance {
     std::string_view resume;
     std::int64_t commit_time_us = 0;  ///< 0 leaves the stored one.
     bool keep_resume = false;     ///< Idle progress: the stored resume blob stays.
+    const LeaderIdentity* leader = nullptr;  ///< Set when the leader's identity moved on (a later timeline): stored as well.
 };
 
 /// Makes events durable on a follower together with the position they reach. Owned and called by one thread, the applier.

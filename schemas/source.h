@@ -23,6 +23,13 @@ public:
     /// reading, at least once a second: sends due feedback and answers keepalives.
     virtual void report(Position durable) = 0;
 
+    /// Before the first read: a read that would wait returns early while `fd` is readable, so that a fresh durable position is
+    /// reported at once. Sources that gain nothing from it ignore it.
+    virtual void wake_on([[maybe_unused]] int fd) {}
+
+    /// Before the first read: a merged transaction must not span this position if it can be cut there (see Boundary).
+    virtual void cut_at([[maybe_unused]] Position fence) {}
+
     /// True when somebody on the leader waits for our acknowledgement (synchronous replication): idle positions are then
     /// made durable at once instead of once a second.
     [[nodiscard]] virtual bool leader_waits_for_us() const { return false; }

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "schemas/checkpoint.h"
+#include "schemas/sink.h"
+
+namespace rowferry {
+
+/// How large a follower transaction may grow before it is committed at the next end of a leader transaction. While the queue is empty a
+/// group is committed at once, so that grouping costs no latency.
+struct GroupLimits {
+    std::size_t events = 20'000;
+    std::size_t bytes = 8 * 1024 * 1024;
+    std::chrono::milliseconds time{200};
+};
+
+/// Turns batches into follower transactions: groups of whole leader transactions, each with the checkpoint they reach. Pure logic over a
+/// Sink; the clock comes in with each call. One thread, the applier.
+///
+/// States, none of which is durable (after a crash the checkpoint alone speaks):
+///   idle        nothing open in the follower
+///   grouped     whole leader transactions are applied, not committed: `complete_` says how far
+///   inside      a leader transaction is partly applied (it spans batches)
+/// A leader transaction that does not end in its batch begins a group of its own: what is complete before it is committed first.
+class ApplyLoop {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    /// `fence`: stop after exactly this position. `on_commit` is called after each durable commit.
+    ApplyLoop(Sink& sink, Position start, std::optional<Position> fence, GroupLimits limits,
+              std::function<void(Position, std::int64_t commit_time_us)> on_commit);
+
+    /// Applies a batch. `more_waiting`: another batch is in the queue already. True once the fence is reached; the rest of the batch is dropped.
+    bool apply(const Batch& batch, bool more_waiting, Clock::time_point now);
+
+    /// Makes an idle position durable when that is due. Call between batches and when none comes. True once the fence is reached.
+    bool settle(Clock::time_point now);
+
+    /// Idle positions become durable this long after the last one did: one second, or at once when the leader waits for us.
+    void set_idle_interval(std::chrono::milliseconds interval) { idle_interval_ = interval; }
+    /// How long settle() may wait for its next call.
+    [[nodiscard]] std::chrono::milliseconds next_settle(Clock::time_point now) const;
+    [[nodiscard]] Position committed() const { return committed_; }
+
+    /// A later timeline of the same leader, to be stored with the next commit.
+    void set_leader(LeaderIdentity leader) { leader_ = std::move(leader); }
+
+private:
+    [[nodiscard]] bool fence_before(const Begin& begin) const;
+    void hand_over(std::span<const Event> events, std::size_t bytes);
+    void commit(Clock::time_point now);
+    bool finish_at_fence(Clock::time_point now);
+    [[nodiscard]] bool group_is_full(Clock::time_point now) const;
+
+    struct Complete {
+        Position position;
+        std::string resume;
+        std::int64_t time_us = 0;
+        bool has_resume = false;
+    };
+
+    Sink& sink_;
+    std::optional<Position> fence_;
+    GroupLimits limits_;
+    std::function<void(Position, std::int64_t)> on_commit_;
+    std::optional<LeaderIdentity> leader_;
+
+    Position committed_;                ///< Durable on the follower.
+    std::optional<Complete> complete_;  ///< Whole transactions applied or idle positions seen, not committed.
+    bool rows_open_ = false;            ///< The sink has an open transaction.
+    bool inside_ = false;               ///< Between Begin and Commit.
+    std::size_t group_events_ = 0;
+    std::size_t group_bytes_ = 0;
+    Clock::time_point group_start_;
+    Clock::time_point last_idle_commit_{};
+    std::chrono::milliseconds idle_interval_{1000};
+};
+
+}  // namespace rowferry

@@ -1,0 +1,71 @@
+#include "replication/batch_queue.h"
+
+namespace rowferry {
+namespace {
+// One being filled, one being applied, the rest for queues of small batches.
+constexpr std::size_t kKeptBatches = 16;
+}  // namespace
+
+BatchPtr BatchQueue::take_empty() {
+    const std::lock_guard lock{mutex_};
+    if (empty_.empty()) return std::make_unique<Batch>();
+    BatchPtr batch = std::move(empty_.back());
+    empty_.pop_back();
+    return batch;
+}
+
+bool BatchQueue::push(BatchPtr& batch, std::chrono::milliseconds wait) {
+    const std::size_t size = batch->size_bytes();
+    std::unique_lock lock{mutex_};
+    const bool fits = room_.wait_for(lock, wait, [&] { return cancelled_ || queue_.empty() || bytes_ + size <= max_bytes_; });
+    if (!fits || cancelled_) return false;
+    bytes_ += size;
+    queue_.push_back(std::move(batch));
+    filled_.notify_one();
+    return true;
+}
+
+void BatchQueue::close(std::exception_ptr cause) {
+    const std::lock_guard lock{mutex_};
+    closed_ = true;
+    cause_ = std::move(cause);
+    filled_.notify_all();
+}
+
+void BatchQueue::cancel() {
+    const std::lock_guard lock{mutex_};
+    cancelled_ = true;
+    room_.notify_all();
+}
+
+bool BatchQueue::cancelled() const {
+    const std::lock_guard lock{mutex_};
+    return cancelled_;
+}
+
+BatchPtr BatchQueue::pop(std::chrono::milliseconds wait) {
+    std::unique_lock lock{mutex_};
+    filled_.wait_for(lock, wait, [&] { return closed_ || !queue_.empty(); });
+    if (queue_.empty()) {
+        if (closed_ && cause_) std::rethrow_exception(cause_);
+        return nullptr;
+    }
+    BatchPtr batch = std::move(queue_.front());
+    queue_.pop_front();
+    bytes_ -= batch->size_bytes();
+    room_.notify_one();
+    return batch;
+}
+
+bool BatchQueue::empty() const {
+    const std::lock_guard lock{mutex_};
+    return queue_.empty();
+}
+
+void BatchQueue::recycle(BatchPtr batch) {
+    batch->clear();
+    const std::lock_guard lock{mutex_};
+    if (empty_.size() < kKeptBatches) empty_.push_back(std::move(batch));
+}
+
+}  // namespace rowferry

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "schemas/batch.h"
+
+namespace rowferry {
+
+using BatchPtr = std::unique_ptr<Batch>;
+
+/// Batches on their way from the reader to the applier, bounded by bytes; used ones go back and are filled again. One reader, one applier.
+class BatchQueue {
+public:
+    explicit BatchQueue(std::size_t max_bytes) : max_bytes_{max_bytes} {}
+
+    /// An empty batch, recycled where possible. Reader.
+    BatchPtr take_empty();
+    /// False when there was no room within `wait` (the batch stays the caller's). A batch larger than the bound passes when the queue
+    /// is empty. Reader.
+    bool push(BatchPtr& batch, std::chrono::milliseconds wait);
+    /// No batch follows. pop() rethrows `cause` once the queue is empty. Either side.
+    void close(std::exception_ptr cause);
+    /// push() returns false at once from here on. Applier, when it gives up.
+    void cancel();
+    [[nodiscard]] bool cancelled() const;
+
+    /// The next batch; null when none came within `wait`. Applier.
+    BatchPtr pop(std::chrono::milliseconds wait);
+    [[nodiscard]] bool empty() const;
+    /// Gives a batch back for reuse. Applier.
+    void recycle(BatchPtr batch);
+
+private:
+    mutable std::mutex mutex_;
+    std::condition_variable room_;
+    std::condition_variable filled_;
+    std::deque<BatchPtr> queue_;
+    std::vector<BatchPtr> empty_;
+    std::size_t bytes_ = 0;
+    std::size_t max_bytes_;
+    bool closed_ = false;
+    bool cancelled_ = false;
+    std::exception_ptr cause_;
+};
+
+}  // namespace rowferry

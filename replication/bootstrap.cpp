@@ -1,0 +1,84 @@
+#include "replication/bootstrap.h"
+
+#include <random>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "replication/copy_tables.h"
+#include "schemas/error.h"
+
+namespace rowferry {
+namespace {
+
+std::string random_id() {
+    std::random_device device;
+    std::string id;
+    for (int word = 0; word < 4; ++word) id += fmt::format("{:08x}", device());
+    return id;
+}
+
+std::vector<TableState> table_states(const std::vector<TablePtr>& tables, Position included_to) {
+    std::vector<TableState> states;
+    states.reserve(tables.size());
+    for (const TablePtr& table : tables) states.push_back({table->name, included_to, *table});
+    return states;
+}
+
+}  // namespace
+
+Checkpoint bootstrap(Leader& leader, Follower& follower, const RunOptions& options, const Checkpoint* unfinished, const StopSignal& stop,
+                     Observer& observer) {
+    if (options.until.kind == Until::Kind::position && options.until.position < leader.current_position())
+        throw RefusedError{fmt::format("--until {} lies before the snapshot that would be taken now, at {} or later",
+                                       to_string(options.until.position_kind, options.until.position),
+                                       to_string(leader.position_kind(), leader.current_position()))};
+    check_copy(leader, follower, options, unfinished);
+
+    Checkpoint checkpoint;
+    checkpoint.stream = options.request.stream;
+    checkpoint.follower_id = unfinished != nullptr ? unfinished->follower_id : random_id();
+    checkpoint.leader = leader.identify();
+    checkpoint.capture = leader.capture();
+    checkpoint.position_kind = leader.position_kind();
+    checkpoint.selection = options.request.selection.canonical();
+    follower.start_copy(checkpoint, {}, options.follower);
+
+    StreamRequest request = options.request;
+    request.follower_id = checkpoint.follower_id;
+    spdlog::info("copying {} to {}", leader.describe(), follower.describe());
+    const auto snapshot = leader.start(request);
+    const std::vector<TablePtr> tables = snapshot->tables();
+    checkpoint.leader = leader.identify();
+    checkpoint.tables = table_states(tables, snapshot->position());
+    follower.start_copy(checkpoint, tables, options.follower);
+    copy_tables(*snapshot, follower, stop, observer);
+
+    checkpoint.state = CheckpointState::ready;
+    checkpoint.position = snapshot->position();
+    checkpoint.acked = snapshot->position();
+    checkpoint.resume = snapshot->resume();
+    follower.finish_copy(checkpoint, tables);
+    spdlog::info("the copy is complete at {}: {} table(s)", to_string(checkpoint.position_kind, checkpoint.position), tables.size());
+    return checkpoint;
+}
+
+void clone(const LeaderFactory& make_leader, const FollowerFactory& make_follower, const RunOptions& requested, const StopSignal& stop,
+           Observer& observer) {
+    RunOptions options = requested;
+    const auto leader = make_leader();
+    leader->identify();
+    const auto follower = make_follower();
+    follower->open(true);
+    if (follower->is_same_database(*leader)) throw RefusedError{"leader and follower are the same database"};
+    options.request.need_profiles = leader->engine() == Engine::sqlite && follower->engine() == Engine::postgresql;
+    check_copy(*leader, *follower, options, nullptr);
+    const auto snapshot = leader->snapshot(options.request);
+    const std::vector<TablePtr> tables = snapshot->tables();
+    follower->start_clone(tables, options.follower);
+    copy_tables(*snapshot, *follower, stop, observer);
+    follower->finish_clone(tables);
+    spdlog::info("cloned {} table(s) of {} as of {}", tables.size(), leader->describe(), to_string(leader->position_kind(), snapshot->position()));
+}
+
+}  // namespace rowferry

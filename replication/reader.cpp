@@ -1,0 +1,56 @@
+#include "replication/reader.h"
+
+#include <spdlog/spdlog.h>
+
+namespace rowferry {
+namespace {
+// Large enough that hand-over costs nothing, small enough that a queue of them bounds memory well.
+constexpr std::size_t kBatchBytes = 1024 * 1024;
+// The leader hears from us at least this often, whatever the applier does.
+constexpr std::chrono::milliseconds kLongestSilence{1000};
+}  // namespace
+
+Reader::Reader(std::unique_ptr<Source> source, BatchQueue& queue, const Acknowledgement& acknowledgement, Waker& progress)
+    : source_{std::move(source)}, queue_{queue}, acknowledgement_{acknowledgement}, progress_{progress} {
+    source_->wake_on(progress_.fd());
+    leader_waits_ = source_->leader_waits_for_us();
+    thread_ = std::thread{[this] { run(); }};
+}
+
+Reader::~Reader() {
+    queue_.cancel();
+    progress_.wake();
+    thread_.join();
+}
+
+void Reader::read_until_cancelled() {
+    while (!queue_.cancelled()) {
+        BatchPtr batch = queue_.take_empty();
+        source_->read(*batch, kBatchBytes, kLongestSilence);
+        leader_waits_.store(source_->leader_waits_for_us(), std::memory_order_relaxed);
+        progress_.clear();
+        source_->report(acknowledgement_.durable());
+        if (batch->empty()) {
+            queue_.recycle(std::move(batch));
+            continue;
+        }
+        while (!queue_.push(batch, kLongestSilence) && !queue_.cancelled()) source_->report(acknowledgement_.durable());
+    }
+    source_->report(acknowledgement_.durable());
+}
+
+void Reader::run() noexcept {
+    try {
+        read_until_cancelled();
+        queue_.close(nullptr);
+    } catch (...) {
+        queue_.close(std::current_exception());
+    }
+    try {
+        source_.reset();
+    } catch (const std::exception& error) {
+        spdlog::debug("closing the source: {}", error.what());
+    }
+}
+
+}  // namespace rowferry

@@ -1,0 +1,168 @@
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "replication/acknowledgement.h"
+#include "replication/apply_loop.h"
+#include "replication/batch_queue.h"
+#include "replication/bootstrap.h"
+#include "replication/reader.h"
+#include "replication/retry.h"
+#include "replication/stream.h"
+#include "schemas/error.h"
+
+namespace rowferry {
+namespace {
+
+// What may wait between reader and applier; with the batches in hand it bounds the memory of the stream.
+constexpr std::size_t kQueueBytes = 16 * 1024 * 1024;
+
+/// One run of a stream over all its attempts.
+class Run {
+public:
+    Run(const LeaderFactory& make_leader, const FollowerFactory& make_follower, const RunOptions& options, const StopSignal& stop, Observer& observer)
+        : make_leader_{make_leader}, make_follower_{make_follower}, options_{options}, stop_{stop}, observer_{observer}, retry_{options.retry_for, stop} {}
+
+    void until_done() {
+        try {
+            while (!attempt_once()) {
+            }
+        } catch (const InterruptedError&) {
+            if (options_.until.kind != Until::Kind::never) throw;
+        }
+    }
+
+private:
+    /// False when it failed and another attempt is due.
+    bool attempt_once() {
+        try {
+            attempt();
+            return true;
+        } catch (const Error& error) {
+            if (!retry_.wait_after(error)) throw;
+            return false;
+        }
+    }
+    void attempt();
+    Checkpoint ready_checkpoint(Leader& leader, Follower& follower);
+    void verify(const Checkpoint& checkpoint, const LeaderIdentity& leader) const;
+    void warn_about_new_tables(Leader& leader, const Checkpoint& checkpoint);
+    void set_fence(Leader& leader, const StreamRequest& request, const Checkpoint& checkpoint);
+    void follow(Leader& leader, Follower& follower, const Checkpoint& checkpoint);
+
+    const LeaderFactory& make_leader_;
+    const FollowerFactory& make_follower_;
+    RunOptions options_;
+    const StopSignal& stop_;
+    Observer& observer_;
+    Retry retry_;
+    std::optional<Position> fence_;  // of --until; a marker is written once, however often we reconnect
+    bool told_new_tables_ = false;
+};
+
+void Run::verify(const Checkpoint& checkpoint, const LeaderIdentity& leader) const {
+    if (!checkpoint.leader.same_system(leader))
+        throw HaltError{fmt::format("stream {}: the follower's checkpoint belongs to another leader: {}, but this one is {}. "
+                                    "Point rowferry at the right leader, or drop the stream and copy again",
+                                    checkpoint.stream, to_string(checkpoint.leader), to_string(leader))};
+    if (checkpoint.selection != options_.request.selection.canonical())
+        throw RefusedError{fmt::format("stream {} was started with the tables [{}], now they are [{}]: use the same patterns, or another --stream",
+                                       checkpoint.stream, checkpoint.selection, options_.request.selection.canonical())};
+}
+
+Checkpoint Run::ready_checkpoint(Leader& leader, Follower& follower) {
+    std::optional<Checkpoint> checkpoint = follower.load_checkpoint(options_.request.stream);
+    if (checkpoint && checkpoint->capture != leader.capture())
+        throw RefusedError{fmt::format("stream {} captures by {}, not by {}: drop it and copy again to change the method", checkpoint->stream,
+                                       to_string(checkpoint->capture), to_string(leader.capture()))};
+    const LeaderIdentity identity = leader.identify();
+    if (checkpoint && !checkpoint->leader.system.empty()) verify(*checkpoint, identity);
+    if (!checkpoint || checkpoint->state == CheckpointState::copying)
+        return bootstrap(leader, follower, options_, checkpoint ? &*checkpoint : nullptr, stop_, observer_);
+    return std::move(*checkpoint);
+}
+
+void Run::warn_about_new_tables(Leader& leader, const Checkpoint& checkpoint) {
+    if (std::exchange(told_new_tables_, true)) return;
+    for (const TablePtr& table : leader.select_tables(options_.request)) {
+        bool known = false;
+        for (const TableState& state : checkpoint.tables) known = known || state.name == table->name;
+        if (!known) spdlog::warn("{} matches the patterns but is not part of stream {}: it was made after the copy", to_string(table->name), checkpoint.stream);
+    }
+}
+
+void Run::set_fence(Leader& leader, const StreamRequest& request, const Checkpoint& checkpoint) {
+    switch (options_.until.kind) {
+        case Until::Kind::never: return;
+        case Until::Kind::current:
+            if (!fence_) fence_ = leader.mark(request);
+            return;
+        case Until::Kind::position:
+            if (!fence_ && options_.until.position < checkpoint.position)
+                throw RefusedError{fmt::format("the follower is at {}, past --until {}", to_string(checkpoint.position_kind, checkpoint.position),
+                                               to_string(options_.until.position_kind, options_.until.position))};
+            fence_ = options_.until.position;
+            return;
+    }
+}
+
+void Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoint) {
+    StreamRequest request = options_.request;
+    request.follower_id = checkpoint.follower_id;
+    set_fence(leader, request, checkpoint);
+
+    const auto sink = follower.open_sink(checkpoint, options_.follower);
+    auto source = leader.follow(request, checkpoint);
+    if (fence_) source->cut_at(*fence_);
+    retry_.succeeded();
+    spdlog::info("following {} from {}", leader.describe(), to_string(checkpoint.position_kind, checkpoint.position));
+
+    Acknowledgement acknowledgement{checkpoint.position};
+    Waker progress;
+    BatchQueue queue{kQueueBytes};
+    ApplyLoop loop{*sink, checkpoint.position, fence_, GroupLimits{}, [&](Position position, std::int64_t commit_time_us) {
+                       acknowledgement.committed(position);
+                       progress.wake();
+                       observer_.following(position, commit_time_us);
+                   }};
+    if (const LeaderIdentity now = leader.identify(); !(now == checkpoint.leader)) loop.set_leader(now);
+    Reader reader{std::move(source), queue, acknowledgement, progress};
+    try {
+        for (bool done = loop.settle(ApplyLoop::Clock::now()); !done;) {
+            stop_.check();
+            loop.set_idle_interval(std::chrono::milliseconds{reader.leader_waits_for_us() ? 0 : 1000});
+            BatchPtr batch = queue.pop(std::min(loop.next_settle(ApplyLoop::Clock::now()), std::chrono::milliseconds{200}));
+            if (!batch) {
+                done = loop.settle(ApplyLoop::Clock::now());
+                continue;
+            }
+            done = loop.apply(*batch, !queue.empty(), ApplyLoop::Clock::now());
+            queue.recycle(std::move(batch));
+        }
+    } catch (...) {
+        sink->rollback();
+        throw;
+    }
+}
+
+void Run::attempt() {
+    const auto leader = make_leader_();
+    leader->identify();
+    const auto follower = make_follower_();
+    follower->open(true);
+    retry_.connected();
+    if (follower->is_same_database(*leader)) throw RefusedError{"leader and follower are the same database"};
+    options_.request.need_profiles = leader->engine() == Engine::sqlite && follower->engine() == Engine::postgresql;
+    follower->lock(options_.request.stream);
+    const Checkpoint checkpoint = ready_checkpoint(*leader, *follower);
+    warn_about_new_tables(*leader, checkpoint);
+    follow(*leader, *follower, checkpoint);
+}
+
+}  // namespace
+
+void run_stream(const LeaderFactory& make_leader, const FollowerFactory& make_follower, const RunOptions& options, const StopSignal& stop,
+                Observer& observer) {
+    Run{make_leader, make_follower, options, stop, observer}.until_done();
+}
+
+}  // namespace rowferry
