@@ -1,5 +1,6 @@
 #pragma once
 
+#include <regex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,7 +11,7 @@ namespace rowferry {
 
 /// One pattern with pg_dump's meaning: `[schema.]name`, `*` and `?` are wildcards, regular-expression classes such as [0-9] and | work,
 /// letters fold to lower case unless in double quotes, a doubled quote inside quotes is a quote. On a SQLite leader names compare
-/// without regard to case (ASCII), as SQLite does.
+/// without regard to case (ASCII), as SQLite does. Without a schema part a pattern means that name in every schema.
 class TablePattern {
 public:
     /// `schema_only`: the pattern is a --schema pattern, a dot in it has to be quoted. Throws UsageError for a malformed pattern.
@@ -19,9 +20,18 @@ public:
     [[nodiscard]] bool matches(Engine engine, const TableName& table) const;
 
 private:
+    /// Compiled once per engine: for SQLite pattern and name are both folded to lower case.
+    struct Matcher {
+        bool any = true;
+        std::wregex exact;
+        std::wregex folded;
+        [[nodiscard]] bool matches(Engine engine, const std::string& name) const;
+    };
+    static Matcher compile(const std::wstring& regex, const std::string& text);
+
     std::string text_;
-    std::string schema_regex_;  // empty: any schema
-    std::string name_regex_;    // empty: any name (schema_only)
+    Matcher schema_;  // any: no schema part
+    Matcher name_;    // any: schema_only
 };
 
 /// Which tables a stream replicates. As in pg_dump: with any --table, --schema has no effect; --exclude-table wins always.
@@ -31,9 +41,10 @@ struct TableSelection {
     std::vector<TablePattern> schemas;
 
     [[nodiscard]] bool selects(Engine engine, const TableName& table) const;
-    /// Patterns of --table and --schema that match none of `all`: a typing error more often than not.
+    /// Patterns of --table and --schema that match none of `all`: a typing error more often than not. Those without effect are not judged.
     [[nodiscard]] std::vector<std::string> unmatched(Engine engine, const std::vector<TableName>& all) const;
-    /// Stable text for the checkpoint, so that a later start with other patterns is noticed.
+    /// Stable text for the checkpoint, so that a later start with other patterns is noticed. The order in which patterns were given
+    /// does not matter.
     [[nodiscard]] std::string canonical() const;
 };
 

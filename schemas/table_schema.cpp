@@ -19,10 +19,10 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ColumnProfile, integers, reals, texts, blobs,
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ColumnSchema, name, type, type_oid, type_modifier, value_class, not_null, autoincrement, auto_number,
                                    collation, base_type, enum_labels, profile)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(UniqueKey, name, columns)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(IndexSchema, name, unique, constraint, columns, descending, collations)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(IndexSchema, name, unique, constraint, columns, descending, collations, deferrable, initially_deferred)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ForeignKey, name, columns, parent, parent_columns, on_update, on_delete, deferrable, initially_deferred)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TableSchema, engine, name, leader_id, columns, primary_key, identity, unique_keys, indexes, foreign_keys,
-                                   not_carried, insert_only, without_rowid, strict)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TableSchema, engine, name, leader_id, columns, primary_key, primary_key_deferrable,
+                                   primary_key_initially_deferred, identity, unique_keys, indexes, foreign_keys, not_carried, insert_only, without_rowid, strict)
 
 std::string to_string(const TableName& name) { return printable(name.schema + "." + name.name, 200); }
 

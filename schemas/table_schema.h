@@ -40,20 +40,20 @@ enum class ValueClass : std::uint8_t {
 };
 
 /// What a SQLite leader's column holds when the snapshot begins: which storage classes and shapes occur.
-/// Collected in the snapshot's own read transaction. On PostgreSQL leaders it stays empty.
+/// Collected in the snapshot's own read transaction with the functions of schemas/value_shapes.h. On PostgreSQL leaders it stays empty.
 struct ColumnProfile {
     bool integers = false;
     bool reals = false;
     bool texts = false;
     bool blobs = false;
     bool only_zero_or_one = true;      ///< All integers seen are 0 or 1.
-    bool only_dates = true;            ///< All texts seen are `YYYY-MM-DD` and valid dates.
-    bool only_times = true;            ///< All texts seen are `HH:MM[:SS[.ffffff]]`.
-    bool only_timestamps = true;       ///< All texts seen are `YYYY-MM-DD[ T]HH:MM[:SS[.f…]]` without a zone.
-    bool only_zoned_timestamps = true; ///< The same, each with `Z` or `±HH:MM`.
-    bool only_uuids = true;            ///< All texts seen are canonical UUIDs.
-    bool only_json = true;             ///< All texts seen are valid JSON.
-    bool only_numbers = true;          ///< All texts seen are decimal numbers.
+    bool only_dates = true;            ///< All texts seen are is_date().
+    bool only_times = true;            ///< All texts seen are is_time().
+    bool only_timestamps = true;       ///< All texts seen are is_timestamp().
+    bool only_zoned_timestamps = true; ///< All texts seen are is_zoned_timestamp().
+    bool only_uuids = true;            ///< All texts seen are is_uuid().
+    bool only_json = true;             ///< All texts seen are is_json().
+    bool only_numbers = true;          ///< All texts seen are is_number().
     friend bool operator==(const ColumnProfile&, const ColumnProfile&) = default;
 };
 
@@ -96,6 +96,8 @@ struct IndexSchema {
     ColumnIndexes columns;
     std::vector<bool> descending;       ///< One per column.
     std::vector<std::string> collations;  ///< SQLite: one per column.
+    bool deferrable = false;            ///< PostgreSQL, only with `constraint`.
+    bool initially_deferred = false;
     friend bool operator==(const IndexSchema&, const IndexSchema&) = default;
 };
 
@@ -118,6 +120,8 @@ struct TableSchema {
     std::uint32_t leader_id = 0;         ///< PostgreSQL: pg_class.oid. SQLite: table number in the change table, 0 before capture.
     std::vector<ColumnSchema> columns;   ///< The columns the stream carries, in the leader's order. Generated ones are not here.
     ColumnIndexes primary_key;           ///< In key order; empty without one.
+    bool primary_key_deferrable = false;  ///< PostgreSQL. Such a key cannot be the replica identity.
+    bool primary_key_initially_deferred = false;
     /// Columns that identify a row in updates and deletes, in column order. Empty: the whole row does (keyless).
     ColumnIndexes identity;
     std::vector<UniqueKey> unique_keys;  ///< Every unique key whose conflicts matter, primary key included.

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "db/pg_session.h"
+#include "schemas/leader.h"
+#include "schemas/table_schema.h"
+
+namespace rowferry {
+
+/// A leader table with what the catalog says about how its changes are published.
+struct PgTable {
+    TableSchema schema;
+    TableName root;                    ///< The topmost partitioned table it is a leaf of; otherwise the table itself.
+    bool partitioned = false;          ///< A partitioned table, to be published through its root.
+    char replica_identity = 'd';       ///< pg_class.relreplident.
+    bool has_identity = false;         ///< UPDATE and DELETE can be published without failing on the leader.
+    bool has_generated = false;
+    double estimated_rows = -1;        ///< pg_class.reltuples; negative when never analyzed.
+};
+
+/// Every table a stream could replicate: permanent, ordinary, outside system schemas, extensions and our own schema. With
+/// `partition_roots` partitioned tables stand for their leaves, otherwise the leaves are listed.
+[[nodiscard]] std::vector<PgTable> read_tables(PgSession& session, bool partition_roots);
+
+/// The same for tables known by oid (a table that is gone is missing from the result).
+[[nodiscard]] std::vector<PgTable> read_tables(PgSession& session, const std::vector<std::uint32_t>& oids);
+
+/// A leaf is selected by its own name or by that of its root, and excluded by either.
+[[nodiscard]] bool selects_partition(const TableSelection& selection, const TableName& leaf, const TableName& root);
+
+/// One line for each thing the patterns select that will not be replicated: views, foreign, unlogged and temporary tables.
+[[nodiscard]] std::vector<std::string> skipped_relations(PgSession& session, const TableSelection& selection);
+
+/// Columns of the primary key, or of a unique key that cannot hold NULLs: enough to find one row. Empty without one.
+[[nodiscard]] ColumnIndexes find_key(const TableSchema& table);
+
+/// Value class of a built-in type (below all domains).
+[[nodiscard]] ValueClass pg_value_class(std::uint32_t type_oid);
+
+}  // namespace rowferry

@@ -1,0 +1,251 @@
+#include "decoder/pgoutput/pg_leader.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "db/pg_link.h"
+#include "db/pg_session.h"
+#include "decoder/pgoutput/pg_catalog.h"
+#include "decoder/pgoutput/pg_history.h"
+#include "decoder/pgoutput/pg_names.h"
+#include "decoder/pgoutput/pg_preflight.h"
+#include "decoder/pgoutput/pg_publication.h"
+#include "decoder/pgoutput/pg_slot.h"
+#include "decoder/pgoutput/pg_snapshot.h"
+#include "decoder/pgoutput/pg_source.h"
+#include "decoder/pgoutput/pg_watch.h"
+#include "schemas/error.h"
+#include "schemas/identifier.h"
+
+namespace rowferry {
+namespace {
+
+constexpr const char* kWayOut = "`rowferry drop` the stream and run it again with --on-existing truncate";
+
+class PgLogicalLeader : public Leader {
+public:
+    PgLogicalLeader(PgConninfo conninfo, const StopSignal& stop, std::string stream)
+        : conninfo_{std::move(conninfo)}, stop_{stop}, application_{application_name(stream)} {}
+
+    [[nodiscard]] Engine engine() const override { return Engine::postgresql; }
+    [[nodiscard]] CaptureMethod capture() const override { return CaptureMethod::logical; }
+    [[nodiscard]] PositionKind position_kind() const override { return PositionKind::lsn; }
+    [[nodiscard]] std::string describe() const override { return conninfo_.describe(); }
+
+    LeaderIdentity identify() override;
+    Position current_position() override;
+    std::vector<TablePtr> select_tables(const StreamRequest& request) override;
+    void check(const StreamRequest& request, const std::vector<TablePtr>& tables) override;
+    std::unique_ptr<Snapshot> start(const StreamRequest& request) override;
+    std::unique_ptr<Snapshot> snapshot(const StreamRequest& request) override;
+    std::unique_ptr<Source> follow(const StreamRequest& request, const Checkpoint& checkpoint) override;
+    Position mark(const StreamRequest& request) override;
+    bool caught_up(const StreamRequest& request, const Checkpoint& checkpoint) override;
+    std::vector<std::string> drop(const std::optional<std::string>& stream, bool dry_run) override;
+
+private:
+    PgSession& session();
+    std::string database_oid();
+    std::vector<PgTable> selected(const StreamRequest& request, bool streamed);
+    std::string slot(const std::string& stream) { return slot_name(database_oid(), stream); }
+    std::unique_ptr<PgLink> replication_link();
+    void verify_slot(const Checkpoint& checkpoint);
+    void verify_history(const Checkpoint& checkpoint, PgLink& link);
+    std::vector<std::string> streams_here();
+
+    PgConninfo conninfo_;
+    const StopSignal& stop_;
+    std::string application_;
+    std::unique_ptr<PgSession> session_;
+    std::optional<LeaderIdentity> identity_;
+};
+
+PgSession& PgLogicalLeader::session() {
+    if (!session_) session_ = std::make_unique<PgSession>(conninfo_, PgRole::leader, application_ + "_control");
+    return *session_;
+}
+
+std::unique_ptr<PgLink> PgLogicalLeader::replication_link() {
+    return std::make_unique<PgLink>(conninfo_, PgLink::Kind::replication, PgRole::leader, application_, stop_);
+}
+
+std::string PgLogicalLeader::database_oid() {
+    return session().query("select oid from pg_catalog.pg_database where datname = current_database()").text(0, 0);
+}
+
+LeaderIdentity PgLogicalLeader::identify() {
+    if (identity_) return *identity_;
+    const PgRows rows = session().query(
+        "select s.system_identifier, c.timeline_id, current_database() from pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c");
+    identity_ = LeaderIdentity{Engine::postgresql, rows.text(0, 0), static_cast<std::uint32_t>(rows.integer(0, 1)), rows.text(0, 2)};
+    return *identity_;
+}
+
+Position PgLogicalLeader::current_position() { return {parse_lsn(session().query("select pg_catalog.pg_current_wal_flush_lsn()").text(0, 0)), 0}; }
+
+std::vector<PgTable> PgLogicalLeader::selected(const StreamRequest& request, bool streamed) {
+    std::vector<PgTable> tables = read_tables(session(), request.partition_roots);
+    std::vector<TableName> names;
+    for (const PgTable& table : tables) {
+        names.push_back(table.schema.name);
+        names.push_back(table.root);
+    }
+    if (const auto unmatched = request.selection.unmatched(Engine::postgresql, names); !unmatched.empty())
+        throw RefusedError{fmt::format("no table of the leader matches {}", printable(fmt::format("{}", fmt::join(unmatched, ", "))))};
+    std::erase_if(tables, [&](const PgTable& table) { return !selects_partition(request.selection, table.schema.name, table.root); });
+    if (tables.empty()) throw RefusedError{"no table is selected: nothing would be replicated"};
+    if (streamed) settle_keyless_tables(tables, request.keyless, session().server_version());
+    return tables;
+}
+
+std::vector<TablePtr> PgLogicalLeader::select_tables(const StreamRequest& request) {
+    std::vector<TablePtr> result;
+    for (const PgTable& table : selected(request, false)) result.push_back(std::make_shared<const TableSchema>(table.schema));
+    return result;
+}
+
+void PgLogicalLeader::check(const StreamRequest& request, const std::vector<TablePtr>&) {
+    const std::vector<PgTable> tables = selected(request, true);
+    check_pg_leader(session(), request, tables, slot(request.stream));
+    for (const std::string& line : skipped_relations(session(), request.selection)) spdlog::info("{}", line);
+}
+
+std::unique_ptr<Snapshot> PgLogicalLeader::start(const StreamRequest& request) {
+    const std::string name = slot(request.stream);
+    // What an unfinished start of the same follower left; check() has refused everybody else's.
+    if (drop_slot(session(), name, false)) spdlog::info("removed slot {} of an unfinished start", name);
+    drop_publications(session(), request.stream);
+
+    const std::vector<PgTable> tables = selected(request, true);
+    // The publication comes first: decoding looks it up in the catalog as it was at each change.
+    create_publications(session(), request, tables);
+    const auto link = replication_link();
+    const PgResult created = link->query(fmt::format("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput (SNAPSHOT 'export')", quote_identifier(name)));
+    const std::uint64_t consistent_point = parse_lsn(PQgetvalue(created.get(), 0, 1));
+    // The exported snapshot lives until the next command on `link`, which is dropped once the snapshot has imported it.
+    auto snapshot = std::make_unique<PgSnapshot>(conninfo_, application_ + "_copy", PQgetvalue(created.get(), 0, 2), consistent_point, stop_);
+    snapshot->use_tables(tables);
+    return snapshot;
+}
+
+std::unique_ptr<Snapshot> PgLogicalLeader::snapshot(const StreamRequest& request) {
+    PgSession exporter{conninfo_, PgRole::leader, application_ + "_copy"};
+    PgTransaction transaction{exporter, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"};
+    const std::string exported = exporter.query("select pg_catalog.pg_export_snapshot()").text(0, 0);
+    auto snapshot = std::make_unique<PgSnapshot>(conninfo_, application_ + "_copy", exported, current_position().major, stop_);
+    snapshot->use_tables(selected(request, false));
+    return snapshot;
+}
+
+void PgLogicalLeader::verify_slot(const Checkpoint& checkpoint) {
+    const std::string name = slot(checkpoint.stream);
+    const std::string at = to_string(PositionKind::lsn, checkpoint.position);
+    const auto found = read_slot(session(), name);
+    if (!found) throw HaltError{fmt::format("slot {} is gone from the leader: the changes after {} cannot be had any more. {}", name, at, kWayOut)};
+    if (found->plugin != "pgoutput") throw HaltError{fmt::format("slot {} was made again with plugin {}. {}", name, found->plugin, kWayOut)};
+    if (found->wal_status == "lost")
+        throw HaltError{fmt::format("slot {} was invalidated by the leader (max_slot_wal_keep_size): the changes after {} are gone. {}", name, at, kWayOut)};
+    if (found->confirmed_flush > checkpoint.acked.major)
+        throw HaltError{fmt::format("slot {} stands at {}, but this follower was never told past {}: somebody else moved or recreated it, and the changes from {} to {} "
+                                    "may be missing. {}",
+                                    name, to_string(PositionKind::lsn, {found->confirmed_flush, 0}), to_string(PositionKind::lsn, checkpoint.acked), at,
+                                    to_string(PositionKind::lsn, {found->confirmed_flush, 0}), kWayOut)};
+    const auto note = read_publication_note(session(), checkpoint.stream);
+    if (note && note->follower_id != checkpoint.follower_id)
+        throw HaltError{fmt::format("stream {} on the leader now belongs to another follower. {}", checkpoint.stream, kWayOut)};
+}
+
+void PgLogicalLeader::verify_history(const Checkpoint& checkpoint, PgLink& link) {
+    const PgResult system = link.query("IDENTIFY_SYSTEM");
+    const auto timeline = static_cast<std::uint32_t>(std::stoul(PQgetvalue(system.get(), 0, 1)));
+    const std::uint64_t flushed = parse_lsn(PQgetvalue(system.get(), 0, 2));
+    const std::string at = to_string(PositionKind::lsn, checkpoint.position);
+    identity_ = identify();
+    identity_->timeline = timeline;
+    if (flushed < checkpoint.position.major)
+        throw HaltError{fmt::format("the leader's log ends at {}, before this follower's position {}: it lost its tail or was restored, and the histories "
+                                    "have diverged. {}",
+                                    to_string(PositionKind::lsn, {flushed, 0}), at, kWayOut)};
+    if (timeline == checkpoint.leader.timeline) return;
+    if (timeline < checkpoint.leader.timeline)
+        throw HaltError{fmt::format("the leader is on timeline {}, this follower has followed timeline {}: it is an old leader come back. {}", timeline,
+                                    checkpoint.leader.timeline, kWayOut)};
+    const PgResult history = link.query(fmt::format("TIMELINE_HISTORY {}", timeline));
+    const auto end = timeline_end({PQgetvalue(history.get(), 0, 1), static_cast<std::size_t>(PQgetlength(history.get(), 0, 1))}, checkpoint.leader.timeline);
+    if (!end || *end < checkpoint.position.major)
+        throw HaltError{fmt::format("the leader left timeline {} at {}, before this follower's position {}: the follower holds transactions that this leader "
+                                    "lost. {}",
+                                    checkpoint.leader.timeline, end ? to_string(PositionKind::lsn, {*end, 0}) : "a point it does not know", at, kWayOut)};
+    spdlog::info("the leader moved from timeline {} to {}, past this follower's position: same history", checkpoint.leader.timeline, timeline);
+}
+
+std::unique_ptr<Source> PgLogicalLeader::follow(const StreamRequest& request, const Checkpoint& checkpoint) {
+    verify_slot(checkpoint);
+    auto watch = std::make_unique<PgWatch>(conninfo_, request, checkpoint);
+    auto link = replication_link();
+    verify_history(checkpoint, *link);
+    const std::string publications =
+        quote_identifier(publication_name(request.stream)) +
+        (publication_exists(session(), insert_publication_name(request.stream)) ? "," + quote_identifier(insert_publication_name(request.stream)) : "");
+    link->query(fmt::format("START_REPLICATION SLOT {} LOGICAL {} (proto_version '1', publication_names {})", quote_identifier(slot(request.stream)),
+                            lsn_to_string(checkpoint.position.major), quote_literal(publications)));
+    return std::make_unique<PgSource>(std::move(link), std::move(watch), checkpoint);
+}
+
+Position PgLogicalLeader::mark(const StreamRequest& request) {
+    // Transactional, so that it has a commit record, which is flushed before the call returns.
+    session().query("select pg_catalog.pg_logical_emit_message(true, 'rowferry', $1)", {"mark " + request.stream});
+    return current_position();
+}
+
+bool PgLogicalLeader::caught_up(const StreamRequest& request, const Checkpoint& checkpoint) {
+    const Position now = current_position();
+    if (checkpoint.position >= now) return true;
+    const auto found = read_slot(session(), slot(request.stream));
+    if (!found || found->active) return false;
+    // The log moves on by itself (checkpoints, other databases): what counts is whether anything for this stream is in it.
+    try {
+        PgTransaction transaction{session(), "BEGIN; SET LOCAL statement_timeout = '5s'"};
+        std::string publications = quote_identifier(publication_name(request.stream));
+        if (publication_exists(session(), insert_publication_name(request.stream))) publications += "," + quote_identifier(insert_publication_name(request.stream));
+        const PgRows rows = session().query(
+            "select count(*) from pg_catalog.pg_logical_slot_peek_binary_changes($1, null, 1000, 'proto_version', '1', 'publication_names', $2) c "
+            "where pg_catalog.get_byte(c.data, 0) = 67 and c.lsn > $3::pg_lsn",
+            {slot(request.stream), publications, lsn_to_string(checkpoint.position.major)});
+        transaction.commit();
+        return rows.integer(0, 0) == 0;
+    } catch (const PgError& error) {
+        spdlog::debug("peeking into the slot: {}", error.what());
+        return false;
+    }
+}
+
+std::vector<std::string> PgLogicalLeader::streams_here() {
+    std::vector<std::string> streams;
+    for (const StreamPublication& publication : read_publications(session())) streams.push_back(publication.stream);
+    const std::string prefix = slot_prefix(database_oid());
+    const PgRows slots = session().query("select slot_name from pg_catalog.pg_replication_slots where starts_with(slot_name, $1)", {prefix});
+    for (std::size_t row = 0; row < slots.size(); ++row) streams.push_back(slots.text(row, 0).substr(prefix.size()));
+    std::ranges::sort(streams);
+    streams.erase(std::unique(streams.begin(), streams.end()), streams.end());
+    return streams;
+}
+
+std::vector<std::string> PgLogicalLeader::drop(const std::optional<std::string>& stream, bool dry_run) {
+    std::vector<std::string> removed;
+    for (const std::string& name : stream ? std::vector<std::string>{*stream} : streams_here()) {
+        if (drop_slot(session(), slot(name), dry_run) && !dry_run) removed.push_back("slot " + slot(name));
+        if (!dry_run) std::ranges::copy(drop_publications(session(), name), std::back_inserter(removed));
+    }
+    return removed;
+}
+
+}  // namespace
+
+std::unique_ptr<Leader> make_pg_logical_leader(PgConninfo conninfo, const StopSignal& stop, std::string stream) {
+    return std::make_unique<PgLogicalLeader>(std::move(conninfo), stop, std::move(stream));
+}
+
+}  // namespace rowferry

@@ -1,0 +1,158 @@
+#include "decoder/pgoutput/pg_publication.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "decoder/pgoutput/pg_names.h"
+#include "schemas/identifier.h"
+
+namespace rowferry {
+namespace {
+
+using Json = nlohmann::json;
+
+// ALTER TABLE and CREATE PUBLICATION queue behind the application's locks, and everything else queues behind them.
+constexpr const char* kLockTimeout = "SET LOCAL lock_timeout = '3s'";
+
+std::string note_to_json(const PublicationNote& note) {
+    Json json{{"rowferry", 1}, {"follower", note.follower_id}, {"restore", Json::array()}, {"insert_only", Json::array()}};
+    for (const auto& item : note.restore)
+        json["restore"].push_back({{"schema", item.table.schema}, {"table", item.table.name}, {"identity", std::string{item.replica_identity}}});
+    for (const auto& item : note.insert_only)
+        json["insert_only"].push_back({{"schema", item.table.schema}, {"table", item.table.name}, {"changes", item.updates_and_deletes}});
+    return json.dump();
+}
+
+std::optional<PublicationNote> note_from_json(const std::string& text) {
+    const Json json = Json::parse(text, nullptr, false);
+    if (!json.is_object() || !json.contains("rowferry") || !json.contains("follower")) return std::nullopt;
+    try {
+        PublicationNote note;
+        note.follower_id = json.at("follower").get<std::string>();
+        for (const Json& item : json.at("restore"))
+            note.restore.push_back({{item.at("schema").get<std::string>(), item.at("table").get<std::string>()}, item.at("identity").get<std::string>().at(0)});
+        for (const Json& item : json.at("insert_only"))
+            note.insert_only.push_back({{item.at("schema").get<std::string>(), item.at("table").get<std::string>()}, item.at("changes").get<std::int64_t>()});
+        return note;
+    } catch (const std::exception&) {  // somebody edited the comment
+        return std::nullopt;
+    }
+}
+
+/// Statement that puts a replica identity back; `i` cannot occur, as a table with an identity index is not keyless.
+std::string identity_statement(const TableName& table, char identity) {
+    return fmt::format("ALTER TABLE ONLY {} REPLICA IDENTITY {}", quote_table(table), identity == 'n' ? "NOTHING" : identity == 'f' ? "FULL" : "DEFAULT");
+}
+
+bool needed_by_another_stream(const std::vector<StreamPublication>& publications, const std::string& stream, const TableName& table) {
+    return std::ranges::any_of(publications, [&](const StreamPublication& publication) {
+        return publication.stream != stream &&
+               std::ranges::any_of(publication.note.restore, [&](const auto& item) { return item.table == table; });
+    });
+}
+
+std::string table_list(const std::vector<PgTable>& tables, bool insert_only) {
+    std::string list;
+    for (const PgTable& table : tables)
+        if (table.schema.insert_only == insert_only) list += (list.empty() ? " FOR TABLE ONLY " : ", ONLY ") + quote_table(table.schema.name);
+    return list;
+}
+
+/// The identity that a table had before any stream of ours set FULL.
+char original_identity(const std::vector<StreamPublication>& publications, const PgTable& table) {
+    for (const StreamPublication& publication : publications)
+        for (const auto& item : publication.note.restore)
+            if (item.table == table.schema.name) return item.replica_identity;
+    return table.replica_identity;
+}
+
+}  // namespace
+
+std::vector<StreamPublication> read_publications(PgSession& session) {
+    const PgRows rows = session.query(
+        "select p.pubname, pg_catalog.obj_description(p.oid, 'pg_publication') from pg_catalog.pg_publication p "
+        "where p.pubname like 'rowferry\\_%' and p.pubname not like '%.insert' order by 1");
+    std::vector<StreamPublication> publications;
+    for (std::size_t row = 0; row < rows.size(); ++row)
+        if (auto note = note_from_json(rows.text(row, 1))) publications.push_back({rows.text(row, 0).substr(9), std::move(*note)});
+    return publications;
+}
+
+std::optional<PublicationNote> read_publication_note(PgSession& session, const std::string& stream) {
+    for (StreamPublication& publication : read_publications(session))
+        if (publication.stream == stream) return std::move(publication.note);
+    return std::nullopt;
+}
+
+bool publication_exists(PgSession& session, const std::string& name) {
+    return !session.query("select from pg_catalog.pg_publication where pubname = $1", {name}).empty();
+}
+
+std::vector<TableName> published_tables(PgSession& session, const std::string& stream) {
+    const PgRows rows = session.query(
+        "select n.nspname, c.relname from pg_catalog.pg_publication p join pg_catalog.pg_publication_rel r on r.prpubid = p.oid "
+        "join pg_catalog.pg_class c on c.oid = r.prrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
+        "where p.pubname in ($1, $2)",
+        {publication_name(stream), insert_publication_name(stream)});
+    std::vector<TableName> names;
+    for (std::size_t row = 0; row < rows.size(); ++row) names.push_back({rows.text(row, 0), rows.text(row, 1)});
+    std::ranges::sort(names);
+    return names;
+}
+
+std::int64_t counted_changes(PgSession& session, const TableName& table) {
+    const PgRows rows = session.query(
+        "select coalesce(sum(n_tup_upd + n_tup_del), 0)::bigint from pg_catalog.pg_stat_all_tables where schemaname = $1 and relname = $2",
+        {table.schema, table.name});
+    return rows.integer(0, 0);
+}
+
+void create_publications(PgSession& session, const StreamRequest& request, const std::vector<PgTable>& tables) {
+    const std::vector<StreamPublication> others = read_publications(session);
+    PublicationNote note;
+    note.follower_id = request.follower_id;
+    PgTransaction transaction{session};
+    session.query(kLockTimeout);
+    for (const PgTable& table : tables) {
+        if (table.schema.insert_only) note.insert_only.push_back({table.schema.name, counted_changes(session, table.schema.name)});
+        const bool made_full_by_us = table.replica_identity == 'f' && original_identity(others, table) != 'f';
+        if ((table.has_identity && !made_full_by_us) || table.schema.insert_only) continue;
+        note.restore.push_back({table.schema.name, original_identity(others, table)});
+        if (!table.has_identity) session.query(identity_statement(table.schema.name, 'f'));
+    }
+    const std::string via_root = fmt::format(", publish_via_partition_root = {}", request.partition_roots);
+    session.query(fmt::format("CREATE PUBLICATION {}{} WITH (publish = 'insert, update, delete, truncate'{})",
+                              quote_identifier(publication_name(request.stream)), table_list(tables, false), via_root));
+    if (const std::string inserts = table_list(tables, true); !inserts.empty())
+        session.query(fmt::format("CREATE PUBLICATION {}{} WITH (publish = 'insert, truncate'{})",
+                                  quote_identifier(insert_publication_name(request.stream)), inserts, via_root));
+    session.query(fmt::format("COMMENT ON PUBLICATION {} IS {}", quote_identifier(publication_name(request.stream)), quote_literal(note_to_json(note))));
+    transaction.commit();
+}
+
+std::vector<std::string> drop_publications(PgSession& session, const std::string& stream) {
+    std::vector<std::string> removed;
+    const std::vector<StreamPublication> publications = read_publications(session);
+    PgTransaction transaction{session};
+    session.query(kLockTimeout);
+    for (const StreamPublication& publication : publications) {
+        if (publication.stream != stream) continue;
+        for (const auto& item : publication.note.restore) {
+            if (needed_by_another_stream(publications, stream, item.table)) continue;
+            if (session.query("select pg_catalog.to_regclass($1)", {quote_table(item.table)}).is_null(0, 0)) continue;
+            session.query(identity_statement(item.table, item.replica_identity));
+            removed.push_back(fmt::format("replica identity full of {}", to_string(item.table)));
+        }
+    }
+    for (const std::string& name : {publication_name(stream), insert_publication_name(stream)}) {
+        if (!publication_exists(session, name)) continue;
+        session.query("DROP PUBLICATION " + quote_identifier(name));
+        removed.push_back("publication " + name);
+    }
+    transaction.commit();
+    return removed;
+}
+
+}  // namespace rowferry

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "db/pg_session.h"
+#include "decoder/pgoutput/pg_catalog.h"
+
+namespace rowferry {
+
+/// What the comment on a stream's publication says: whose it is, and what has to be put back by `drop`.
+struct PublicationNote {
+    struct Restore {
+        TableName table;
+        char replica_identity = 'd';  ///< As it was before we set FULL.
+    };
+    struct InsertOnly {
+        TableName table;
+        std::int64_t updates_and_deletes = 0;  ///< n_tup_upd + n_tup_del in the statistics views when the stream began.
+    };
+    std::string follower_id;
+    std::vector<Restore> restore;
+    std::vector<InsertOnly> insert_only;
+};
+
+struct StreamPublication {
+    std::string stream;
+    PublicationNote note;
+};
+
+/// The streams of this database: publications named rowferry_* whose comment is ours. Others of that name have no note and are left out.
+[[nodiscard]] std::vector<StreamPublication> read_publications(PgSession& session);
+[[nodiscard]] std::optional<PublicationNote> read_publication_note(PgSession& session, const std::string& stream);
+/// A publication of the stream's name exists, whoever made it.
+[[nodiscard]] bool publication_exists(PgSession& session, const std::string& name);
+/// The tables that the stream's publications hold now.
+[[nodiscard]] std::vector<TableName> published_tables(PgSession& session, const std::string& stream);
+
+/// Updates plus deletes that the statistics views have counted for a table since they were last reset.
+[[nodiscard]] std::int64_t counted_changes(PgSession& session, const TableName& table);
+
+/// Creates the stream's publications and their comment, and sets REPLICA IDENTITY FULL where `keyless` says so: one transaction, with a
+/// lock timeout, so that the application waits for us at most that long.
+void create_publications(PgSession& session, const StreamRequest& request, const std::vector<PgTable>& tables);
+
+/// Drops the stream's publications and puts replica identities back, unless another stream still needs them. One line each.
+std::vector<std::string> drop_publications(PgSession& session, const std::string& stream);
+
+}  // namespace rowferry

@@ -1,0 +1,224 @@
+#include "decoder/pgoutput/pg_source.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "decoder/pgoutput/copy_data.h"
+#include "decoder/pgoutput/tuple_cells.h"
+#include "schemas/error.h"
+#include "schemas/identifier.h"
+
+namespace rowferry {
+namespace {
+
+// Well below half of the default wal_sender_timeout of 60 s, after which the server asks, and below any sensible smaller one.
+constexpr std::chrono::seconds kStatusInterval{1};
+
+/// What a Relation message says, compared with the shape the table had when it was copied.
+bool same_shape(const pgoutput::Relation& relation, const TableSchema& table) {
+    if (relation.columns.size() != table.columns.size()) return false;
+    std::size_t index = 0;
+    for (const auto& column : relation.columns) {
+        const ColumnSchema& known = table.columns[index++];
+        if (column.name != known.name || column.type_oid != known.type_oid || column.type_modifier != known.type_modifier) return false;
+    }
+    return true;
+}
+
+bool same_identity(const pgoutput::Relation& relation, const TableSchema& table) {
+    // Under full the old image has every column, so any key of ours can be taken from it.
+    if (table.insert_only || relation.identity == pgoutput::ReplicaIdentity::full) return true;
+    std::uint16_t index = 0;
+    for (const auto& column : relation.columns)
+        if (column.identity != table.in_identity(index++)) return false;
+    return !table.identity.empty();
+}
+
+std::string describe(const pgoutput::Relation& relation) {
+    std::string text;
+    for (const auto& column : relation.columns)
+        text += fmt::format("{}{} (type {}){}", text.empty() ? "" : ", ", printable(column.name, 80), column.type_oid, column.identity ? " key" : "");
+    return text;
+}
+
+}  // namespace
+
+PgSource::PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgWatch> watch, const Checkpoint& checkpoint)
+    : link_{std::move(link)},
+      watch_{std::move(watch)},
+      stream_{checkpoint.stream},
+      start_{checkpoint.position.major},
+      reached_{checkpoint.position.major},
+      durable_{checkpoint.position.major} {
+    for (const TableState& state : checkpoint.tables) shapes_[state.name] = std::make_shared<const TableSchema>(state.shape);
+}
+
+PgSource::~PgSource() {
+    // A clean end tells the server, so that the slot is free at once; on errors the connection just closes.
+    if (PQputCopyEnd(link_->get(), nullptr) == 1) PQflush(link_->get());
+}
+
+void PgSource::read(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) {
+    watch_->look_if_due();
+    const auto deadline = Clock::now() + wait;
+    for (;;) {
+        while (batch.size_bytes() < budget && take_message(batch)) {
+        }
+        if (reply_due_ || Clock::now() - last_status_ >= kStatusInterval) send_status();
+        if (!batch.empty()) return;
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+        if (left.count() <= 0) return;
+        pollfd woken{wake_fd_, POLLIN, 0};
+        if (wake_fd_ >= 0 && ::poll(&woken, 1, 0) > 0) return;
+        link_->wait(wake_fd_, std::min(left, std::chrono::milliseconds{kStatusInterval}));
+        if (PQconsumeInput(link_->get()) == 0) link_->fail("the replication stream");
+    }
+}
+
+bool PgSource::take_message(Batch& batch) {
+    char* buffer = nullptr;
+    int size = PQgetCopyData(link_->get(), &buffer, 1);
+    if (size == 0) {
+        if (PQconsumeInput(link_->get()) == 0) link_->fail("the replication stream");
+        size = PQgetCopyData(link_->get(), &buffer, 1);
+    }
+    if (size == 0) return false;
+    if (size < 0) stream_ended();
+    const std::unique_ptr<char, decltype(&PQfreemem)> owned{buffer, &PQfreemem};
+    const auto message = pgoutput::decode_copy_data(pgoutput::as_bytes({buffer, static_cast<std::size_t>(size)}));
+    if (const auto* data = std::get_if<pgoutput::XLogData>(&message)) {
+        received_ = std::max({received_, data->data_start, data->wal_end});
+        decode(data->payload, batch);
+        return true;
+    }
+    const auto& keepalive = std::get<pgoutput::Keepalive>(message);
+    received_ = std::max(received_, keepalive.wal_end);
+    reply_due_ = reply_due_ || keepalive.reply_requested;
+    idle(keepalive.wal_end, batch);
+    return true;
+}
+
+void PgSource::stream_ended() {
+    const PgResult result = link_->next_result();
+    if (result) PgLink::check(result.get(), link_->get(), "the replication stream");
+    throw RetryableError{"the leader ended the replication stream"};
+}
+
+void PgSource::decode(std::span<const std::byte> message, Batch& batch) {
+    const pgoutput::Message decoded = pgoutput::decode_message(message);
+    std::visit([&](const auto& m) { on(m, batch); }, decoded);
+}
+
+void PgSource::idle(std::uint64_t wal_end, Batch& batch) {
+    // Everything that committed before has been sent, as the server sends in order; it becomes durable behind it in the queue.
+    if (inside_ || wal_end <= reached_) return;
+    reached_ = wal_end;
+    batch.add_idle({wal_end, 0});
+}
+
+bool PgSource::changes_expected(const char* what) const {
+    if (!inside_) throw DecodeError{fmt::format("stream {}: {} outside a transaction", stream_, what)};
+    return !skipping_;
+}
+
+const TablePtr& PgSource::table(std::uint32_t relation_id) const {
+    const auto found = relations_.find(relation_id);
+    if (found == relations_.end()) throw DecodeError{fmt::format("stream {}: a change of relation {}, which was never announced", stream_, relation_id)};
+    return found->second;
+}
+
+void PgSource::on(const pgoutput::Begin& begin, Batch& batch) {
+    if (inside_) throw DecodeError{fmt::format("stream {}: Begin inside a transaction", stream_)};
+    inside_ = true;
+    skipping_ = begin.final_lsn < start_;
+    if (!skipping_) batch.add(Begin{{begin.final_lsn, 0}, begin.xid, Boundary::exact});
+}
+
+void PgSource::on(const pgoutput::Commit& commit, Batch& batch) {
+    if (!inside_) throw DecodeError{fmt::format("stream {}: Commit without Begin", stream_)};
+    inside_ = false;
+    if (std::exchange(skipping_, false)) return;
+    if (commit.end_lsn <= reached_)
+        throw DecodeError{fmt::format("stream {}: a transaction ends at {}, which is not after {}", stream_, lsn_to_string(commit.end_lsn), lsn_to_string(reached_))};
+    reached_ = commit.end_lsn;
+    batch.add(Commit{{commit.end_lsn, 0}, pgoutput::pg_to_unix_us(commit.commit_time), {}});
+}
+
+void PgSource::on(const pgoutput::Relation& relation, Batch&) {
+    const TableName name{std::string{relation.schema}, std::string{relation.name}};
+    const auto known = shapes_.find(name);
+    // With partition roots the leaves are announced as well, but no change names them.
+    if (known == shapes_.end()) {
+        relations_.erase(relation.relation_id);
+        return;
+    }
+    const std::string where = fmt::format("stream {}, table {}, after {}", stream_, to_string(name), to_string(PositionKind::lsn, {reached_, 0}));
+    if (!same_shape(relation, *known->second))
+        throw HaltError{fmt::format("{}: the table changed its shape on the leader: it was ({}), now it is ({}). Drop the stream and copy again", where,
+                                    describe_columns(*known->second), describe(relation))};
+    if (!same_identity(relation, *known->second))
+        throw HaltError{fmt::format("{}: the table changed its replica identity on the leader: now ({}). Set it back, or drop the stream and copy again", where,
+                                    describe(relation))};
+    relations_[relation.relation_id] = known->second;
+}
+
+void PgSource::on(const pgoutput::Insert& insert, Batch& batch) {
+    if (!changes_expected("Insert")) return;
+    const TablePtr& target = table(insert.relation_id);
+    const auto after = pgoutput::tuple_cells(insert.after, pgoutput::TupleRole::inserted, *target, batch.arena());
+    batch.add(Change{batch.keep(target), Operation::insert, {}, after});
+}
+
+void PgSource::on(const pgoutput::Update& update, Batch& batch) {
+    if (!changes_expected("Update")) return;
+    const TablePtr& target = table(update.relation_id);
+    std::span<const Cell> before;
+    if (update.old_image != pgoutput::OldImage::none) {
+        const auto role = update.old_image == pgoutput::OldImage::key ? pgoutput::TupleRole::old_key : pgoutput::TupleRole::old_full;
+        before = pgoutput::tuple_cells(update.before, role, *target, batch.arena());
+    } else if (target->identity.empty()) {
+        throw HaltError{fmt::format("stream {}, table {}: an update without an old row, though the table has no key", stream_, to_string(target->name))};
+    }
+    const auto after = pgoutput::tuple_cells(update.after, pgoutput::TupleRole::updated, *target, batch.arena());
+    batch.add(Change{batch.keep(target), Operation::update, before, after});
+}
+
+void PgSource::on(const pgoutput::Delete& remove, Batch& batch) {
+    if (!changes_expected("Delete")) return;
+    const TablePtr& target = table(remove.relation_id);
+    const auto role = remove.old_image == pgoutput::OldImage::key ? pgoutput::TupleRole::old_key : pgoutput::TupleRole::old_full;
+    batch.add(Change{batch.keep(target), Operation::remove, pgoutput::tuple_cells(remove.before, role, *target, batch.arena()), {}});
+}
+
+void PgSource::on(const pgoutput::Truncate& truncate, Batch& batch) {
+    if (!changes_expected("Truncate")) return;
+    const std::span<const TableSchema*> tables = batch.arena().array<const TableSchema*>(truncate.size());
+    for (std::size_t i = 0; i < truncate.size(); ++i) tables[i] = batch.keep(table(truncate.relation_id(i)));
+    batch.add(Truncate{tables, truncate.cascade, truncate.restart_identity});
+}
+
+/// Type and Origin tell nothing that we need. The others are only sent to a client that asks for streaming, two-phase or messages.
+template <typename Other>
+void PgSource::on(const Other&, Batch&) {
+    if constexpr (!std::is_same_v<Other, pgoutput::Type> && !std::is_same_v<Other, pgoutput::Origin> && !std::is_same_v<Other, pgoutput::LogicalMessage>)
+        throw DecodeError{fmt::format("stream {}: a {} message, which was not asked for", stream_, Other::kName)};
+}
+
+void PgSource::report(Position durable) {
+    const bool moved = durable.major > durable_;
+    durable_ = std::max(durable_, durable.major);
+    if (moved || reply_due_ || Clock::now() - last_status_ >= kStatusInterval) send_status();
+}
+
+void PgSource::send_status() {
+    const auto now = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch());
+    const std::uint64_t written = std::max(received_, durable_);
+    const auto status = pgoutput::encode_status_update(written, durable_, durable_, pgoutput::unix_to_pg_us(now.count()), false);
+    link_->put_copy({status.data(), status.size()});
+    link_->flush();
+    reply_due_ = false;
+    last_status_ = Clock::now();
+}
+
+}  // namespace rowferry

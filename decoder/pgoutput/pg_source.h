@@ -1,0 +1,73 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include <poll.h>
+
+#include "db/pg_link.h"
+#include "decoder/pgoutput/messages.h"
+#include "decoder/pgoutput/pg_watch.h"
+#include "schemas/checkpoint.h"
+#include "schemas/source.h"
+
+namespace rowferry {
+
+/// Reads a slot through the streaming replication protocol. Protocol version 1: a transaction arrives whole after its commit, however large,
+/// so nothing is buffered here. Relation messages are compared with the shapes of the checkpoint: another shape is a HaltError.
+///
+/// Positions: a transaction's is the end of its commit record. A resent one is known by its commit record starting before the checkpoint
+/// (never at it: neighbouring commits touch). An idle position is the server's own decoding position between transactions.
+class PgSource : public Source {
+public:
+    /// `link` streams from START_REPLICATION on. Keeps `watch`.
+    PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgWatch> watch, const Checkpoint& checkpoint);
+    ~PgSource() override;
+
+    void read(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) override;
+    void report(Position durable) override;
+    void wake_on(int fd) override { wake_fd_ = fd; }
+    [[nodiscard]] bool leader_waits_for_us() const override { return watch_->leader_waits_for_us(); }
+
+private:
+    using Clock = std::chrono::steady_clock;
+    /// One CopyData message into the batch. False when none has arrived.
+    bool take_message(Batch& batch);
+    void decode(std::span<const std::byte> message, Batch& batch);
+    void on(const pgoutput::Begin& begin, Batch& batch);
+    void on(const pgoutput::Commit& commit, Batch& batch);
+    void on(const pgoutput::Relation& relation, Batch& batch);
+    void on(const pgoutput::Insert& insert, Batch& batch);
+    void on(const pgoutput::Update& update, Batch& batch);
+    void on(const pgoutput::Delete& remove, Batch& batch);
+    void on(const pgoutput::Truncate& truncate, Batch& batch);
+    template <typename Other>
+    void on(const Other& message, Batch& batch);
+    [[nodiscard]] const TablePtr& table(std::uint32_t relation_id) const;
+    [[nodiscard]] bool changes_expected(const char* what) const;
+    void idle(std::uint64_t wal_end, Batch& batch);
+    void send_status();
+    [[noreturn]] void stream_ended();
+
+    std::unique_ptr<PgLink> link_;
+    std::unique_ptr<PgWatch> watch_;
+    std::string stream_;
+    std::map<TableName, TablePtr> shapes_;                   ///< Of the checkpoint.
+    std::unordered_map<std::uint32_t, TablePtr> relations_;  ///< Announced on this connection.
+    int wake_fd_ = -1;
+    std::uint64_t start_;          ///< Transactions that committed before it are resent ones.
+    std::uint64_t reached_;        ///< Last commit or idle position handed over.
+    std::uint64_t received_ = 0;   ///< Furthest position the server spoke of.
+    std::uint64_t durable_;
+    bool inside_ = false;          ///< Between Begin and Commit.
+    bool skipping_ = false;        ///< Inside a resent transaction.
+    bool reply_due_ = false;
+    Clock::time_point last_status_{};
+};
+
+}  // namespace rowferry

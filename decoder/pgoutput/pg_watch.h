@@ -1,0 +1,44 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "db/pg_session.h"
+#include "decoder/pgoutput/pg_publication.h"
+#include "schemas/leader.h"
+
+namespace rowferry {
+
+/// What the stream of changes itself does not show: a table taken out of the publication, updates of a table that is published for inserts
+/// only, a new partition beside the published ones, and whether commits on the leader wait for us. Asked at the start and every ten
+/// seconds over a connection of its own.
+class PgWatch {
+public:
+    PgWatch(const PgConninfo& conninfo, const StreamRequest& request, const Checkpoint& checkpoint);
+
+    /// Looks now if it is time. Throws HaltError for what would otherwise be missed silently.
+    void look_if_due();
+    void look();
+    /// Our name is in synchronous_standby_names.
+    [[nodiscard]] bool leader_waits_for_us() const noexcept { return leader_waits_; }
+
+private:
+    void look_at_publication();
+    void look_at_insert_only_tables();
+    void look_at_partitions();
+    void look_at_standby_names();
+
+    PgSession session_;
+    std::string stream_;
+    TableSelection selection_;
+    std::vector<TableName> expected_;
+    std::vector<std::string> expected_oids_;
+    bool leader_waits_ = false;
+    std::chrono::steady_clock::time_point last_look_{};
+};
+
+/// Whether a list such as `FIRST 1 (a, "B"), *` names this application (case-insensitively, as PostgreSQL compares). Pure.
+[[nodiscard]] bool standby_names_list(const std::string& setting, const std::string& application);
+
+}  // namespace rowferry

@@ -1,0 +1,72 @@
+#include "decoder/pgoutput/tuple_cells.h"
+
+#include <string>
+
+#include <fmt/format.h>
+
+#include "decoder/text_check.h"
+#include "schemas/error.h"
+#include "schemas/identifier.h"
+
+namespace rowferry::pgoutput {
+namespace {
+
+[[noreturn]] void fail(const TableSchema& table, std::size_t column, std::string_view what) {
+    throw DecodeError{fmt::format("{}, column {}: {}", to_string(table.name), printable(table.columns[column].name), what)};
+}
+
+Cell text_cell(const TableSchema& table, std::size_t column, std::string_view text, Arena& arena) {
+    switch (check_text(text)) {
+        case TextFault::none: return Cell::text(arena.copy(text));
+        case TextFault::nul: fail(table, column, "the leader sent a text with a NUL byte");
+        case TextFault::invalid:
+            fail(table, column, "the leader sent a text that is not valid UTF-8 (is the database's encoding SQL_ASCII?); correct the row on the leader");
+    }
+    fail(table, column, "text check without a result");
+}
+
+void check_width(const TupleView& tuple, const TableSchema& table, std::size_t cells) {
+    if (tuple.column_count() == table.columns.size() && cells == table.columns.size()) return;
+    throw DecodeError{fmt::format("{}: the leader sent {} columns where {} are known ({})", to_string(table.name), tuple.column_count(),
+                                  table.columns.size(), describe_columns(table))};
+}
+
+}  // namespace
+
+void fill_cells(const TupleView& tuple, TupleRole role, const TableSchema& table, Arena& arena, std::span<Cell> cells) {
+    check_width(tuple, table, cells.size());
+    if (role == TupleRole::old_key && table.identity.empty()) {
+        throw DecodeError{fmt::format("{}: the leader sent a key, but the table has no identity columns", to_string(table.name))};
+    }
+    auto identity = table.identity.begin();  // in column order, as the tuple is
+    std::size_t column = 0;
+    for (const ColumnValue& value : tuple) {
+        const bool in_identity = identity != table.identity.end() && *identity == column;
+        if (in_identity) ++identity;
+        switch (value.kind) {
+            case ValueKind::null:
+                if (role == TupleRole::old_key && in_identity) fail(table, column, "the leader sent a key with a NULL in it");
+                cells[column] = role == TupleRole::old_key ? Cell::absent() : Cell::null();
+                break;
+            case ValueKind::unchanged:
+                if (role != TupleRole::updated) fail(table, column, "the leader left out an unchanged value where it must send it");
+                cells[column] = Cell::unchanged();
+                break;
+            case ValueKind::text:
+                cells[column] = text_cell(table, column, value.bytes, arena);
+                break;
+            case ValueKind::binary:
+                fail(table, column, "the leader sent the binary form, but text was asked for");
+        }
+        ++column;
+    }
+}
+
+std::span<const Cell> tuple_cells(const TupleView& tuple, TupleRole role, const TableSchema& table, Arena& arena) {
+    check_width(tuple, table, table.columns.size());  // before the array: its size then comes from what we know
+    const std::span<Cell> cells = arena.array<Cell>(table.columns.size());
+    fill_cells(tuple, role, table, arena, cells);
+    return cells;
+}
+
+}  // namespace rowferry::pgoutput

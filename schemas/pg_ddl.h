@@ -1,0 +1,47 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "schemas/table_schema.h"
+
+namespace rowferry {
+
+/// DDL text for a PostgreSQL follower. Pure. `types` come from the follower's own catalog (or our mapping), one per column: they are
+/// spliced as they are. Every other name is quoted here.
+
+/// Columns, NOT NULL, identity columns and the primary key. Everything else follows after the copy.
+[[nodiscard]] std::string pg_create_table(const TableName& table, const TableSchema& leader, const std::vector<std::string>& types);
+
+/// `CREATE TYPE … AS ENUM`; `name` is the qualified name in its parts.
+[[nodiscard]] std::string pg_create_enum(const std::vector<std::string>& name, const std::vector<std::string>& labels);
+
+/// UNIQUE constraint or plain index of the leader. An empty `name` leaves the choice to the server. SQLite: a column that the index
+/// compares by NOCASE or RTRIM becomes an expression that tells the same values apart.
+[[nodiscard]] std::string pg_create_index(const TableName& table, const TableSchema& leader, const IndexSchema& index,
+                                          const std::string& name);
+
+/// How strict a foreign key of the follower is.
+enum class PgForeignKeyStyle : std::uint8_t {
+    as_leader,      ///< Actions and deferrability of the leader: session_replication_role keeps it out of the way of the stream.
+    deferred,       ///< NO ACTION, DEFERRABLE INITIALLY DEFERRED: lets whole transactions pass without that right.
+    not_validated,  ///< as_leader, for a leader whose own rows break it.
+};
+[[nodiscard]] std::string pg_add_foreign_key(const TableName& table, const TableSchema& leader, const ForeignKey& key,
+                                             PgForeignKeyStyle style);
+
+/// Is the unique comparison of `column` in `index` (primary key: nullptr) another one than PostgreSQL's `=`? SQLite only.
+[[nodiscard]] bool compares_specially(const TableSchema& leader, const IndexSchema* index, std::uint16_t column);
+/// `operand` folded so that `=` on the result compares as SQLite does with `collation`. Unknown collations compare as they are.
+[[nodiscard]] std::string pg_fold(std::string_view collation, const std::string& operand);
+/// The collation by which `index` (nullptr: the primary key) compares `column`.
+[[nodiscard]] std::string_view key_collation(const TableSchema& leader, const IndexSchema* index, std::uint16_t column);
+
+/// Can a column of this type be an identity column?
+[[nodiscard]] bool pg_is_integer(std::string_view type);
+
+/// `"a", "b"`.
+[[nodiscard]] std::string quote_columns(const TableSchema& table, const ColumnIndexes& columns);
+
+}  // namespace rowferry

@@ -1,0 +1,158 @@
+#include "schemas/selection.h"
+
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "schemas/error.h"
+#include "schemas/identifier.h"
+
+namespace rowferry {
+namespace {
+
+// The standard library's matcher recurses once per character. PostgreSQL's names have at most 63 bytes.
+constexpr std::size_t kLongestName = 2000;
+
+wchar_t fold(wchar_t c) { return c >= L'A' && c <= L'Z' ? static_cast<wchar_t>(c - L'A' + L'a') : c; }
+
+/// One wide character per UTF-8 character, so that `?` and classes mean characters. SQLite names may hold any bytes: those that are not
+/// UTF-8 become values outside Unicode, each its own.
+std::wstring widen(std::string_view text) {
+    std::wstring wide;
+    for (std::size_t at = 0; at < text.size();) {
+        const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+        const unsigned char first = byte(at);
+        const std::size_t length = first < 0xC2 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 1;
+        std::uint32_t code = length == 1 ? first : first & (0xFFU >> (length + 1));
+        bool valid = first < 0x80 || length > 1;
+        for (std::size_t i = 1; valid && i < length; ++i) {
+            valid = at + i < text.size() && (byte(at + i) & 0xC0) == 0x80;
+            if (valid) code = code << 6 | (byte(at + i) & 0x3FU);
+        }
+        wide += static_cast<wchar_t>(valid ? code : 0x200000U + first);
+        at += valid ? length : 1;
+    }
+    return wide;
+}
+
+[[noreturn]] void malformed(const std::string& text, std::string_view why) {
+    throw UsageError{fmt::format("the pattern {} is malformed: {}", printable(text), why)};
+}
+
+/// psql's translation of a pattern into regular expressions, one per dotted part (see "Patterns" in psql's manual).
+std::vector<std::wstring> translate(const std::string& text) {
+    std::vector<std::wstring> parts(1);
+    const std::wstring pattern = widen(text);
+    bool quoted = false;
+    for (std::size_t i = 0; i < pattern.size(); ++i) {
+        const wchar_t c = pattern[i];
+        const bool escaped_quote = quoted && i + 1 < pattern.size() && pattern[i + 1] == L'"';
+        if (c == L'"' && !escaped_quote) {
+            quoted = !quoted;
+        } else if (c == L'"') {
+            parts.back() += c;
+            ++i;
+        } else if (quoted) {
+            if (std::wstring_view{L"|*+?()[]{}.^$\\"}.find(c) != std::wstring_view::npos) parts.back() += L'\\';
+            parts.back() += c;
+        } else if (c == L'.') {
+            parts.emplace_back();
+        } else if (c == L'*') {
+            parts.back() += L"[\\s\\S]*";
+        } else if (c == L'?') {
+            parts.back() += L"[\\s\\S]";
+        } else if (c == L'$') {
+            parts.back() += L"\\$";  // a letter of names, not the end of a line
+        } else if (c == L'[' && i + 1 < pattern.size() && pattern[i + 1] == L']') {
+            parts.back() += L"\\[\\]";  // as in the name of an array type
+            ++i;
+        } else {
+            parts.back() += fold(c);
+        }
+    }
+    if (quoted) malformed(text, "a double quote is not closed");
+    if (std::any_of(parts.begin(), parts.end(), [](const std::wstring& part) { return part.empty(); })) malformed(text, "a name in it is empty");
+    return parts;
+}
+
+std::wstring folded(std::wstring text) {
+    std::transform(text.begin(), text.end(), text.begin(), fold);
+    return text;
+}
+
+/// Folds what stands for itself, but not the letters of an escape such as `\S`.
+std::wstring folded_regex(std::wstring regex) {
+    for (std::size_t i = 0; i < regex.size(); ++i) {
+        if (regex[i] == L'\\')
+            ++i;
+        else
+            regex[i] = fold(regex[i]);
+    }
+    return regex;
+}
+
+}  // namespace
+
+TablePattern::Matcher TablePattern::compile(const std::wstring& regex, const std::string& text) {
+    const auto flags = std::regex::ECMAScript | std::regex::optimize;
+    // The group makes `a|b` two whole names.
+    const std::wstring whole = L"^(" + regex + L")$";
+    try {
+        return {false, std::wregex{whole, flags}, std::wregex{folded_regex(whole), flags}};
+    } catch (const std::regex_error& error) {
+        malformed(text, fmt::format("as a regular expression it says \"{}\"; put the name in double quotes to take every character as it is", error.what()));
+    }
+}
+
+bool TablePattern::Matcher::matches(Engine engine, const std::string& name) const {
+    if (any) return true;
+    if (name.size() > kLongestName) throw RefusedError{fmt::format("a table's name has {} bytes: too long to be compared with a pattern", name.size())};
+    const std::wstring wide = widen(name);
+    return engine == Engine::sqlite ? std::regex_match(rowferry::folded(wide), folded) : std::regex_match(wide, exact);
+}
+
+TablePattern::TablePattern(std::string text, bool schema_only) : text_{std::move(text)} {
+    const std::vector<std::wstring> parts = translate(text_);
+    if (schema_only) {
+        if (parts.size() > 1) malformed(text_, "a schema has one name; a dot that belongs to it has to be in double quotes");
+        schema_ = compile(parts[0], text_);
+        return;
+    }
+    if (parts.size() > 2) malformed(text_, "expected [schema.]table; a dot that belongs to a name has to be in double quotes");
+    if (parts.size() == 2) schema_ = compile(parts[0], text_);
+    name_ = compile(parts.back(), text_);
+}
+
+bool TablePattern::matches(Engine engine, const TableName& table) const {
+    return schema_.matches(engine, table.schema) && name_.matches(engine, table.name);
+}
+
+bool TableSelection::selects(Engine engine, const TableName& table) const {
+    const auto matches = [&](const TablePattern& pattern) { return pattern.matches(engine, table); };
+    if (std::any_of(excluded.begin(), excluded.end(), matches)) return false;
+    if (!tables.empty()) return std::any_of(tables.begin(), tables.end(), matches);
+    return schemas.empty() || std::any_of(schemas.begin(), schemas.end(), matches);
+}
+
+std::vector<std::string> TableSelection::unmatched(Engine engine, const std::vector<TableName>& all) const {
+    std::vector<std::string> result;
+    for (const TablePattern& pattern : tables.empty() ? schemas : tables)
+        if (std::none_of(all.begin(), all.end(), [&](const TableName& table) { return pattern.matches(engine, table); })) result.push_back(pattern.text());
+    return result;
+}
+
+std::string TableSelection::canonical() const {
+    std::string text;
+    const auto add = [&](const char* option, const std::vector<TablePattern>& patterns) {
+        std::set<std::string> sorted;
+        for (const TablePattern& pattern : patterns) sorted.insert(pattern.text());
+        for (const std::string& pattern : sorted) text += fmt::format("{}{} {}", text.empty() ? "" : " ", option, quote_literal(pattern));
+    };
+    add("table", tables);
+    add("exclude-table", excluded);
+    if (tables.empty()) add("schema", schemas);
+    return text.empty() ? "all" : text;
+}
+
+}  // namespace rowferry

@@ -1,0 +1,187 @@
+#include "schemas/sqlite_ddl.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "schemas/conversion.h"
+#include "schemas/error.h"
+#include "schemas/identifier.h"
+
+namespace rowferry {
+namespace {
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::string follower_name(const TableSchema& table) { return follower_table(table.name, table.engine, Engine::sqlite).name; }
+
+/// Only what SQLite has built in: a collation of the application's own is not there in our connections.
+std::string collate_clause(const TableSchema& table, const std::string& collation) {
+    const std::string folded = sqlite_folded(collation);
+    if (folded.empty()) return {};
+    for (const char* known : {"binary", "nocase", "rtrim"})
+        if (folded == known) return " COLLATE " + collation;
+    throw RefusedError{fmt::format("table {}: the collation {} is not one of SQLite's own; leave the table out with --exclude-table",
+                                   to_string(table.name), printable(collation, 80))};
+}
+
+bool is_binary(const std::string& collation) { return collation.empty() || sqlite_folded(collation) == "binary"; }
+
+std::string referential_action(const TableSchema& table, const std::string& action) {
+    static constexpr std::array kActions{"NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT"};
+    if (std::find(kActions.begin(), kActions.end(), action) == kActions.end())
+        throw RefusedError{fmt::format("table {}: foreign key action \"{}\" is unknown", to_string(table.name), printable(action, 40))};
+    return action;
+}
+
+std::string quoted_list(const std::vector<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + quote_identifier(name);
+    return text;
+}
+
+std::vector<std::string> column_names(const TableSchema& table, const ColumnIndexes& columns) {
+    std::vector<std::string> names;
+    for (const auto column : columns) names.push_back(table.columns.at(column).name);
+    return names;
+}
+
+std::string parent_name(const TableSchema& table, const ForeignKey& key) {
+    return follower_table(key.parent, table.engine, Engine::sqlite).name;
+}
+
+std::string foreign_key_clause(const TableSchema& table, const ForeignKey& key) {
+    std::string text = fmt::format("FOREIGN KEY ({}) REFERENCES {}", quoted_list(column_names(table, key.columns)), quote_identifier(parent_name(table, key)));
+    if (!key.parent_columns.empty()) text += fmt::format(" ({})", quoted_list(key.parent_columns));
+    if (key.on_update != "NO ACTION") text += " ON UPDATE " + referential_action(table, key.on_update);
+    if (key.on_delete != "NO ACTION") text += " ON DELETE " + referential_action(table, key.on_delete);
+    if (key.deferrable) text += key.initially_deferred ? " DEFERRABLE INITIALLY DEFERRED" : " DEFERRABLE INITIALLY IMMEDIATE";
+    return text;
+}
+
+/// A SQLite leader's `INTEGER PRIMARY KEY DESC` is not the rowid, by a quirk that only the same words reproduce.
+bool descending_quirk(const TableSchema& table) {
+    return table.engine == Engine::sqlite && !table.without_rowid && table.primary_key.size() == 1 && !sqlite_rowid_key(table) &&
+           sqlite_folded(table.columns.at(table.primary_key.front()).type) == "integer";
+}
+
+std::string column_clause(const TableSchema& table, std::uint16_t index) {
+    const ColumnSchema& column = table.columns.at(index);
+    const bool only_key = table.primary_key.size() == 1 && table.primary_key.front() == index;
+    std::string text = quote_identifier(column.name);
+    const std::string type = only_key && sqlite_rowid_key(table) ? "INTEGER" : map_column(table, index, Engine::sqlite).type;
+    if (!type.empty()) text += " " + type;
+    if (only_key && sqlite_rowid_key(table)) text += column.autoincrement ? " PRIMARY KEY AUTOINCREMENT" : " PRIMARY KEY";
+    if (only_key && descending_quirk(table)) text += " PRIMARY KEY DESC";
+    if (column.not_null) text += " NOT NULL";
+    if (!is_binary(column.collation)) text += collate_clause(table, column.collation);
+    return text;
+}
+
+std::string generated_name(const TableSchema& table, const SqliteIndex& index) {
+    std::string name = follower_name(table);
+    for (const auto column : index.columns) name += "_" + table.columns.at(column).name;
+    return name + (index.unique ? "_key" : "_idx");
+}
+
+}  // namespace
+
+std::string sqlite_folded(std::string_view name) {
+    std::string folded{name};
+    for (char& c : folded)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return folded;
+}
+
+bool sqlite_rowid_key(const TableSchema& table) {
+    if (table.primary_key.size() != 1 || table.without_rowid) return false;
+    const ColumnSchema& column = table.columns.at(table.primary_key.front());
+    if (table.engine == Engine::sqlite) return column.auto_number != AutoNumber::none;
+    return column.value_class == ValueClass::integer;
+}
+
+std::string sqlite_create_table(const TableSchema& table, const std::vector<std::string>& present) {
+    const std::string name = follower_name(table);
+    if (sqlite_folded(name).starts_with("sqlite_"))
+        throw RefusedError{fmt::format("table {}: SQLite keeps names that begin with sqlite_ for itself", to_string(table.name))};
+    if (table.columns.empty())
+        throw RefusedError{fmt::format("table {} has no columns, which SQLite does not allow", to_string(table.name))};
+    std::string body;
+    for (std::uint16_t i = 0; i < table.columns.size(); ++i) body += (i == 0 ? "" : ", ") + column_clause(table, i);
+    if (!table.primary_key.empty() && !sqlite_rowid_key(table) && !descending_quirk(table))
+        body += fmt::format(", PRIMARY KEY ({})", quoted_list(column_names(table, table.primary_key)));
+    for (const ForeignKey& key : table.foreign_keys)
+        if (contains(present, sqlite_folded(parent_name(table, key)))) body += ", " + foreign_key_clause(table, key);
+    std::string options;
+    if (table.without_rowid) options += " WITHOUT ROWID";
+    if (table.strict) options += options.empty() ? " STRICT" : ", STRICT";
+    return fmt::format("CREATE TABLE \"main\".{} ({}){}", quote_identifier(name), body, options);
+}
+
+std::vector<SqliteIndex> sqlite_indexes(const TableSchema& table) {
+    std::vector<SqliteIndex> result;
+    const auto column_collations = [&](const ColumnIndexes& columns) {
+        std::vector<std::string> collations;
+        for (const auto column : columns) collations.push_back(table.columns.at(column).collation);
+        return collations;
+    };
+    const auto is_primary_key = [&](const SqliteIndex& index) {
+        if (!index.unique || index.columns != table.primary_key) return false;
+        const auto own = column_collations(index.columns);
+        for (std::size_t i = 0; i < own.size(); ++i)
+            if (!(is_binary(index.collations[i]) && is_binary(own[i])) && sqlite_folded(index.collations[i]) != sqlite_folded(own[i])) return false;
+        return true;
+    };
+    for (const IndexSchema& index : table.indexes) {
+        SqliteIndex wanted{index.name, index.unique, index.columns, index.descending, index.collations};
+        wanted.descending.resize(index.columns.size(), false);
+        if (wanted.collations.size() != index.columns.size()) wanted.collations = column_collations(index.columns);
+        if (!is_primary_key(wanted)) result.push_back(std::move(wanted));
+    }
+    for (const UniqueKey& key : table.unique_keys) {
+        const bool covered = std::any_of(result.begin(), result.end(), [&](const SqliteIndex& index) { return index.unique && index.columns == key.columns; });
+        if (covered || key.columns == table.primary_key) continue;
+        result.push_back({key.name, true, key.columns, std::vector<bool>(key.columns.size(), false), column_collations(key.columns)});
+    }
+    for (SqliteIndex& index : result)
+        if (index.wanted_name.empty() || sqlite_folded(index.wanted_name).starts_with("sqlite_")) index.wanted_name = generated_name(table, index);
+    return result;
+}
+
+std::string sqlite_index_name(const TableSchema& table, const SqliteIndex& index, const std::vector<std::string>& taken) {
+    if (!contains(taken, sqlite_folded(index.wanted_name))) return index.wanted_name;
+    const std::string longer = follower_name(table) + "_" + index.wanted_name;
+    std::string name = longer;
+    for (int number = 2; contains(taken, sqlite_folded(name)); ++number) name = fmt::format("{}_{}", longer, number);
+    return name;
+}
+
+std::string sqlite_create_index(const TableSchema& table, const SqliteIndex& index, const std::string& name) {
+    std::string columns;
+    for (std::size_t i = 0; i < index.columns.size(); ++i) {
+        columns += (i == 0 ? "" : ", ") + quote_identifier(table.columns.at(index.columns[i]).name);
+        const std::string& own = table.columns.at(index.columns[i]).collation;
+        if (!is_binary(index.collations[i]) || !is_binary(own)) columns += collate_clause(table, index.collations[i].empty() ? own : index.collations[i]);
+        if (index.descending[i]) columns += " DESC";
+    }
+    return fmt::format("CREATE {}INDEX \"main\".{} ON {} ({})", index.unique ? "UNIQUE " : "", quote_identifier(name),
+                       quote_identifier(follower_name(table)), columns);
+}
+
+std::vector<std::string> sqlite_notes(const TableSchema& table, const std::vector<std::string>& present) {
+    std::vector<std::string> notes;
+    for (std::uint16_t i = 0; i < table.columns.size(); ++i) {
+        const std::string note = map_column(table, i, Engine::sqlite).note;
+        if (!note.empty()) notes.push_back(fmt::format("{}.{}: {}", to_string(table.name), printable(table.columns[i].name, 80), note));
+    }
+    for (const ForeignKey& key : table.foreign_keys)
+        if (!contains(present, sqlite_folded(parent_name(table, key))))
+            notes.push_back(fmt::format("{}: the foreign key to {} is left out, as that table is not on the follower", to_string(table.name),
+                                        to_string(key.parent)));
+    return notes;
+}
+
+}  // namespace rowferry

@@ -1,0 +1,227 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "schemas/conversion.h"
+#include "schemas/error.h"
+#include "schemas/identifier.h"
+#include "schemas/pg_type_name.h"
+
+namespace rowferry {
+namespace {
+
+std::string place(const TableSchema& table, const ColumnSchema& column) {
+    return fmt::format("{}.{}", to_string(table.name), printable(column.name, 100));
+}
+
+// PostgreSQL → PostgreSQL.
+
+ColumnMapping same_pg_type(const TableSchema& table, const ColumnSchema& column) {
+    if (!is_plain_pg_type(column.type))
+        throw RefusedError{fmt::format("{}: the leader calls the column's type \"{}\", which is not the name of a type; nothing else goes into the "
+                                       "follower's DDL. Leave the table out with --exclude-table, or create it on the follower yourself",
+                                       place(table, column), printable(column.type, 100))};
+    return {column.type, {}};
+}
+
+// PostgreSQL → SQLite. Every name is chosen for the affinity it has: whatever is kept as text holds TEXT and neither INT nor any other
+// substring that SQLite looks for first.
+
+std::string with_modifiers(std::string_view name, const PgTypeName& type) {
+    return type.modifiers.empty() ? std::string{name} : fmt::format("{}({})", name, fmt::join(type.modifiers, ","));
+}
+
+ColumnMapping pg_to_sqlite(const ColumnSchema& column) {
+    const std::string& base = base_type_of(column);
+    const PgTypeName type = parse_pg_type(base);
+    const auto as_text = [&](std::string declared) {
+        std::string why = fmt::format("{} is kept as text, exactly as PostgreSQL prints it ({})", printable(base, 100), declared);
+        return ColumnMapping{std::move(declared), std::move(why)};
+    };
+    if (!column.enum_labels.empty() && !type.array) return as_text("ENUM_TEXT");
+    if (type.name == "citext" && !type.array)
+        return {"TEXT COLLATE NOCASE", "citext becomes text that compares without regard to case in ASCII only"};
+    switch (pg_value_class(base)) {
+        case ValueClass::integer: return {type.name == "smallint" ? "SMALLINT" : type.name == "integer" ? "INTEGER" : "BIGINT", {}};
+        case ValueClass::boolean: return {"BOOLEAN", {}};
+        case ValueClass::real: return {"REAL", {}};
+        case ValueClass::bytes: return {"BLOB", {}};
+        case ValueClass::text:
+            if (type.name == "character varying" && !type.modifiers.empty()) return {with_modifiers("VARCHAR", type), {}};
+            if (type.name == "character" || type.name == "bpchar") return {with_modifiers("CHAR_TEXT", type), {}};
+            return {"TEXT", {}};
+        case ValueClass::numeric: return as_text(with_modifiers("NUMERIC_TEXT", type));
+        case ValueClass::date: return as_text("DATE_TEXT");
+        case ValueClass::time: return as_text("TIME_TEXT");
+        case ValueClass::timestamp:
+        case ValueClass::timestamptz: return as_text("TIMESTAMP_TEXT");
+        case ValueClass::uuid: return as_text("UUID_TEXT");
+        case ValueClass::json: return as_text("JSON_TEXT");
+        case ValueClass::other:
+        case ValueClass::any: break;
+    }
+    if (!type.array && type.schema.empty()) {
+        if (type.name == "money") return as_text("MONEY_TEXT");
+        if (type.name == "time with time zone") return as_text("TIME_TEXT");
+        if (type.name.starts_with("interval")) return as_text("PERIOD_TEXT");
+    }
+    return as_text("PG_TEXT");
+}
+
+// SQLite → SQLite.
+
+/// The declared type is part of the leader's DDL and goes into the follower's as it stands, unless something in it could end it there:
+/// then as one quoted word, which has the same affinity.
+ColumnMapping same_sqlite_type(const ColumnSchema& column) {
+    const auto plain = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == ' ' || c == ',' || c == '(' || c == ')' ||
+               c == '-' || c == '+' || c == '.';
+    };
+    const std::string& type = column.type;
+    const auto open = type.find('(');
+    const bool closed = open == std::string::npos ? type.find(')') == std::string::npos
+                                                  : open > 0 && type.find_first_of("()", open + 1) == type.size() - 1 && type.back() == ')';
+    if (closed && std::all_of(type.begin(), type.end(), plain) && type.find("--") == std::string::npos &&
+        type.substr(0, open).find_first_of(",+-.") == std::string::npos)
+        return {type, {}};
+    return {quote_identifier(type), "the declared type is quoted on the follower"};
+}
+
+// SQLite → PostgreSQL.
+
+/// The storage classes that the profile has seen.
+std::string seen_classes(const ColumnProfile& profile) {
+    std::string seen;
+    const auto add = [&](bool occurs, std::string_view name) {
+        if (occurs) seen += fmt::format("{}{}", seen.empty() ? "" : ", ", name);
+    };
+    add(profile.integers, "INTEGER");
+    add(profile.reals, "REAL");
+    add(profile.texts, "TEXT");
+    add(profile.blobs, "BLOB");
+    return seen;
+}
+
+class SqliteColumn {
+public:
+    SqliteColumn(const TableSchema& table, std::uint16_t index)
+        : table_{table}, column_{table.columns.at(index)}, index_{index}, profile_{column_.profile} {}
+
+    [[nodiscard]] ColumnMapping map() const {
+        switch (value_class()) {
+            case ValueClass::integer: return integer();
+            case ValueClass::boolean: return boolean();
+            case ValueClass::real: return real();
+            case ValueClass::numeric: return numeric();
+            case ValueClass::text: return profile_.integers || profile_.reals || profile_.blobs ? by_profile() : ColumnMapping{"text", {}};
+            case ValueClass::bytes: return profile_.integers || profile_.reals || profile_.texts ? by_profile() : ColumnMapping{"bytea", {}};
+            case ValueClass::date:
+            case ValueClass::time:
+            case ValueClass::timestamp:
+            case ValueClass::timestamptz: return temporal();
+            case ValueClass::uuid: return only_texts() && profile_.only_uuids ? shaped("uuid", "a UUID in PostgreSQL's form") : by_profile();
+            case ValueClass::json: return json();
+            case ValueClass::any:
+            case ValueClass::other: return by_profile();
+        }
+        throw std::logic_error{"value class"};
+    }
+
+private:
+    [[nodiscard]] ValueClass value_class() const { return sqlite_value_class(column_.type); }
+    [[nodiscard]] bool only_texts() const { return profile_.texts && !profile_.integers && !profile_.reals && !profile_.blobs; }
+    [[nodiscard]] bool only_integers() const { return profile_.integers && !profile_.texts && !profile_.reals && !profile_.blobs; }
+    [[nodiscard]] bool nothing() const { return !profile_.integers && !profile_.reals && !profile_.texts && !profile_.blobs; }
+    [[nodiscard]] std::string declared() const {
+        return column_.type.empty() ? "without a declared type" : "declared " + printable(column_.type, 80);
+    }
+
+    [[nodiscard]] ColumnMapping shaped(std::string type, std::string_view form) const {
+        std::string why = fmt::format("{} and every text seen is {}: {}; a later value of another form stops the stream", declared(), form, type);
+        return {std::move(type), std::move(why)};
+    }
+
+    [[nodiscard]] ColumnMapping integer() const {
+        if (nothing() || only_integers()) return {"bigint", {}};
+        if (profile_.reals && !profile_.texts && !profile_.blobs)
+            return {"numeric", fmt::format("{} but holds fractions: numeric", declared())};
+        return by_profile();
+    }
+
+    [[nodiscard]] ColumnMapping boolean() const {
+        if (nothing()) return {"boolean", fmt::format("{} without a value yet: boolean, which takes 0 and 1", declared())};
+        if (only_integers() && profile_.only_zero_or_one) return {"boolean", {}};
+        return by_profile();
+    }
+
+    [[nodiscard]] ColumnMapping real() const {
+        if (profile_.blobs) return by_profile();
+        if (!profile_.texts) return {"double precision", {}};
+        // In a column with REAL affinity the only number that stays text is one that SQLite does not read: NaN.
+        if (profile_.only_numbers) return {"double precision", "holds texts such as NaN: double precision"};
+        return by_profile();
+    }
+
+    [[nodiscard]] ColumnMapping numeric() const {
+        if (profile_.blobs || (profile_.texts && !profile_.only_numbers)) return by_profile();
+        // Without precision and scale: SQLite does not enforce them.
+        if (!profile_.texts) return {"numeric", {}};
+        return shaped("numeric", "a decimal number in PostgreSQL's form");
+    }
+
+    [[nodiscard]] ColumnMapping temporal() const {
+        if (only_texts()) {
+            const bool day_only = value_class() == ValueClass::date;
+            const bool clock_only = value_class() == ValueClass::time;
+            if (day_only && profile_.only_dates) return shaped("date", "a date in PostgreSQL's form");
+            if (clock_only && profile_.only_times) return shaped("time without time zone", "a time in PostgreSQL's form");
+            if (!clock_only && profile_.only_timestamps) return shaped("timestamp without time zone", "a timestamp in PostgreSQL's form");
+            if (!clock_only && profile_.only_zoned_timestamps) return shaped("timestamp with time zone", "a timestamp in UTC in PostgreSQL's form");
+        }
+        return by_profile();
+    }
+
+    [[nodiscard]] ColumnMapping json() const {
+        if (!only_texts() || !profile_.only_json) return by_profile();
+        if (needs_equality()) return {"text", fmt::format("{} but part of a key or index: text", declared())};
+        return shaped("json", "valid JSON");
+    }
+
+    /// PostgreSQL's json can be neither compared nor indexed.
+    [[nodiscard]] bool needs_equality() const {
+        const auto in = [&](const ColumnIndexes& columns) { return std::find(columns.begin(), columns.end(), index_) != columns.end(); };
+        const auto has = [&](const auto& key) { return in(key.columns); };
+        return table_.identity.empty() || in(table_.identity) || in(table_.primary_key) ||
+               std::any_of(table_.unique_keys.begin(), table_.unique_keys.end(), has) ||
+               std::any_of(table_.indexes.begin(), table_.indexes.end(), has) ||
+               std::any_of(table_.foreign_keys.begin(), table_.foreign_keys.end(), has);
+    }
+
+    /// The one storage class that occurs decides; several have no PostgreSQL type that keeps them apart.
+    [[nodiscard]] ColumnMapping by_profile() const {
+        if (nothing()) return {"text", fmt::format("{} without a value yet: text", declared())};
+        const std::string seen = seen_classes(profile_);
+        if (seen.find(',') != std::string::npos)
+            throw RefusedError{fmt::format("{} ({}) holds values of several storage classes ({}), and no PostgreSQL type keeps them all exactly: make "
+                                           "them one kind on the leader, or leave the table out with --exclude-table {}",
+                                           place(table_, column_), declared(), seen, printable(table_.name.name, 100))};
+        const char* type = profile_.integers ? "bigint" : profile_.reals ? "double precision" : profile_.texts ? "text" : "bytea";
+        return {type, fmt::format("{} and holds {} values only: {}", declared(), seen, type)};
+    }
+
+    const TableSchema& table_;
+    const ColumnSchema& column_;
+    std::uint16_t index_;
+    const ColumnProfile& profile_;
+};
+
+}  // namespace
+
+ColumnMapping map_column(const TableSchema& table, std::uint16_t column, Engine to) {
+    const ColumnSchema& source = table.columns.at(column);
+    if (table.engine == Engine::postgresql) return to == Engine::postgresql ? same_pg_type(table, source) : pg_to_sqlite(source);
+    return to == Engine::sqlite ? same_sqlite_type(source) : SqliteColumn{table, column}.map();
+}
+
+}  // namespace rowferry

@@ -1,0 +1,289 @@
+#include "schemas/value_shapes.h"
+
+#include <cstdint>
+#include <cstring>
+
+namespace rowferry {
+namespace {
+
+constexpr std::size_t kMaxNumericInteger = 131072;  // PostgreSQL's limits for digits before and after the decimal point.
+constexpr std::size_t kMaxNumericFraction = 16383;
+
+constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+
+std::size_t digits_at_front(std::string_view text) noexcept {
+    std::size_t count = 0;
+    while (count < text.size() && is_digit(text[count])) ++count;
+    return count;
+}
+
+/// Two digits at `at`, or -1.
+int two_digits(std::string_view text, std::size_t at) noexcept {
+    if (text.size() < at + 2 || !is_digit(text[at]) || !is_digit(text[at + 1])) return -1;
+    return (text[at] - '0') * 10 + (text[at + 1] - '0');
+}
+
+bool is_infinity(std::string_view text) noexcept { return text == "infinity" || text == "-infinity"; }
+
+int days_in_month(int year, int month) noexcept {
+    if (month == 2) return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 29 : 28;
+    return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
+}
+
+bool is_calendar_date(std::string_view text) noexcept {
+    if (text.size() != 10 || text[4] != '-' || text[7] != '-') return false;
+    const int century = two_digits(text, 0);
+    const int rest = two_digits(text, 2);
+    const int month = two_digits(text, 5);
+    const int day = two_digits(text, 8);
+    if (century < 0 || rest < 0) return false;
+    const int year = century * 100 + rest;
+    return year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= days_in_month(year, month);
+}
+
+/// Below 24:00:00. PostgreSQL would read second 60 and carry it over, so it is not a shape.
+bool is_clock_time(std::string_view text) noexcept {
+    if (text.size() < 8 || text[2] != ':' || text[5] != ':') return false;
+    const int hour = two_digits(text, 0);
+    const int minute = two_digits(text, 3);
+    const int second = two_digits(text, 6);
+    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) return false;
+    const std::string_view fraction = text.substr(8);
+    if (fraction.empty()) return true;
+    const std::size_t digits = fraction.size() - 1;
+    return fraction[0] == '.' && digits >= 1 && digits <= 6 && digits_at_front(fraction.substr(1)) == digits && fraction.back() != '0';
+}
+
+bool is_day_and_time(std::string_view text) noexcept {
+    return text.size() >= 19 && text[10] == ' ' && is_calendar_date(text.substr(0, 10)) && is_clock_time(text.substr(11));
+}
+
+/// Length of the UTF-8 sequence at the front, 0 when it is not one. `text` is not empty.
+std::size_t sequence_length(std::string_view text) noexcept {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const auto continues = [&](std::size_t i) { return i < text.size() && (byte(i) & 0xC0) == 0x80; };
+    const unsigned char first = byte(0);
+    if (first < 0x80) return 1;
+    if (first < 0xC2) return 0;  // a continuation, or an overlong form of ASCII
+    if (first < 0xE0) return continues(1) ? 2 : 0;
+    if (first < 0xF0) {
+        if (!continues(1) || !continues(2)) return 0;
+        if (first == 0xE0 && byte(1) < 0xA0) return 0;  // overlong
+        if (first == 0xED && byte(1) > 0x9F) return 0;  // surrogate
+        return 3;
+    }
+    if (first > 0xF4 || !continues(1) || !continues(2) || !continues(3)) return 0;
+    if (first == 0xF0 && byte(1) < 0x90) return 0;  // overlong
+    if (first == 0xF4 && byte(1) > 0x8F) return 0;  // beyond U+10FFFF
+    return 4;
+}
+
+/// Reads one JSON text. Nesting is a bit per level (object or array) in a fixed array: no recursion, no allocation.
+class JsonReader {
+public:
+    explicit JsonReader(std::string_view text) noexcept : in_{text} {}
+
+    /// document := ws value ws; value := literal | number | string | '[' … ']' | '{' … '}'
+    bool read() noexcept {
+        for (;;) {
+            skip_space();
+            bool opened = false;
+            if (!read_value(opened)) return false;
+            if (opened) continue;
+            if (!after_value()) return false;
+            if (done_) return true;
+        }
+    }
+
+private:
+    void skip_space() noexcept {
+        while (at_ < in_.size() && (in_[at_] == ' ' || in_[at_] == '\t' || in_[at_] == '\n' || in_[at_] == '\r')) ++at_;
+    }
+    [[nodiscard]] char peek() const noexcept { return at_ < in_.size() ? in_[at_] : '\0'; }
+    bool take(char c) noexcept {
+        if (peek() != c || at_ == in_.size()) return false;
+        ++at_;
+        return true;
+    }
+    bool take(std::string_view word) noexcept {
+        if (in_.substr(at_, word.size()) != word) return false;
+        at_ += word.size();
+        return true;
+    }
+    [[nodiscard]] bool in_object() const noexcept { return (levels_[(depth_ - 1) / 8] >> ((depth_ - 1) % 8) & 1) != 0; }
+    bool open(bool object) noexcept {
+        if (depth_ == kMaxJsonDepth) return false;
+        const auto bit = static_cast<std::uint8_t>(1U << (depth_ % 8));
+        auto& level = levels_[depth_ / 8];
+        level = static_cast<std::uint8_t>(object ? level | bit : level & ~bit);
+        ++depth_;
+        return true;
+    }
+
+    /// `opened`: a container began and its first value comes next. An empty container is a complete value.
+    bool read_value(bool& opened) noexcept {
+        switch (peek()) {
+            case '"': return read_string();
+            case 't': return take("true");
+            case 'f': return take("false");
+            case 'n': return take("null");
+            case '[':
+                ++at_;
+                skip_space();
+                if (take(']')) return true;
+                opened = true;
+                return open(false);
+            case '{':
+                ++at_;
+                skip_space();
+                if (take('}')) return true;
+                opened = true;
+                return open(true) && read_name();
+            default: return read_number();
+        }
+    }
+
+    /// Closes what ends here; true when a next value follows or, with done_, when the document is complete.
+    bool after_value() noexcept {
+        for (;;) {
+            skip_space();
+            if (depth_ == 0) {
+                done_ = at_ == in_.size();
+                return done_;
+            }
+            if (take(',')) {
+                if (!in_object()) return true;
+                skip_space();
+                return read_name();
+            }
+            if (!take(in_object() ? '}' : ']')) return false;
+            --depth_;
+        }
+    }
+
+    bool read_name() noexcept {
+        if (!read_string()) return false;
+        skip_space();
+        return take(':');
+    }
+
+    bool read_string() noexcept {
+        if (!take('"')) return false;
+        while (at_ < in_.size()) {
+            const char c = in_[at_++];
+            if (c == '"') return true;
+            if (static_cast<unsigned char>(c) < 0x20) return false;
+            if (c == '\\' && !read_escape()) return false;
+        }
+        return false;
+    }
+
+    bool read_escape() noexcept {
+        if (at_ == in_.size()) return false;
+        const char c = in_[at_++];
+        if (c != 'u') return c != '\0' && std::strchr("\"\\/bfnrt", c) != nullptr;
+        for (int i = 0; i < 4; ++i, ++at_)
+            if (at_ == in_.size() || !is_hex(in_[at_])) return false;
+        return true;
+    }
+
+    static bool is_hex(char c) noexcept { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+
+    bool read_digits() noexcept {
+        const std::size_t count = digits_at_front(in_.substr(at_));
+        at_ += count;
+        return count > 0;
+    }
+
+    bool read_number() noexcept {
+        take('-');
+        if (!take('0') && !read_digits()) return false;
+        if (take('.') && !read_digits()) return false;
+        if (peek() == 'e' || peek() == 'E') {
+            ++at_;
+            if (!take('+')) take('-');
+            return read_digits();
+        }
+        return true;
+    }
+
+    std::string_view in_;
+    std::size_t at_ = 0;
+    std::size_t depth_ = 0;
+    bool done_ = false;
+    std::uint8_t levels_[kMaxJsonDepth / 8] = {};
+};
+
+}  // namespace
+
+bool is_date(std::string_view text) noexcept { return is_calendar_date(text) || is_infinity(text); }
+
+bool is_time(std::string_view text) noexcept { return is_clock_time(text) || text == "24:00:00"; }
+
+bool is_timestamp(std::string_view text) noexcept { return is_day_and_time(text) || is_infinity(text); }
+
+bool is_zoned_timestamp(std::string_view text) noexcept {
+    if (is_infinity(text)) return true;
+    return text.ends_with("+00") && is_day_and_time(text.substr(0, text.size() - 3));
+}
+
+bool is_uuid(std::string_view text) noexcept {
+    if (text.size() != 36) return false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        const bool fits = i == 8 || i == 13 || i == 18 || i == 23 ? c == '-' : is_digit(c) || (c >= 'a' && c <= 'f');
+        if (!fits) return false;
+    }
+    return true;
+}
+
+bool is_json(std::string_view text) noexcept { return JsonReader{text}.read() && find_bad_text(text) == std::string_view::npos; }
+
+bool is_number(std::string_view text) noexcept {
+    if (text == "NaN" || text == "Infinity" || text == "-Infinity") return true;
+    const bool negative = text.starts_with('-');
+    if (negative) text.remove_prefix(1);
+    const std::size_t whole = digits_at_front(text);
+    if (whole == 0 || whole > kMaxNumericInteger || (whole > 1 && text[0] == '0')) return false;
+    std::string_view fraction = text.substr(whole);
+    if (!fraction.empty()) {
+        if (fraction[0] != '.') return false;
+        fraction.remove_prefix(1);
+        if (fraction.empty() || fraction.size() > kMaxNumericFraction || digits_at_front(fraction) != fraction.size()) return false;
+    }
+    return !negative || text.find_first_not_of("0.") != std::string_view::npos;
+}
+
+std::size_t fraction_digits(std::string_view text) noexcept {
+    const std::size_t point = text.find('.');
+    return point == std::string_view::npos ? 0 : digits_at_front(text.substr(point + 1));
+}
+
+std::size_t find_bad_text(std::string_view text) noexcept {
+    constexpr std::uint64_t kHighBits = 0x8080808080808080U;
+    constexpr std::uint64_t kOnes = 0x0101010101010101U;
+    std::size_t at = 0;
+    while (at < text.size()) {
+        // Eight bytes at a time while they are ASCII without NUL: `word - kOnes` sets a high bit where a byte is zero.
+        std::uint64_t word = 0;
+        if (text.size() - at >= sizeof(word)) {
+            std::memcpy(&word, text.data() + at, sizeof(word));
+            if ((((word - kOnes) | word) & kHighBits) == 0) {
+                at += sizeof(word);
+                continue;
+            }
+        }
+        const std::size_t length = text[at] == '\0' ? 0 : sequence_length(text.substr(at));
+        if (length == 0) return at;
+        at += length;
+    }
+    return std::string_view::npos;
+}
+
+std::size_t count_characters(std::string_view text) noexcept {
+    std::size_t count = 0;
+    for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80 ? 1 : 0;
+    return count;
+}
+
+}  // namespace rowferry

@@ -1,0 +1,242 @@
+#include "replication/apply_loop.h"
+
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "replication/acknowledgement.h"
+#include "schemas/error.h"
+
+namespace rowferry {
+namespace {
+
+using namespace std::chrono_literals;
+
+Position at(std::uint64_t major) { return {major, 0}; }
+
+TableSchema one_column_table() {
+    TableSchema table;
+    table.name = {"public", "t"};
+    table.columns.resize(1);
+    table.columns[0].name = "id";
+    return table;
+}
+const TablePtr kTable = std::make_shared<const TableSchema>(one_column_table());
+
+/// A batch in the words of a story.
+struct Feed {
+    Batch batch;
+    Feed& begin(std::uint64_t after) {
+        batch.add(Begin{at(after), 0, Boundary::exact});
+        return *this;
+    }
+    Feed& row(std::int64_t id) {
+        const auto cells = batch.arena().array<Cell>(1);
+        cells[0] = Cell::integer(id);
+        batch.add(Change{batch.keep(kTable), Operation::insert, {}, cells});
+        return *this;
+    }
+    Feed& commit(std::uint64_t position) {
+        batch.add(Commit{at(position), 1, "r" + std::string{}});
+        return *this;
+    }
+    Feed& idle(std::uint64_t position) {
+        batch.add_idle(at(position));
+        return *this;
+    }
+};
+
+/// A follower in memory: what was applied since the last commit is lost by a crash.
+class MemorySink : public Sink {
+public:
+    void apply(std::span<const Event> events) override {
+        for (const Event& event : events)
+            if (const auto* change = std::get_if<Change>(&event)) open.push_back(change->after[0].as_integer());
+    }
+    void commit(const CheckpointAdvance& advance) override {
+        rows.insert(rows.end(), open.begin(), open.end());
+        open.clear();
+        EXPECT_GE(advance.position, position) << "the checkpoint went back";
+        position = advance.position;
+        ++commits;
+    }
+    void rollback() noexcept override { open.clear(); }
+
+    std::vector<std::int64_t> rows;
+    std::vector<std::int64_t> open;
+    Position position;
+    int commits = 0;
+};
+
+class ApplyLoopTest : public testing::Test {
+protected:
+    ApplyLoop& start(std::optional<Position> fence = std::nullopt, Position from = {}) {
+        sink.position = from;
+        loop.emplace(sink, from, fence, GroupLimits{}, [this](Position position, std::int64_t) { told.push_back(position.major); });
+        return *loop;
+    }
+    bool feed(const Feed& feed, bool more_waiting = false) { return loop->apply(feed.batch, more_waiting, now); }
+
+    MemorySink sink;
+    std::optional<ApplyLoop> loop;
+    std::vector<std::uint64_t> told;
+    ApplyLoop::Clock::time_point now{std::chrono::hours{1}};
+};
+
+TEST_F(ApplyLoopTest, AWholeTransactionIsCommittedAtOnceWhenNothingWaits) {
+    start();
+    feed(Feed{}.begin(90).row(1).row(2).commit(100));
+    EXPECT_EQ(sink.rows, (std::vector<std::int64_t>{1, 2}));
+    EXPECT_EQ(sink.position, at(100));
+    EXPECT_EQ(told, (std::vector<std::uint64_t>{100}));
+}
+
+TEST_F(ApplyLoopTest, TransactionsShareACommitWhileMoreIsWaiting) {
+    start();
+    feed(Feed{}.begin(90).row(1).commit(100).begin(100).row(2).commit(110), true);
+    EXPECT_EQ(sink.commits, 0);
+    feed(Feed{}.begin(110).row(3).commit(120), false);
+    EXPECT_EQ(sink.commits, 1);
+    EXPECT_EQ(sink.position, at(120));
+}
+
+TEST_F(ApplyLoopTest, ATransactionThatSpansBatchesNeverCommitsHalf) {
+    start();
+    feed(Feed{}.begin(90).row(1).commit(100).begin(100).row(2));
+    EXPECT_EQ(sink.rows, (std::vector<std::int64_t>{1})) << "what is complete does not wait for the long one";
+    EXPECT_EQ(sink.position, at(100));
+    feed(Feed{}.row(3));
+    EXPECT_EQ(sink.commits, 1);
+    feed(Feed{}.row(4).commit(200));
+    EXPECT_EQ(sink.rows, (std::vector<std::int64_t>{1, 2, 3, 4}));
+    EXPECT_EQ(sink.position, at(200));
+}
+
+TEST_F(ApplyLoopTest, FullGroupsAreCommittedInsideABatch) {
+    start();
+    Feed many;
+    for (std::uint64_t i = 0; i < 20'000; ++i) many.begin(i * 10).row(static_cast<std::int64_t>(i)).commit(i * 10 + 5);
+    feed(many, true);
+    EXPECT_GE(sink.commits, 2);
+}
+
+TEST_F(ApplyLoopTest, IdlePositionsMoveOnceASecond) {
+    start();
+    feed(Feed{}.idle(50));
+    EXPECT_EQ(sink.position, at(50));
+    feed(Feed{}.idle(60));
+    EXPECT_EQ(sink.position, at(50)) << "too soon";
+    now += 1100ms;
+    loop->settle(now);
+    EXPECT_EQ(sink.position, at(60));
+}
+
+TEST_F(ApplyLoopTest, IdlePositionsMoveAtOnceWhenTheLeaderWaits) {
+    start().set_idle_interval(0ms);
+    feed(Feed{}.idle(50));
+    feed(Feed{}.idle(60));
+    EXPECT_EQ(sink.position, at(60));
+}
+
+TEST_F(ApplyLoopTest, AnIdlePositionBehindTheLastCommitIsNothingNew) {
+    start().set_idle_interval(0ms);
+    feed(Feed{}.begin(90).row(1).commit(100).idle(95));
+    EXPECT_EQ(sink.position, at(100));
+    EXPECT_EQ(sink.commits, 1);
+}
+
+TEST_F(ApplyLoopTest, AFenceStopsAfterExactlyItsTransaction) {
+    start(at(110));
+    EXPECT_TRUE(feed(Feed{}.begin(90).row(1).commit(100).begin(100).row(2).commit(110).begin(110).row(3).commit(120), true));
+    EXPECT_EQ(sink.rows, (std::vector<std::int64_t>{1, 2}));
+    EXPECT_EQ(sink.position, at(110));
+}
+
+TEST_F(ApplyLoopTest, AFenceBetweenTransactionsStopsBeforeTheNextOne) {
+    start(at(105));
+    EXPECT_TRUE(feed(Feed{}.begin(90).row(1).commit(100).begin(106).row(2).commit(110)));
+    EXPECT_EQ(sink.rows, (std::vector<std::int64_t>{1}));
+    EXPECT_EQ(sink.position, at(105));
+}
+
+TEST_F(ApplyLoopTest, AFenceIsReachedByAnIdleLeader) {
+    start(at(105), at(100));
+    EXPECT_TRUE(feed(Feed{}.idle(300)));
+    EXPECT_EQ(sink.position, at(105)) << "exactly the fence, not what lies behind it";
+}
+
+TEST_F(ApplyLoopTest, AFenceAlreadyBehindUsIsReachedWithoutABatch) {
+    start(at(100), at(100));
+    EXPECT_TRUE(loop->settle(now));
+}
+
+/// The promise of exactly once: whatever batches a history is cut into, wherever a crash comes, and although the leader resends everything after
+/// what it was told, the follower ends with the history, once, in order; and nothing is ever acknowledged that a crash could take back.
+TEST(ApplyLoopProperty, EveryCutAndEveryCrashGivesTheSameRowsOnce) {
+    const unsigned seed = std::random_device{}();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random{seed};
+    for (int round = 0; round < 300; ++round) {
+        struct Transaction {
+            std::uint64_t after, end;
+            std::vector<std::int64_t> rows;
+        };
+        std::vector<Transaction> history;
+        std::vector<std::int64_t> expected;
+        std::uint64_t lsn = 10;
+        for (int i = 0, count = static_cast<int>(random() % 30); i < count; ++i) {
+            Transaction tx{lsn, 0, {}};
+            for (int r = 0, rows = static_cast<int>(random() % 6); r < rows; ++r) {
+                tx.rows.push_back(static_cast<std::int64_t>(expected.size()));
+                expected.push_back(tx.rows.back());
+            }
+            tx.end = lsn + 5;
+            lsn = tx.end + (random() % 3) * 4;  // neighbours touch, often
+            history.push_back(tx);
+        }
+        MemorySink sink;
+        for (int crash = 0; crash < 6; ++crash) {
+            const bool last = crash == 5;
+            const Position checkpoint = sink.position;
+            Acknowledgement acknowledgement{checkpoint};
+            ApplyLoop loop{sink, checkpoint, std::nullopt, GroupLimits{random() % 8 + 1, 1u << 20, 200ms},
+                           [&](Position position, std::int64_t) { acknowledgement.committed(position); }};
+            loop.set_idle_interval(0ms);
+            auto now = ApplyLoop::Clock::time_point{std::chrono::hours{1}};
+            Feed feed;
+            bool dead = false;
+            const auto maybe_cut = [&] {
+                if (random() % 4 != 0) return;
+                loop.apply(feed.batch, random() % 2 == 0, now);
+                EXPECT_LE(acknowledgement.durable(), sink.position);
+                feed.batch.clear();
+                dead = !last && random() % 10 == 0;
+            };
+            for (const Transaction& tx : history) {
+                if (dead) break;
+                if (tx.after < checkpoint.major) continue;  // resent: the source drops it
+                feed.begin(tx.after);
+                for (const std::int64_t id : tx.rows) {
+                    maybe_cut();
+                    if (dead) break;
+                    feed.row(id);
+                }
+                if (dead) break;
+                feed.commit(tx.end);
+                if (random() % 3 == 0) feed.idle(tx.end);
+                maybe_cut();
+            }
+            if (!dead) {
+                loop.apply(feed.batch, false, now);
+                feed.idle(lsn);
+                loop.settle(now);
+            }
+            EXPECT_EQ(acknowledgement.durable(), sink.position);
+            sink.rollback();
+        }
+        ASSERT_EQ(sink.rows, expected) << "round " << round;
+    }
+}
+
+}  // namespace
+}  // namespace rowferry
