@@ -271,13 +271,14 @@ struct StreamPrepare {
     std::string_view gid;
 };
 
-using Message = std::variant<Begin, Commit, Origin, Relation, Type, Insert, Update, Delete, Truncate, LogicalMessage, StreamStart, StreamStop,
-                             StreamCommit, StreamAbort, BeginPrepare, Prepare, CommitPrepared, RollbackPrepared, StreamPrepare>;
+using Message =
+    std::variant<Begin, Commit, Origin, Relation, Type, Insert, Update, Delete, Truncate, LogicalMessage, StreamStart, StreamStop,
+                 StreamCommit, StreamAbort, BeginPrepare, Prepare, CommitPrepared, RollbackPrepared, StreamPrepare>;
 
-/// Decodes one whole message: the payload of one XLogData. `in_stream`: it stands between Stream Start and Stream Stop, so that it carries an
-/// xid and only some kinds may come. `parallel_streaming`: the stream was started with streaming=parallel.
-/// Throws DecodeError for an unknown tag, a short message, bytes behind its end, negative or oversized lengths, unknown flags, positions that
-/// are not set, names that are not UTF-8. Allocates nothing.
+/// Decodes one whole message: the payload of one XLogData. `in_stream`: it stands between Stream Start and Stream Stop, so that it
+/// carries an xid and only some kinds may come. `parallel_streaming`: the stream was started with streaming=parallel.
+/// Throws DecodeError for an unknown tag, a short message, bytes behind its end, negative or oversized lengths, unknown flags,
+/// positions that are not set, names that are not UTF-8. Allocates nothing.
 [[nodiscard]] Message decode_message(std::span<const std::byte> message, bool in_stream = false, bool parallel_streaming = false);
 
 /// `Insert`, `Stream Start`: for messages to people.

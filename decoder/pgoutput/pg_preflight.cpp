@@ -6,9 +6,9 @@
 #include "decoder/pgoutput/pg_names.h"
 #include "decoder/pgoutput/pg_publication.h"
 #include "decoder/pgoutput/pg_slot.h"
-#include "decoder/pgoutput/pg_watch.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/standby_names.h"
 
 namespace rowferry {
 namespace {

@@ -38,7 +38,4 @@ private:
     std::chrono::steady_clock::time_point last_look_{};
 };
 
-/// Whether a list such as `FIRST 1 (a, "B"), *` names this application (case-insensitively, as PostgreSQL compares). Pure.
-[[nodiscard]] bool standby_names_list(const std::string& setting, const std::string& application);
-
 }  // namespace rowferry

@@ -20,7 +20,8 @@ Cell text_cell(const TableSchema& table, std::size_t column, std::string_view te
         case TextFault::none: return Cell::text(arena.copy(text));
         case TextFault::nul: fail(table, column, "the leader sent a text with a NUL byte");
         case TextFault::invalid:
-            fail(table, column, "the leader sent a text that is not valid UTF-8 (is the database's encoding SQL_ASCII?); correct the row on the leader");
+            fail(table, column,
+                 "the leader sent a text that is not valid UTF-8 (is the database's encoding SQL_ASCII?); correct the row on the leader");
     }
     fail(table, column, "text check without a result");
 }

@@ -3,8 +3,8 @@
 #include "decoder/pgoutput/copy_text.h"
 #include "decoder/pgoutput/pg_history.h"
 #include "decoder/pgoutput/pg_names.h"
-#include "decoder/pgoutput/pg_watch.h"
 #include "schemas/error.h"
+#include "schemas/standby_names.h"
 
 namespace rowferry {
 namespace {
