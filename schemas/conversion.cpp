@@ -164,7 +164,8 @@ Cell to_float4(const Cell& cell, Arena& arena) {
     // Outside the range of float the narrowing itself would be undefined.
     const bool in_range = std::isinf(value) || std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max());
     const float narrow = in_range ? static_cast<float>(value) : 0.0F;
-    if (!in_range || static_cast<double>(narrow) != value) misfit(cell, "in a real (single precision) column, which cannot hold it exactly");
+    if (!in_range || static_cast<double>(narrow) != value)
+        misfit(cell, "in a real (single precision) column, which cannot hold it exactly");
     return print_float(narrow, arena);
 }
 
@@ -265,7 +266,8 @@ Cell convert(Conversion conversion, const Cell& cell, Arena& arena) {
         case Conversion::to_time:
             return to_time(cell, is_time, "time", "a time as PostgreSQL prints it (23:59:59.5)", conversion.limit);
         case Conversion::to_timestamp:
-            return to_time(cell, is_timestamp, "timestamp", "a timestamp as PostgreSQL prints it (2024-05-31 23:59:59.5)", conversion.limit);
+            return to_time(cell, is_timestamp, "timestamp", "a timestamp as PostgreSQL prints it (2024-05-31 23:59:59.5)",
+                           conversion.limit);
         case Conversion::to_timestamptz:
             return to_time(cell, is_zoned_timestamp, "timestamptz", "a timestamp as PostgreSQL prints it in UTC (2024-05-31 23:59:59.5+00)",
                            conversion.limit);

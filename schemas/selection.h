@@ -1,6 +1,6 @@
 #pragma once
 
-#include <regex>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,18 +20,11 @@ public:
     [[nodiscard]] bool matches(Engine engine, const TableName& table) const;
 
 private:
-    /// Compiled once per engine: for SQLite pattern and name are both folded to lower case.
-    struct Matcher {
-        bool any = true;
-        std::wregex exact;
-        std::wregex folded;
-        [[nodiscard]] bool matches(Engine engine, const std::string& name) const;
-    };
-    static Matcher compile(const std::wstring& regex, const std::string& text);
+    struct Matcher;  // compiled regular expressions; immutable, so copies share them
 
     std::string text_;
-    Matcher schema_;  // any: no schema part
-    Matcher name_;    // any: schema_only
+    std::shared_ptr<const Matcher> schema_;  // null: any schema
+    std::shared_ptr<const Matcher> name_;    // null: any name (schema_only)
 };
 
 /// Which tables a stream replicates. As in pg_dump: with any --table, --schema has no effect; --exclude-table wins always.

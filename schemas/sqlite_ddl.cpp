@@ -125,20 +125,20 @@ std::vector<SqliteIndex> sqlite_indexes(const TableSchema& table) {
     std::vector<SqliteIndex> result;
     const auto column_collations = [&](const ColumnIndexes& columns) {
         std::vector<std::string> collations;
-        for (const auto column : columns) collations.push_back(table.columns.at(column).collation);
+        for (const auto column : columns) collations.push_back(sqlite_collation(table, column));
         return collations;
     };
     const auto is_primary_key = [&](const SqliteIndex& index) {
         if (!index.unique || index.columns != table.primary_key) return false;
         const auto own = column_collations(index.columns);
-        for (std::size_t i = 0; i < own.size(); ++i)
-            if (!(is_binary(index.collations[i]) && is_binary(own[i])) && sqlite_folded(index.collations[i]) != sqlite_folded(own[i])) return false;
-        return true;
+        return std::equal(own.begin(), own.end(), index.collations.begin(), [](const auto& a, const auto& b) { return sqlite_folded(a) == sqlite_folded(b); });
     };
     for (const IndexSchema& index : table.indexes) {
         SqliteIndex wanted{index.name, index.unique, index.columns, index.descending, index.collations};
         wanted.descending.resize(index.columns.size(), false);
         if (wanted.collations.size() != index.columns.size()) wanted.collations = column_collations(index.columns);
+        for (std::size_t i = 0; i < wanted.columns.size(); ++i)
+            if (wanted.collations[i].empty()) wanted.collations[i] = sqlite_collation(table, wanted.columns[i]);
         if (!is_primary_key(wanted)) result.push_back(std::move(wanted));
     }
     for (const UniqueKey& key : table.unique_keys) {
@@ -159,16 +159,25 @@ std::string sqlite_index_name(const TableSchema& table, const SqliteIndex& index
     return name;
 }
 
-std::string sqlite_create_index(const TableSchema& table, const SqliteIndex& index, const std::string& name) {
+std::string sqlite_create_index(const TableSchema& table, const SqliteIndex& index, const std::string& name, const std::vector<std::string>& existing) {
     std::string columns;
     for (std::size_t i = 0; i < index.columns.size(); ++i) {
-        columns += (i == 0 ? "" : ", ") + quote_identifier(table.columns.at(index.columns[i]).name);
-        const std::string& own = table.columns.at(index.columns[i]).collation;
-        if (!is_binary(index.collations[i]) || !is_binary(own)) columns += collate_clause(table, index.collations[i].empty() ? own : index.collations[i]);
+        const std::uint16_t column = index.columns[i];
+        const std::string own = existing.empty() ? sqlite_collation(table, column) : existing.at(column);
+        columns += (i == 0 ? "" : ", ") + quote_identifier(table.columns.at(column).name);
+        if (sqlite_folded(own) != sqlite_folded(index.collations[i])) columns += collate_clause(table, index.collations[i]);
         if (index.descending[i]) columns += " DESC";
     }
     return fmt::format("CREATE {}INDEX \"main\".{} ON {} ({})", index.unique ? "UNIQUE " : "", quote_identifier(name),
                        quote_identifier(follower_name(table)), columns);
+}
+
+std::string sqlite_collation(const TableSchema& table, std::uint16_t column) {
+    if (table.engine == Engine::sqlite) return table.columns.at(column).collation.empty() ? "BINARY" : table.columns.at(column).collation;
+    const std::string type = map_column(table, column, Engine::sqlite).type;
+    constexpr std::string_view kClause = " COLLATE ";
+    const auto clause = type.rfind(kClause);
+    return clause == std::string::npos ? "BINARY" : type.substr(clause + kClause.size());
 }
 
 std::vector<std::string> sqlite_notes(const TableSchema& table, const std::vector<std::string>& present) {

@@ -22,7 +22,7 @@ struct SqliteIndex {
     bool unique = false;
     ColumnIndexes columns;
     std::vector<bool> descending;          ///< One per column.
-    std::vector<std::string> collations;   ///< One per column; empty: that of the column.
+    std::vector<std::string> collations;   ///< One per column, never empty.
     friend bool operator==(const SqliteIndex&, const SqliteIndex&) = default;
 };
 
@@ -32,7 +32,12 @@ struct SqliteIndex {
 /// A name for the index that is not in `taken` (folded names of tables and indexes): the leader's, then with the table's in front, then numbered.
 [[nodiscard]] std::string sqlite_index_name(const TableSchema& table, const SqliteIndex& index, const std::vector<std::string>& taken);
 
-[[nodiscard]] std::string sqlite_create_index(const TableSchema& table, const SqliteIndex& index, const std::string& name);
+/// `existing`: the collation of each of the follower's columns, in the leader's order, when the table was not made by sqlite_create_table().
+[[nodiscard]] std::string sqlite_create_index(const TableSchema& table, const SqliteIndex& index, const std::string& name,
+                                              const std::vector<std::string>& existing = {});
+
+/// The collation a column has in a table made by sqlite_create_table().
+[[nodiscard]] std::string sqlite_collation(const TableSchema& table, std::uint16_t column);
 
 /// What the follower will not have or has in another form, one line each.
 [[nodiscard]] std::vector<std::string> sqlite_notes(const TableSchema& table, const std::vector<std::string>& present);

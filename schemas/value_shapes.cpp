@@ -113,6 +113,7 @@ private:
     [[nodiscard]] bool in_object() const noexcept { return (levels_[(depth_ - 1) / 8] >> ((depth_ - 1) % 8) & 1) != 0; }
     bool open(bool object) noexcept {
         if (depth_ == kMaxJsonDepth) return false;
+        ++at_;
         const auto bit = static_cast<std::uint8_t>(1U << (depth_ % 8));
         auto& level = levels_[depth_ / 8];
         level = static_cast<std::uint8_t>(object ? level | bit : level & ~bit);
@@ -120,7 +121,7 @@ private:
         return true;
     }
 
-    /// `opened`: a container began and its first value comes next. An empty container is a complete value.
+    /// `opened`: a container began and its first value comes next. An empty one is closed by after_value() at once.
     bool read_value(bool& opened) noexcept {
         switch (peek()) {
             case '"': return read_string();
@@ -128,22 +129,20 @@ private:
             case 'f': return take("false");
             case 'n': return take("null");
             case '[':
-                ++at_;
+                if (!open(false)) return false;
                 skip_space();
-                if (take(']')) return true;
-                opened = true;
-                return open(false);
+                opened = peek() != ']';
+                return true;
             case '{':
-                ++at_;
+                if (!open(true)) return false;
                 skip_space();
-                if (take('}')) return true;
-                opened = true;
-                return open(true) && read_name();
+                opened = peek() != '}';
+                return !opened || read_name();
             default: return read_number();
         }
     }
 
-    /// Closes what ends here; true when a next value follows or, with done_, when the document is complete.
+    /// Behind a value or in an empty container: closes what ends here. True when a value follows or, with done_, the document is complete.
     bool after_value() noexcept {
         for (;;) {
             skip_space();
