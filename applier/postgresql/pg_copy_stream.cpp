@@ -1,0 +1,151 @@
+#include "applier/postgresql/pg_copy_stream.h"
+
+#include <array>
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "schemas/error.h"
+#include "schemas/identifier.h"
+
+namespace rowferry {
+namespace {
+
+// What goes to libpq at once: its own output buffer then needs no growing, and the server gets going early.
+constexpr std::size_t kPiece = 64 * 1024;
+
+constexpr std::array<char, 256> make_escapes() {
+    std::array<char, 256> escapes{};
+    escapes['\\'] = '\\';
+    escapes['\n'] = 'n';
+    escapes['\r'] = 'r';
+    escapes['\t'] = 't';
+    return escapes;
+}
+constexpr std::array<char, 256> kEscapes = make_escapes();
+
+void append_hex(std::string& out, std::string_view bytes) {
+    constexpr char kDigits[] = "0123456789abcdef";
+    const std::size_t start = out.size() + 3;
+    out.resize(start + 2 * bytes.size());
+    char* to = out.data() + start - 3;
+    *to++ = '\\';
+    *to++ = '\\';
+    *to++ = 'x';
+    for (const char c : bytes) {
+        const auto byte = static_cast<unsigned char>(c);
+        *to++ = kDigits[byte >> 4];
+        *to++ = kDigits[byte & 15];
+    }
+}
+
+void append_cell(std::string& out, const Cell& cell) {
+    switch (cell.kind()) {
+        case CellKind::null: out += "\\N"; return;
+        case CellKind::text: append_copy_text(out, cell.bytes()); return;
+        case CellKind::blob: append_hex(out, cell.bytes()); return;
+        case CellKind::integer: {
+            std::array<char, 24> digits;
+            const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), cell.as_integer()).ptr;
+            out.append(digits.data(), end);
+            return;
+        }
+        case CellKind::absent:
+        case CellKind::unchanged:
+        case CellKind::real: throw ValueError{"the leader sent no value that can be written"};
+    }
+}
+
+}  // namespace
+
+void append_copy_text(std::string& out, std::string_view text) {
+    std::size_t plain = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char escape = kEscapes[static_cast<unsigned char>(text[i])];
+        if (escape == 0) continue;
+        out.append(text, plain, i - plain);
+        out += '\\';
+        out += escape;
+        plain = i + 1;
+    }
+    out.append(text, plain, text.size() - plain);
+}
+
+void PgCopyStream::begin(const PgTablePlan& plan, std::string_view before) {
+    plan_ = &plan;
+    buffer_.clear();
+    sent_ = 0;
+    rows_ = 0;
+    link_.query(fmt::format("{}{}", before, plan.copy()));
+    awaiting_ = true;
+}
+
+void PgCopyStream::add(const Change& row) {
+    const std::size_t columns = plan_->leader().columns.size();
+    bool first = true;
+    for (std::size_t i = 0; i < columns; ++i) {
+        const PgTablePlan::Column& column = plan_->column(i);
+        if (!column.written) continue;
+        if (!first) buffer_ += '\t';
+        first = false;
+        try {
+            append_cell(buffer_, convert(column.conversion, row.after[i], scratch_));
+        } catch (const ValueError& error) {
+            throw ValueError{fmt::format("column {}: {}", printable(column.follower->name, 80), error.what())};
+        }
+    }
+    buffer_ += '\n';
+    ++rows_;
+    if (scratch_.used() > kPiece) scratch_.clear();
+    if (buffer_.size() - sent_ >= kPiece) {
+        link_.put_copy(std::string_view{buffer_}.substr(sent_));
+        sent_ = buffer_.size();
+        link_.flush();
+    }
+}
+
+void PgCopyStream::end() {
+    if (sent_ < buffer_.size()) link_.put_copy(std::string_view{buffer_}.substr(sent_));
+    scratch_.clear();
+    for (;;) {
+        const int put = PQputCopyEnd(link_.get(), nullptr);
+        if (put == 1) break;
+        if (put < 0) link_.fail("COPY");
+        link_.flush();
+    }
+    link_.flush();
+}
+
+std::optional<PgCopyStream::Failure> PgCopyStream::result() {
+    std::optional<Failure> failure;
+    while (const PgResult result = link_.next_result()) {
+        const auto state = PQresultStatus(result.get());
+        if (state == PGRES_COMMAND_OK || failure) continue;
+        failure.emplace();
+        failure->diagnosis = diagnose(result.get(), link_.get(), plan_->follower().name.name);
+        failure->row = failure->diagnosis.line && *failure->diagnosis.line > 0 ? *failure->diagnosis.line - 1 : rows_;
+        failure->key = key_of(failure->row);
+        if (PQstatus(link_.get()) != CONNECTION_OK) break;
+    }
+    awaiting_ = false;
+    return failure;
+}
+
+std::string PgCopyStream::key_of(std::uint64_t row) const {
+    if (plan_->leader().identity.empty()) return "a row (the table has no key)";
+    std::string_view rest = buffer_;
+    for (std::uint64_t i = 0; i < row && !rest.empty(); ++i) rest.remove_prefix(std::min(rest.find('\n') + 1, rest.size()));
+    if (row >= rows_ || rest.empty()) return "a row";
+    rest = rest.substr(0, rest.find('\n'));
+    std::string key = "key ";
+    for (std::size_t i = 0; i < plan_->leader().columns.size(); ++i) {
+        if (!plan_->column(i).written) continue;
+        const std::string_view field = rest.substr(0, rest.find('\t'));
+        if (plan_->column(i).in_key)
+            key += fmt::format("{}{}={}", key.size() > 4 ? ", " : "", printable(plan_->column(i).follower->name, 80), printable(field, 80));
+        rest.remove_prefix(std::min(field.size() + 1, rest.size()));
+    }
+    return key;
+}
+
+}  // namespace rowferry

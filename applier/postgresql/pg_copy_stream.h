@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "applier/postgresql/pg_failure.h"
+#include "applier/postgresql/pg_table_plan.h"
+#include "db/pg_link.h"
+#include "schemas/arena.h"
+
+namespace rowferry {
+
+/// Appends `text` as a field of COPY's text format.
+void append_copy_text(std::string& out, std::string_view text);
+
+/// Rows of one table through COPY … FROM STDIN, encoded straight into one buffer that is kept until the server has accepted them: a line
+/// number in its complaint leads back to the key. begin(), add()…, end(), result(); end() does not wait, so that the caller can fetch more
+/// rows while the server works. A transaction has to be open.
+class PgCopyStream {
+public:
+    struct Failure {
+        PgDiagnosis diagnosis;
+        std::uint64_t row = 0;  ///< 0-based; the number of rows sent where the server named no line.
+        std::string key;        ///< `id=5`, cut out of the buffer.
+    };
+
+    explicit PgCopyStream(PgLink& link) : link_{link} {}
+
+    /// For the next run, maybe of another table. `before` is SQL to run first in the same message, such as a SAVEPOINT.
+    void begin(const PgTablePlan& plan, std::string_view before = {});
+    /// Throws ValueError with the column's name in front.
+    void add(const Change& row);
+    void end();
+    /// Waits for the server. Nothing: all rows are in.
+    [[nodiscard]] std::optional<Failure> result();
+
+    [[nodiscard]] bool awaiting() const noexcept { return awaiting_; }
+    [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
+
+private:
+    std::string key_of(std::uint64_t row) const;
+
+    PgLink& link_;
+    const PgTablePlan* plan_ = nullptr;
+    Arena scratch_;  // converted values of one row
+    std::string buffer_;
+    std::size_t sent_ = 0;
+    std::uint64_t rows_ = 0;
+    bool awaiting_ = false;
+};
+
+}  // namespace rowferry

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "applier/postgresql/pg_copy_stream.h"
+#include "applier/postgresql/pg_shared_link.h"
+#include "applier/postgresql/pg_table_plan.h"
+#include "schemas/follower.h"
+
+namespace rowferry {
+
+/// Loads one table during the copy. Every write() is a COPY of its own whose outcome the next call waits for, so that the server works
+/// while the leader is read, and a complaint still leads to the row.
+class PgCopyTarget : public CopyTarget {
+public:
+    /// `own_transaction`: begin and commit here; otherwise the caller's transaction is open.
+    PgCopyTarget(std::shared_ptr<PgSharedLink> shared, const TableSchema& leader, const PgTarget& follower, bool own_transaction);
+    ~PgCopyTarget() override;
+
+    void write(std::span<const Event> rows) override;
+    void finish() override;
+
+private:
+    void collect();
+
+    std::shared_ptr<PgSharedLink> shared_;
+    PgLink& link_;  // of shared_, while that has it
+    PgTablePlan plan_;
+    PgCopyStream stream_;
+    bool own_transaction_;
+    bool open_ = false;
+    std::uint64_t rows_ = 0;  // accepted by the server
+};
+
+}  // namespace rowferry

@@ -1,0 +1,362 @@
+#include "applier/postgresql/pg_sink.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "schemas/error.h"
+#include "schemas/identifier.h"
+
+namespace rowferry {
+namespace {
+
+// From about this many rows on, leaving the pipeline for a COPY is faster than prepared inserts.
+constexpr std::uint32_t kCopyRun = 50;
+// After a conflict the table's inserts go one by one for a while, doubling up to the limit: a workload of REPLACEs stays off COPY.
+constexpr std::uint32_t kFirstPause = 1000;
+constexpr std::uint32_t kLongestPause = 64 * 1000;
+
+constexpr std::uint32_t kTextOid = 25;
+constexpr std::uint32_t kByteaOid = 17;
+constexpr std::uint32_t kInt8Oid = 20;
+
+// No row to move makes the statement itself fail, so that the COMMIT behind it in the pipeline cannot take effect.
+constexpr std::string_view kAdvance =
+    "WITH moved AS (UPDATE rowferry.checkpoint SET position = $1, acked = $1, resume = coalesce($2, resume), leader = coalesce($7, leader), "
+    "commit_time_us = CASE WHEN $3 = 0 THEN commit_time_us ELSE $3 END "
+    "WHERE stream = $4 AND position = $5 AND term = $6 AND state = 'ready' RETURNING 1) SELECT 1 / count(*) FROM moved";
+constexpr std::string_view kDivisionByZero = "22012";
+
+/// Do two shapes of a table lead to the same statements?
+bool writes_alike(const TableSchema& left, const TableSchema& right) {
+    const auto same_column = [](const ColumnSchema& a, const ColumnSchema& b) {
+        return a.name == b.name && a.type == b.type && a.type_oid == b.type_oid && a.collation == b.collation;
+    };
+    return left.engine == right.engine && left.identity == right.identity && left.unique_keys == right.unique_keys &&
+           std::equal(left.columns.begin(), left.columns.end(), right.columns.begin(), right.columns.end(), same_column);
+}
+
+}  // namespace
+
+PgSink::PgSink(std::shared_ptr<PgSharedLink> shared, const Checkpoint& checkpoint, std::vector<PgSinkTable> tables, bool defer)
+    : shared_{std::move(shared)},
+      link_{*shared_->link},
+      pipeline_{link_, [this](const PgPipeline::Pending& pending, const PGresult* result) { on_result(pending, result); }},
+      stream_{checkpoint.stream},
+      kind_{checkpoint.position_kind},
+      position_{checkpoint.position},
+      term_{checkpoint.term},
+      defer_{defer} {
+    link_.query("DEALLOCATE ALL");
+    advance_.name = "advance";
+    advance_.sql = kAdvance;
+    advance_.types = {kTextOid, kByteaOid, kInt8Oid, kTextOid, kTextOid, kInt8Oid, kTextOid};
+    advance_.formats = {0, 1, 0, 0, 0, 0, 0};
+    for (PgSinkTable& source : tables) {
+        Table table;
+        table.plan = std::make_unique<PgTablePlan>(source.leader, source.follower, plans_made_++);
+        const TableName name = source.leader.name;
+        table.source = std::move(source);
+        tables_.emplace(name, std::move(table));
+    }
+}
+
+PgSink::~PgSink() { rollback(); }
+
+void PgSink::open_transaction() {
+    if (open_) return;
+    open_ = true;
+    pipeline_.control("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
+    if (defer_) pipeline_.control("SET CONSTRAINTS ALL DEFERRED");
+}
+
+PgSink::Table& PgSink::table_of(const TableSchema* schema) {
+    if (schema == last_schema_) return *last_table_;
+    Table*& known = known_[schema];
+    if (known == nullptr) {
+        const auto found = tables_.find(schema->name);
+        if (found == tables_.end()) throw HaltError{fmt::format("{}: the stream has no such table", to_string(schema->name))};
+        Table& table = found->second;
+        if (!writes_alike(table.plan->leader(), *schema)) use_shape(table, *schema);
+        known = &table;
+    }
+    last_schema_ = schema;
+    last_table_ = known;
+    return *known;
+}
+
+/// The leader's table has another shape from here on.
+void PgSink::use_shape(Table& table, TableSchema schema) {
+    // What the columns held when the table was copied is known to the checkpoint only.
+    for (ColumnSchema& column : schema.columns)
+        if (const auto known = table.source.leader.column_index(column.name)) column.profile = table.source.leader.columns[*known].profile;
+    const auto problems = check_target_columns(schema, table.source.follower);
+    if (!problems.empty())
+        throw HaltError{fmt::format("{}: the leader's table has changed its shape: {}", to_string(schema.name), problems.front())};
+    table.retired.push_back(std::move(table.plan));
+    table.plan = std::make_unique<PgTablePlan>(std::move(schema), table.source.follower, plans_made_++);
+}
+
+bool PgSink::already_in(const Table& table) const { return skipping_ || after_ < table.source.included_to; }
+
+void PgSink::apply(std::span<const Event> events) {
+    events_ = events;
+    known_.clear();
+    last_schema_ = nullptr;
+    run_end_ = 0;
+    const auto count = static_cast<std::uint32_t>(events.size());
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const Event& event = events[i];
+        if (const auto* row = std::get_if<Change>(&event)) {
+            Table& table = table_of(row->table);
+            if (already_in(table)) continue;
+            open_transaction();
+            if (row->operation == Operation::insert && i >= run_end_) {
+                const std::uint32_t end = insert_run(i, *row);
+                if (copy_run(i, end, table)) {
+                    i = end - 1;
+                    continue;
+                }
+                run_end_ = end;
+            }
+            change(i, *row, table);
+        } else if (const auto* begin = std::get_if<Begin>(&event)) {
+            after_ = begin->after;
+            // Sent again after a reconnect: its commit lies before the checkpoint. The next one may begin exactly there.
+            skipping_ = begin->after < position_;
+        } else if (const auto* tables = std::get_if<Truncate>(&event)) {
+            truncate(i, *tables);
+        }
+    }
+    pipeline_.finish();
+    events_ = {};
+}
+
+/// One past the last event of a run of inserts into the same table. Transactions may begin and end in it: they change no rows.
+std::uint32_t PgSink::insert_run(std::uint32_t first, const Change& change) const {
+    std::uint32_t end = first + 1;
+    for (std::uint32_t i = end; i < events_.size(); ++i) {
+        const Event& event = events_[i];
+        if (const auto* next = std::get_if<Change>(&event)) {
+            if (next->operation != Operation::insert || next->table != change.table) break;
+            end = i + 1;
+        } else if (const auto* begin = std::get_if<Begin>(&event)) {
+            if (begin->after < position_) break;
+        } else if (std::holds_alternative<Truncate>(event)) {
+            break;
+        }
+    }
+    return end;
+}
+
+void PgSink::change(std::uint32_t event, const Change& change, Table& table) {
+    PgTablePlan& plan = *table.plan;
+    try {
+        switch (change.operation) {
+            case Operation::insert:
+                if (table.copy_pause > 0) --table.copy_pause;
+                send(event, change, table, plan.insert());
+                return;
+            case Operation::update: send(event, change, table, plan.update(change)); return;
+            case Operation::remove: send(event, change, table, plan.remove()); return;
+        }
+    } catch (const ValueError& error) {
+        fail_value(plan, change, error.what(), place(event));
+    }
+}
+
+void PgSink::send(std::uint32_t event, const Change& change, Table& table, PgStatement& statement) {
+    PgTablePlan& plan = *table.plan;
+    values_.clear();
+    lengths_.clear();
+    for (const PgParameter& parameter : statement.parameters) {
+        const bool from_before = parameter.image == PgParameter::Image::key && !change.before.empty();
+        const PgTablePlan::Column& column = plan.column(parameter.column);
+        const auto complain = [&](std::string_view why) {
+            throw ValueError{fmt::format("column {}: {}", printable(column.follower->name, 80), why)};
+        };
+        Cell cell = from_before ? change.before[parameter.column] : change.after[parameter.column];
+        if (!cell.is_sent()) complain("the leader did not send the value by which the row is found");
+        try {
+            cell = convert(column.conversion, cell, scratch_);
+        } catch (const ValueError& error) {
+            complain(error.what());
+        }
+        if (cell.is_null()) {
+            values_.push_back(nullptr);
+            lengths_.push_back(0);
+            continue;
+        }
+        if (cell.kind() != CellKind::text && cell.kind() != CellKind::blob) complain("the leader sent a value in a form that cannot be bound");
+        const std::string_view bytes = cell.bytes();
+        // libpq takes text up to its first NUL.
+        if (!column.binary && plan.leader().engine == Engine::sqlite && std::memchr(bytes.data(), '\0', bytes.size()) != nullptr)
+            complain("the text holds a NUL character, which PostgreSQL cannot store");
+        values_.push_back(bytes.data());
+        lengths_.push_back(static_cast<int>(bytes.size()));
+    }
+    PgPipeline::Pending pending;
+    pending.kind = PgPipeline::Pending::Kind::change;
+    pending.counts_replaced = statement.counts_replaced;
+    pending.plan = &plan;
+    pending.statement = statement.name.empty() ? nullptr : &statement;
+    pending.event = event;
+    pipeline_.send(statement, values_, lengths_, pending);
+    scratch_.clear();
+}
+
+void PgSink::on_result(const PgPipeline::Pending& pending, const PGresult* result) {
+    using Kind = PgPipeline::Pending::Kind;
+    const auto status = PQresultStatus(result);
+    const bool good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+    if (good && pending.kind == Kind::change) {
+        std::uint64_t rows = 0;
+        const std::string_view count = PQcmdTuples(const_cast<PGresult*>(result));
+        std::from_chars(count.data(), count.data() + count.size(), rows);
+        if (rows != 1) fail_count(*pending.plan, change_at(pending.event), rows, place(pending.event));
+        if (pending.counts_replaced) {
+            std::uint64_t gone = 0;
+            const std::string_view text = PQgetvalue(result, 0, 0);
+            std::from_chars(text.data(), text.data() + text.size(), gone);
+            replaced_ += gone;
+        }
+        return;
+    }
+    if (good) {
+        if (pending.kind == Kind::commit && std::strcmp(PQcmdStatus(const_cast<PGresult*>(result)), "COMMIT") != 0)
+            throw HaltError{"the follower rolled back where it should have committed"};
+        return;
+    }
+    const PgDiagnosis diagnosis = diagnose(result, link_.get());
+    if (pending.plan != nullptr)
+        fail_change(*pending.plan, change_at(pending.event), pending.statement, diagnosis, place(pending.event));
+    if (pending.kind == Kind::advance && diagnosis.sqlstate == kDivisionByZero)
+        throw HaltError{fmt::format("stream {}: the follower's checkpoint is no longer at {}: another rowferry writes to this follower, or the "
+                                    "checkpoint was changed by hand. Nothing was written; start again to continue from what it says",
+                                    stream_, to_string(kind_, position_))};
+    std::string_view doing = "transaction";
+    if (pending.kind == Kind::commit || pending.kind == Kind::advance) doing = "commit";
+    const std::string where = pending.kind == Kind::truncate ? "truncate, " + to_string(place(pending.event)) : std::string{doing};
+    throw PgError{diagnosis.sqlstate, fmt::format("{}: {}{}{}", where, diagnosis.message, diagnosis.constraint.empty() ? "" : ", constraint ",
+                                                  printable(diagnosis.constraint, 80))};
+}
+
+/// Writes the inserts of [first, end) by COPY if that is worth it and keeps their meaning. False: nothing was written.
+bool PgSink::copy_run(std::uint32_t first, std::uint32_t end, Table& table) {
+    PgTablePlan& plan = *table.plan;
+    if (end - first < kCopyRun || table.copy_pause > 0 || (plan.replaces() && !plan.copy_finds_conflicts())) return false;
+    std::uint32_t inserts = 0;
+    for (std::uint32_t i = first; i < end; ++i) inserts += std::holds_alternative<Change>(events_[i]) ? 1 : 0;
+    if (inserts < kCopyRun) return false;
+
+    pipeline_.finish();
+    if (!copy_) copy_ = std::make_unique<PgCopyStream>(link_);
+    copy_->begin(plan, plan.replaces() ? "SAVEPOINT rowferry_run; " : "");
+    for (std::uint32_t i = first; i < end; ++i) {
+        const auto* row = std::get_if<Change>(&events_[i]);
+        if (row == nullptr) continue;
+        try {
+            copy_->add(*row);
+        } catch (const ValueError& error) {
+            fail_value(plan, *row, error.what(), place(i));
+        }
+    }
+    copy_->end();
+    if (const auto failure = copy_->result()) {
+        if (plan.replaces() && failure->diagnosis.sqlstate == "23505") {
+            link_.query("ROLLBACK TO SAVEPOINT rowferry_run; RELEASE SAVEPOINT rowferry_run");
+            table.next_pause = std::min(std::max(2 * table.next_pause, kFirstPause), kLongestPause);
+            table.copy_pause = table.next_pause;
+            return false;
+        }
+        fail_copy(plan, *failure, first, end);
+    }
+    if (plan.replaces()) link_.query("RELEASE SAVEPOINT rowferry_run");
+    table.next_pause = 0;
+    for (std::uint32_t i = first; i < end; ++i)
+        if (const auto* begin = std::get_if<Begin>(&events_[i])) after_ = begin->after;
+    return true;
+}
+
+void PgSink::fail_copy(const PgTablePlan& plan, const PgCopyStream::Failure& failure, std::uint32_t first, std::uint32_t end) const {
+    std::uint64_t row = failure.row;
+    for (std::uint32_t i = first; i < end; ++i)
+        if (std::holds_alternative<Change>(events_[i]) && row-- == 0) fail_change(plan, change_at(i), nullptr, failure.diagnosis, place(i));
+    throw PgError{failure.diagnosis.sqlstate,
+                  fmt::format("insert into {}, {}: {}", to_string(plan.follower().name), to_string(place(first)), failure.diagnosis.message)};
+}
+
+void PgSink::truncate(std::uint32_t event, const Truncate& truncate) {
+    std::string names;
+    for (const TableSchema* schema : truncate.tables) {
+        const Table& table = table_of(schema);
+        if (already_in(table)) continue;
+        const PgTarget& follower = table.plan->follower();
+        names += fmt::format("{}{}{}", names.empty() ? "" : ", ", follower.partitioned ? "" : "ONLY ", quote_table(follower.name));
+    }
+    if (names.empty()) return;
+    open_transaction();
+    // A table with deferred checks still to come cannot be truncated.
+    if (defer_) pipeline_.control("SET CONSTRAINTS ALL IMMEDIATE", PgPipeline::Pending::Kind::truncate, event);
+    const std::string sql = fmt::format("TRUNCATE {}{}", names, truncate.restart_identity ? " RESTART IDENTITY" : "");
+    pipeline_.control(sql.c_str(), PgPipeline::Pending::Kind::truncate, event);
+    if (defer_) pipeline_.control("SET CONSTRAINTS ALL DEFERRED");
+}
+
+PgPlace PgSink::place(std::uint32_t event) const {
+    PgPlace place{kind_, std::nullopt, after_};
+    for (std::size_t i = event; i < events_.size(); ++i)
+        if (const auto* commit = std::get_if<Commit>(&events_[i])) {
+            place.commit = commit->position;
+            break;
+        }
+    for (std::size_t i = event; i-- > 0;)
+        if (const auto* begin = std::get_if<Begin>(&events_[i])) {
+            place.after = begin->after;
+            break;
+        }
+    return place;
+}
+
+void PgSink::commit(const CheckpointAdvance& advance) {
+    open_transaction();
+    const std::string position = to_string(kind_, advance.position);
+    const std::string old_position = to_string(kind_, position_);
+    const std::string time = std::to_string(advance.commit_time_us);
+    const std::string term = std::to_string(term_);
+    // An empty blob is not NULL: a pointer to something is needed.
+    const char* resume = advance.resume.data() == nullptr ? "" : advance.resume.data();
+    const std::string leader = advance.leader == nullptr ? std::string{} : to_string(*advance.leader);
+    const std::array<const char*, 7> values{position.c_str(), advance.keep_resume ? nullptr : resume, time.c_str(), stream_.c_str(),
+                                            old_position.c_str(), term.c_str(), advance.leader == nullptr ? nullptr : leader.c_str()};
+    const std::array<int, 7> lengths{0, advance.keep_resume ? 0 : static_cast<int>(advance.resume.size()), 0, 0, 0, 0, 0};
+    PgPipeline::Pending pending;
+    pending.kind = PgPipeline::Pending::Kind::advance;
+    pipeline_.send(advance_, values, lengths, pending);
+    pipeline_.control("COMMIT", PgPipeline::Pending::Kind::commit);
+    pipeline_.finish();
+    open_ = false;
+    position_ = advance.position;
+    for (auto& [name, table] : tables_) table.retired.clear();
+}
+
+void PgSink::rollback() noexcept {
+    if (!shared_->link) return;  // the follower has closed it
+    try {
+        const bool usable = pipeline_.abandon();
+        events_ = {};
+        if (!open_) return;
+        open_ = false;
+        if (!usable) return;
+        if (copy_ && copy_->awaiting()) link_.drain();
+        link_.query("ROLLBACK");
+    } catch (const std::exception&) {
+        // The connection is lost or the process is to stop: the server rolls back when it notices. The follower looks at the
+        // connection's state before it uses it again.
+    }
+}
+
+}  // namespace rowferry

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "applier/postgresql/pg_copy_stream.h"
+#include "applier/postgresql/pg_pipeline.h"
+#include "applier/postgresql/pg_shared_link.h"
+#include "applier/postgresql/pg_table_plan.h"
+#include "schemas/checkpoint.h"
+#include "schemas/sink.h"
+
+namespace rowferry {
+
+/// A replicated table as the sink found it.
+struct PgSinkTable {
+    TableSchema leader;  ///< As the checkpoint knows it.
+    PgTarget follower;
+    Position included_to;
+};
+
+/// Applies changes over one link, the one that holds the stream's lock. Changes travel in a pipeline of prepared statements; long runs of
+/// inserts into one table leave the pipeline and go by COPY. Every result leads back to its change. apply() returns with everything
+/// answered, as the batch may go away then.
+class PgSink : public Sink {
+public:
+    /// `defer`: no right to set session_replication_role, so constraints are deferred in every transaction.
+    PgSink(std::shared_ptr<PgSharedLink> shared, const Checkpoint& checkpoint, std::vector<PgSinkTable> tables, bool defer);
+    ~PgSink() override;
+
+    void apply(std::span<const Event> events) override;
+    void commit(const CheckpointAdvance& advance) override;
+    void rollback() noexcept override;
+    [[nodiscard]] std::uint64_t replaced_rows() const override { return replaced_; }
+
+private:
+    struct Table {
+        PgSinkTable source;
+        std::unique_ptr<PgTablePlan> plan;
+        std::vector<std::unique_ptr<PgTablePlan>> retired;  // results of the pipeline may still refer to them
+        std::uint32_t copy_pause = 0;   // inserts to go one by one after a COPY met a conflict
+        std::uint32_t next_pause = 0;
+    };
+
+    void open_transaction();
+    void change(std::uint32_t event, const Change& change, Table& table);
+    void send(std::uint32_t event, const Change& change, Table& table, PgStatement& statement);
+    void truncate(std::uint32_t event, const Truncate& truncate);
+    std::uint32_t insert_run(std::uint32_t first, const Change& change) const;
+    bool copy_run(std::uint32_t first, std::uint32_t end, Table& table);
+    [[noreturn]] void fail_copy(const PgTablePlan& plan, const PgCopyStream::Failure& failure, std::uint32_t first, std::uint32_t end) const;
+    void on_result(const PgPipeline::Pending& pending, const PGresult* result);
+    void use_shape(Table& table, TableSchema schema);
+    Table& table_of(const TableSchema* table);
+    bool already_in(const Table& table) const;
+    const Change& change_at(std::uint32_t event) const { return std::get<Change>(events_[event]); }
+    PgPlace place(std::uint32_t event) const;
+
+    std::shared_ptr<PgSharedLink> shared_;
+    PgLink& link_;  // of shared_, while that has it
+    PgPipeline pipeline_;
+    std::unique_ptr<PgCopyStream> copy_;
+    PgStatement advance_;
+    std::string stream_;
+    PositionKind kind_;
+    Position position_;  // of the stored checkpoint
+    std::uint64_t term_;
+    bool defer_;
+    bool open_ = false;      // a follower transaction
+    bool skipping_ = false;  // inside a leader transaction that the follower has
+    Position after_;         // of the current leader transaction
+    std::uint64_t replaced_ = 0;
+    std::size_t plans_made_ = 0;
+    std::map<TableName, Table> tables_;                             // by leader name
+    std::unordered_map<const TableSchema*, Table*> known_;          // valid during one apply()
+    const TableSchema* last_schema_ = nullptr;
+    Table* last_table_ = nullptr;
+    std::span<const Event> events_;
+    std::uint32_t run_end_ = 0;  // inserts before this event are known to be too few for COPY
+    Arena scratch_;
+    std::vector<const char*> values_;
+    std::vector<int> lengths_;
+};
+
+}  // namespace rowferry

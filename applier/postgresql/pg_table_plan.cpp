@@ -1,0 +1,301 @@
+#include "applier/postgresql/pg_table_plan.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "applier/postgresql/pg_types.h"
+#include "schemas/error.h"
+#include "schemas/identifier.h"
+#include "schemas/pg_ddl.h"
+
+namespace rowferry {
+namespace {
+
+// Column masks that keep a prepared statement per table. Applications have a handful; beyond that the text is sent each time.
+constexpr std::size_t kMaxUpdates = 200;
+
+const IndexSchema* index_of(const TableSchema& table, const UniqueKey& key) {
+    for (const IndexSchema& index : table.indexes)
+        if (index.unique && index.name == key.name && index.columns == key.columns) return &index;
+    return nullptr;
+}
+
+bool is_text(const PgTargetColumn& column) { return column.base_type == "text" || column.base_type.starts_with("character"); }
+
+bool followed_by_unique_index(const TableSchema& leader, const PgTarget& follower, const UniqueKey& key) {
+    std::vector<std::string> names;
+    for (const std::uint16_t column : key.columns) {
+        if (compares_specially(leader, index_of(leader, key), column)) return false;
+        names.push_back(leader.columns.at(column).name);
+    }
+    return follower.has_unique_key(names);
+}
+
+const Cell& key_cell(const Change& change, std::uint16_t column) {
+    return change.before.empty() ? change.after[column] : change.before[column];
+}
+
+}  // namespace
+
+bool same_cell(const Cell& left, const Cell& right) {
+    if (left.kind() != right.kind()) return false;
+    switch (left.kind()) {
+        case CellKind::absent:
+        case CellKind::unchanged:
+        case CellKind::null: return true;
+        case CellKind::integer: return left.as_integer() == right.as_integer();
+        case CellKind::real: {
+            const double a = left.as_real();
+            const double b = right.as_real();
+            return std::memcmp(&a, &b, sizeof a) == 0;
+        }
+        case CellKind::text:
+        case CellKind::blob: return left.bytes() == right.bytes();
+    }
+    return false;
+}
+
+std::vector<std::string> check_target_columns(const TableSchema& leader, const PgTarget& follower) {
+    std::vector<std::string> problems;
+    const std::string table = to_string(follower.name);
+    if (!follower.plain) return {fmt::format("{} is not a table", table)};
+    for (std::size_t i = 0; i < leader.columns.size(); ++i) {
+        const ColumnSchema& column = leader.columns[i];
+        const PgTargetColumn* target = follower.column(column.name);
+        const std::string name = printable(column.name, 80);
+        if (target == nullptr) {
+            problems.push_back(fmt::format("{} has no column {}: ALTER TABLE … ADD COLUMN", table, name));
+            continue;
+        }
+        if (leader.engine == Engine::sqlite) {
+            try {
+                static_cast<void>(resolve_conversion(leader, static_cast<std::uint16_t>(i), Engine::postgresql, target->base_type));
+            } catch (const RefusedError& error) {
+                problems.emplace_back(error.what());
+            }
+        } else if (const std::string& type = column.base_type.empty() ? column.type : column.base_type;
+                   !target->generated && !pg_type_holds(type, target->base_type)) {
+            problems.push_back(fmt::format("{}.{} is {}, which does not hold every value of the leader's {} exactly: ALTER TABLE … ALTER COLUMN … TYPE",
+                                           table, name, printable(target->type, 80), printable(type, 80)));
+        }
+    }
+    for (const PgTargetColumn& column : follower.columns) {
+        if (leader.column_index(column.name) || !column.not_null || column.has_default || column.identity || column.generated) continue;
+        problems.push_back(fmt::format("{}.{} is NOT NULL without a default, and the leader has no such column", table, printable(column.name, 80)));
+    }
+    if (follower.partitioned && leader.identity.empty() && !leader.insert_only)
+        problems.push_back(fmt::format("{} is partitioned and has no key: rows cannot be told apart", table));
+    return problems;
+}
+
+PgTablePlan::PgTablePlan(TableSchema leader, PgTarget follower, std::size_t number)
+    : leader_{std::move(leader)}, follower_{std::move(follower)}, prefix_{fmt::format("t{}", number)} {
+    std::string copied;
+    for (std::size_t i = 0; i < leader_.columns.size(); ++i) {
+        Column column;
+        column.follower = follower_.column(leader_.columns[i].name);
+        if (column.follower == nullptr)
+            throw HaltError{fmt::format("{}: the follower's table has no column {}", to_string(follower_.name), printable(leader_.columns[i].name, 80))};
+        column.written = !column.follower->generated;
+        column.in_key = leader_.in_identity(static_cast<std::uint16_t>(i));
+        if (leader_.engine == Engine::sqlite) {
+            column.conversion = resolve_conversion(leader_, static_cast<std::uint16_t>(i), Engine::postgresql, column.follower->base_type);
+            column.binary = column.conversion == Conversion::to_bytea;
+        }
+        column.limited = !split_type(column.follower->base_type).arguments.empty();
+        identity_column_ = identity_column_ || column.follower->identity;
+        if (column.written) copied += (copied.empty() ? "" : ", ") + quote_identifier(column.follower->name);
+        columns_.push_back(column);
+    }
+    match_ = leader_.identity;
+    if (match_.empty())
+        for (std::size_t i = 0; i < columns_.size(); ++i) match_.push_back(static_cast<std::uint16_t>(i));
+    for (const UniqueKey& key : leader_.unique_keys)
+        copy_finds_conflicts_ = copy_finds_conflicts_ && followed_by_unique_index(leader_, follower_, key);
+    copy_sql_ = fmt::format("COPY {}{} FROM STDIN", quote_table(follower_.name), copied.empty() ? "" : " (" + copied + ")");
+    insert_ = make_insert();
+    remove_ = make_remove();
+}
+
+std::string PgTablePlan::parameter(PgStatement& statement, std::uint16_t column, PgParameter::Image image) const {
+    const PgParameter wanted{column, image};
+    const auto found = std::find(statement.parameters.begin(), statement.parameters.end(), wanted);
+    const auto place = found - statement.parameters.begin();
+    if (found == statement.parameters.end()) {
+        statement.parameters.push_back(wanted);
+        statement.types.push_back(columns_[column].follower->oid);
+        statement.formats.push_back(columns_[column].binary ? 1 : 0);
+    }
+    return fmt::format("${}", place + 1);
+}
+
+/// The row a change speaks of. A key is compared as the type compares; a whole row by its text form, which tells 1.0 from 1.00 and
+/// also works for types that have no equality.
+std::string PgTablePlan::row_condition(PgStatement& statement) const {
+    std::string condition;
+    for (const std::uint16_t column : match_) {
+        const std::string name = quote_identifier(columns_[column].follower->name);
+        const std::string value = parameter(statement, column, PgParameter::Image::key);
+        condition += condition.empty() ? "" : " AND ";
+        condition += leader_.identity.empty() ? fmt::format("{}::text IS NOT DISTINCT FROM {}::text", name, value) : fmt::format("{} = {}", name, value);
+    }
+    return condition.empty() ? "true" : condition;
+}
+
+/// The condition that picks exactly one row: of equal rows in a keyless table any one.
+std::string PgTablePlan::locate(PgStatement& statement) const {
+    if (!leader_.identity.empty()) return row_condition(statement);
+    return fmt::format("ctid = (SELECT ctid FROM {}{} WHERE {} LIMIT 1)", only(), quote_table(follower_.name), row_condition(statement));
+}
+
+/// Rows that stand in the way of the row after, by any of the leader's unique keys; empty when there can be none. `mask`: the columns that
+/// an update writes; a key without any of them cannot come into conflict.
+std::string PgTablePlan::conflict_condition(PgStatement& statement, const ColumnMask* mask) const {
+    std::string condition;
+    for (const UniqueKey& key : leader_.unique_keys) {
+        const IndexSchema* index = index_of(leader_, key);
+        if (mask != nullptr && std::none_of(key.columns.begin(), key.columns.end(), [&](std::uint16_t c) { return mask->test(c); })) continue;
+        std::string same;
+        for (const std::uint16_t column : key.columns) {
+            std::string name = quote_identifier(columns_[column].follower->name);
+            std::string value = parameter(statement, column, PgParameter::Image::after);
+            if (compares_specially(leader_, index, column) && is_text(*columns_[column].follower)) {
+                const std::string_view collation = key_collation(leader_, index, column);
+                name = pg_fold(collation, name);
+                value = pg_fold(collation, value);
+            }
+            same += fmt::format("{}{} = {}", same.empty() ? "" : " AND ", name, value);
+        }
+        condition += fmt::format("{}({})", condition.empty() ? "" : " OR ", same);
+    }
+    return condition;
+}
+
+PgStatement PgTablePlan::make_insert() const {
+    PgStatement statement;
+    statement.name = prefix_ + "i";
+    std::string names;
+    std::string values;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+        if (!columns_[i].written) continue;
+        names += (names.empty() ? "" : ", ") + quote_identifier(columns_[i].follower->name);
+        values += (values.empty() ? "" : ", ") + parameter(statement, static_cast<std::uint16_t>(i), PgParameter::Image::after);
+    }
+    const std::string table = quote_table(follower_.name);
+    if (names.empty()) {
+        statement.sql = fmt::format("INSERT INTO {} DEFAULT VALUES", table);
+        return statement;
+    }
+    const std::string target = fmt::format("INSERT INTO {} ({}){}", table, names, identity_column_ ? " OVERRIDING SYSTEM VALUE" : "");
+    if (!replaces()) {
+        statement.sql = fmt::format("{} VALUES ({})", target, values);
+        return statement;
+    }
+    // One statement, so that it can travel in a pipeline: reading the count makes the removal happen before the insert, and a unique
+    // index does not count rows that its own transaction has removed.
+    statement.counts_replaced = true;
+    statement.sql = fmt::format("WITH rowferry_gone AS (DELETE FROM {}{} WHERE {} RETURNING 1), "
+                                "rowferry_n AS (SELECT count(*) AS rowferry_replaced FROM rowferry_gone) "
+                                "{} SELECT {} FROM rowferry_n RETURNING (SELECT rowferry_replaced FROM rowferry_n)",
+                                only(), table, conflict_condition(statement, nullptr), target, values);
+    return statement;
+}
+
+PgStatement PgTablePlan::make_remove() const {
+    PgStatement statement;
+    statement.name = prefix_ + "d";
+    statement.sql = fmt::format("DELETE FROM {}{} WHERE {}", only(), quote_table(follower_.name), locate(statement));
+    return statement;
+}
+
+PgStatement PgTablePlan::make_update(const ColumnMask& mask) const {
+    PgStatement statement;
+    std::string assignments;
+    std::string conditions;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+        if (!mask.test(i)) continue;
+        const auto column = static_cast<std::uint16_t>(i);
+        const std::string name = quote_identifier(columns_[i].follower->name);
+        const std::string value = parameter(statement, column, PgParameter::Image::after);
+        // SET of a GENERATED ALWAYS identity column is refused by the server. A row that would need it is not found, and so reported.
+        if (columns_[i].follower->identity_always)
+            conditions += fmt::format(" AND {} = {}", name, value);
+        else
+            assignments += fmt::format("{}{} = {}", assignments.empty() ? "" : ", ", name, value);
+    }
+    const std::string table = only() + quote_table(follower_.name);
+    const std::string where = locate(statement) + conditions;
+    if (assignments.empty()) {
+        // Nothing to write, but the row has to be there.
+        statement.sql = fmt::format("SELECT 1 FROM {} WHERE {}", table, where);
+        return statement;
+    }
+    if (const std::string conflict = replaces() ? conflict_condition(statement, &mask) : ""; !conflict.empty()) {
+        statement.counts_replaced = true;
+        statement.sql = fmt::format("WITH rowferry_gone AS (DELETE FROM {} WHERE ({}) AND NOT ({}) RETURNING 1), "
+                                    "rowferry_n AS (SELECT count(*) AS rowferry_replaced FROM rowferry_gone) "
+                                    "UPDATE {} SET {} FROM rowferry_n WHERE {} RETURNING rowferry_replaced",
+                                    table, conflict, locate(statement), table, assignments, where);
+        return statement;
+    }
+    statement.sql = fmt::format("UPDATE {} SET {} WHERE {}", table, assignments, where);
+    return statement;
+}
+
+PgStatement& PgTablePlan::insert() { return insert_; }
+PgStatement& PgTablePlan::remove() { return remove_; }
+
+PgStatement& PgTablePlan::update(const Change& change) {
+    bool key_changed = false;
+    if (!change.before.empty())
+        for (const std::uint16_t column : leader_.identity)
+            key_changed = key_changed || (change.after[column].is_sent() && !same_cell(change.before[column], change.after[column]));
+    // An index that is not written to keeps the row's new version on its page, so an unchanged key stays out of SET.
+    mask_.reset(columns_.size());
+    for (std::size_t i = 0; i < columns_.size(); ++i)
+        if (change.after[i].is_sent() && columns_[i].written && (key_changed || !columns_[i].in_key)) mask_.set(i);
+    if (key_changed)
+        for (const std::uint16_t column : leader_.identity)
+            if (columns_[column].follower->identity_always)
+                throw ValueError{fmt::format("the leader changed {}, which is GENERATED ALWAYS AS IDENTITY on the follower: "
+                                            "ALTER TABLE … ALTER COLUMN … SET GENERATED BY DEFAULT",
+                                            printable(columns_[column].follower->name, 80))};
+    if (last_update_ < updates_.size() && updates_[last_update_].mask == mask_) return updates_[last_update_].statement;
+    for (std::size_t i = 0; i < updates_.size(); ++i)
+        if (updates_[i].mask == mask_) {
+            last_update_ = i;
+            return updates_[i].statement;
+        }
+    if (updates_.size() >= kMaxUpdates) {
+        overflow_ = make_update(mask_);
+        return overflow_;
+    }
+    last_update_ = updates_.size();
+    updates_.push_back({mask_, make_update(mask_)});
+    updates_.back().statement.name = fmt::format("{}u{}", prefix_, last_update_);
+    return updates_.back().statement;
+}
+
+std::string PgTablePlan::describe_key(const Change& change) const {
+    if (leader_.identity.empty()) return "a row (the table has no key)";
+    std::string text = "key ";
+    for (const std::uint16_t column : leader_.identity) {
+        const Cell& cell = key_cell(change, column);
+        text += text.size() > 4 ? ", " : "";
+        text += printable(leader_.columns[column].name, 80) + "=";
+        switch (cell.kind()) {
+            case CellKind::absent:
+            case CellKind::unchanged: text += "(not sent)"; break;
+            case CellKind::null: text += "NULL"; break;
+            case CellKind::integer: text += std::to_string(cell.as_integer()); break;
+            case CellKind::real: text += fmt::format("{}", cell.as_real()); break;
+            case CellKind::text: text += printable(cell.bytes(), 80); break;
+            case CellKind::blob: text += fmt::format("({} bytes)", cell.bytes().size()); break;
+        }
+    }
+    return text;
+}
+
+}  // namespace rowferry

@@ -1,0 +1,123 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "applier/postgresql/pg_target.h"
+#include "schemas/batch.h"
+#include "schemas/conversion.h"
+#include "schemas/table_schema.h"
+
+namespace rowferry {
+
+/// Which columns an update writes, one bit per leader column.
+class ColumnMask {
+public:
+    void reset(std::size_t columns) { words_.assign((columns + 63) / 64, 0); }
+    void set(std::size_t column) { words_[column / 64] |= std::uint64_t{1} << (column % 64); }
+    [[nodiscard]] bool test(std::size_t column) const { return (words_[column / 64] >> (column % 64) & 1) != 0; }
+    friend bool operator==(const ColumnMask&, const ColumnMask&) = default;
+
+private:
+    std::vector<std::uint64_t> words_;
+};
+
+/// Where a statement's parameter comes from.
+struct PgParameter {
+    enum class Image : std::uint8_t {
+        after,
+        key,  ///< The row before; that of `after` when the change has no image before.
+    };
+    std::uint16_t column = 0;
+    Image image = Image::after;
+    friend bool operator==(const PgParameter&, const PgParameter&) = default;
+};
+
+/// A statement of the sink and how to fill it. `name` is that of the prepared statement; empty: sent with its text every time.
+struct PgStatement {
+    std::string name;
+    std::string sql;
+    std::vector<PgParameter> parameters;
+    std::vector<std::uint32_t> types;  ///< Oid of each parameter.
+    std::vector<int> formats;          ///< 1: binary (bytea from a blob).
+    bool counts_replaced = false;      ///< Returns one row: how many rows had to go.
+    bool prepared = false;
+};
+
+/// How the changes of one leader table are written to its follower table: statements by operation and column mask, made once and kept.
+/// Text only, no connection. Throws HaltError or RefusedError (from resolve_conversion) when the tables do not fit.
+class PgTablePlan {
+public:
+    struct Column {
+        const PgTargetColumn* follower = nullptr;
+        Conversion conversion;
+        bool written = true;  ///< Not a generated column of the follower.
+        bool in_key = false;
+        bool binary = false;
+        bool limited = false;  ///< The type has a modifier that a value may exceed.
+    };
+
+    /// `number` makes the names of prepared statements unique within a connection.
+    PgTablePlan(TableSchema leader, PgTarget follower, std::size_t number);
+    PgTablePlan(const PgTablePlan&) = delete;
+    PgTablePlan& operator=(const PgTablePlan&) = delete;
+
+    [[nodiscard]] const TableSchema& leader() const noexcept { return leader_; }
+    [[nodiscard]] const PgTarget& follower() const noexcept { return follower_; }
+    [[nodiscard]] const Column& column(std::size_t column) const { return columns_[column]; }
+    /// Capture of this leader does not see what REPLACE removed: conflicting rows have to go.
+    [[nodiscard]] bool replaces() const noexcept { return leader_.engine == Engine::sqlite && !leader_.unique_keys.empty(); }
+    /// A conflict with any of the leader's unique keys is an error for COPY, so that trying it is safe.
+    [[nodiscard]] bool copy_finds_conflicts() const noexcept { return copy_finds_conflicts_; }
+
+    [[nodiscard]] PgStatement& insert();
+    [[nodiscard]] PgStatement& remove();
+    /// Throws ValueError for a change of a key that the follower lets nobody set. A statement without a name is valid until the next call.
+    [[nodiscard]] PgStatement& update(const Change& change);
+    /// `COPY … FROM STDIN`.
+    [[nodiscard]] const std::string& copy() const noexcept { return copy_sql_; }
+
+    /// The identity columns; of a keyless table every column.
+    [[nodiscard]] const ColumnIndexes& match() const noexcept { return match_; }
+    /// `id=5, name=x` for messages; for a table without a key only that.
+    [[nodiscard]] std::string describe_key(const Change& change) const;
+
+private:
+    struct Update {
+        ColumnMask mask;
+        PgStatement statement;
+    };
+    std::string parameter(PgStatement& statement, std::uint16_t column, PgParameter::Image image) const;
+    std::string row_condition(PgStatement& statement) const;
+    std::string locate(PgStatement& statement) const;
+    std::string conflict_condition(PgStatement& statement, const ColumnMask* mask) const;
+    PgStatement make_insert() const;
+    PgStatement make_remove() const;
+    PgStatement make_update(const ColumnMask& mask) const;
+    std::string only() const { return follower_.partitioned ? "" : "ONLY "; }
+
+    TableSchema leader_;
+    PgTarget follower_;
+    std::string prefix_;
+    std::vector<Column> columns_;
+    ColumnIndexes match_;
+    bool identity_column_ = false;
+    bool copy_finds_conflicts_ = true;
+    std::string copy_sql_;
+    PgStatement insert_;
+    PgStatement remove_;
+    std::deque<Update> updates_;  // a deque: statements are referred to while more are added
+    PgStatement overflow_;        // for the column mask after kMaxUpdates
+    ColumnMask mask_;
+    std::size_t last_update_ = 0;
+};
+
+/// Why the two do not fit, one line each; empty when they do. Every column of the leader has to be there.
+[[nodiscard]] std::vector<std::string> check_target_columns(const TableSchema& leader, const PgTarget& follower);
+
+/// The same cell, bit by bit.
+[[nodiscard]] bool same_cell(const Cell& left, const Cell& right);
+
+}  // namespace rowferry

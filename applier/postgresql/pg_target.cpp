@@ -1,0 +1,141 @@
+#include "applier/postgresql/pg_target.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "schemas/identifier.h"
+
+namespace rowferry {
+namespace {
+
+using ByOid = std::map<std::string, PgTarget>;
+
+constexpr std::string_view kTables = R"(
+SELECT c.oid, n.nspname, c.relname, c.relkind,
+       has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')
+       AND has_table_privilege(c.oid, 'DELETE') AND has_table_privilege(c.oid, 'TRUNCATE')
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE (n.nspname, c.relname) IN ({}))";
+
+// The recursion goes down from a domain to the type below it, keeping the modifier that applies there.
+constexpr std::string_view kColumns = R"(
+SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod),
+       (WITH RECURSIVE down (type, modifier) AS (
+            SELECT a.atttypid, a.atttypmod
+            UNION ALL
+            SELECT t.typbasetype, t.typtypmod FROM down JOIN pg_catalog.pg_type t ON t.oid = down.type WHERE t.typtype = 'd')
+        SELECT format_type(down.type, down.modifier) FROM down JOIN pg_catalog.pg_type t ON t.oid = down.type WHERE t.typtype <> 'd'),
+       a.atttypid, a.attnotnull, a.atthasdef, a.attgenerated <> '', a.attidentity <> '', a.attidentity = 'a'
+FROM pg_catalog.pg_attribute a
+WHERE a.attrelid IN ({}) AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attrelid, a.attnum)";
+
+constexpr std::string_view kUniqueKeys = R"(
+SELECT i.indrelid, i.indexrelid, a.attname
+FROM pg_catalog.pg_index i
+CROSS JOIN LATERAL generate_series(0, i.indnkeyatts - 1) AS place
+JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[place]
+WHERE i.indrelid IN ({}) AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
+ORDER BY i.indrelid, i.indexrelid, place)";
+
+constexpr std::string_view kTriggers = R"(
+SELECT tgrelid, tgname FROM pg_catalog.pg_trigger WHERE tgrelid IN ({}) AND NOT tgisinternal AND tgenabled IN ('O', 'A'))";
+
+constexpr std::string_view kForeignKeys = R"(
+SELECT k.conrelid, k.confrelid, k.conname, cn.nspname, c.relname, pn.nspname, p.relname, k.condeferrable,
+       k.confupdtype <> 'a' OR k.confdeltype <> 'a'
+FROM pg_catalog.pg_constraint k
+JOIN pg_catalog.pg_class c ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace cn ON cn.oid = c.relnamespace
+JOIN pg_catalog.pg_class p ON p.oid = k.confrelid JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
+WHERE k.contype = 'f' AND (k.conrelid IN ({0}) OR k.confrelid IN ({0})))";
+
+void read_columns(const PgRun& run, const std::string& oids, ByOid& tables) {
+    const PgRows rows = run(fmt::format(kColumns, oids));
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        PgTargetColumn column;
+        column.name = rows.text(i, 1);
+        column.type = rows.text(i, 2);
+        column.base_type = rows.text(i, 3);
+        column.oid = static_cast<std::uint32_t>(rows.integer(i, 4));
+        column.not_null = rows.boolean(i, 5);
+        column.has_default = rows.boolean(i, 6);
+        column.generated = rows.boolean(i, 7);
+        column.identity = rows.boolean(i, 8);
+        column.identity_always = rows.boolean(i, 9);
+        tables.at(rows.text(i, 0)).columns.push_back(std::move(column));
+    }
+}
+
+void read_unique_keys(const PgRun& run, const std::string& oids, ByOid& tables) {
+    const PgRows rows = run(fmt::format(kUniqueKeys, oids));
+    std::string index;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        auto& keys = tables.at(rows.text(i, 0)).unique_keys;
+        if (rows.text(i, 1) != index) keys.emplace_back();
+        index = rows.text(i, 1);
+        keys.back().push_back(rows.text(i, 2));
+    }
+    for (auto& [oid, table] : tables)
+        for (auto& key : table.unique_keys) std::sort(key.begin(), key.end());
+}
+
+void read_foreign_keys(const PgRun& run, const std::string& oids, ByOid& tables) {
+    const PgRows rows = run(fmt::format(kForeignKeys, oids));
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const PgTargetForeignKey key{rows.text(i, 2), {rows.text(i, 3), rows.text(i, 4)}, {rows.text(i, 5), rows.text(i, 6)},
+                               rows.boolean(i, 7), rows.boolean(i, 8)};
+        for (const std::size_t end : {std::size_t{0}, std::size_t{1}}) {
+            const auto table = tables.find(rows.text(i, end));
+            if (table == tables.end() || (end == 1 && rows.text(i, 0) == rows.text(i, 1))) continue;
+            table->second.foreign_keys.push_back(key);
+        }
+    }
+}
+
+}  // namespace
+
+const PgTargetColumn* PgTarget::column(const std::string& wanted) const {
+    const auto found = std::find_if(columns.begin(), columns.end(), [&](const PgTargetColumn& column) { return column.name == wanted; });
+    return found == columns.end() ? nullptr : &*found;
+}
+
+bool PgTarget::has_unique_key(std::vector<std::string> wanted) const {
+    std::sort(wanted.begin(), wanted.end());
+    return std::find(unique_keys.begin(), unique_keys.end(), wanted) != unique_keys.end();
+}
+
+std::map<TableName, PgTarget> read_targets(const PgRun& run, const std::vector<TableName>& names) {
+    if (names.empty()) return {};
+    std::string wanted;
+    for (const TableName& name : names)
+        wanted += fmt::format("{}({}, {})", wanted.empty() ? "" : ", ", quote_literal(name.schema), quote_literal(name.name));
+    ByOid tables;
+    std::string oids;
+    const PgRows rows = run(fmt::format(kTables, wanted));
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        PgTarget table;
+        table.name = {rows.text(i, 1), rows.text(i, 2)};
+        table.partitioned = rows.text(i, 3) == "p";
+        table.plain = table.partitioned || rows.text(i, 3) == "r";
+        table.writable = rows.boolean(i, 4);
+        oids += (oids.empty() ? "" : ", ") + rows.text(i, 0);
+        tables.emplace(rows.text(i, 0), std::move(table));
+    }
+    if (tables.empty()) return {};
+    read_columns(run, oids, tables);
+    read_unique_keys(run, oids, tables);
+    const PgRows triggers = run(fmt::format(kTriggers, oids));
+    for (std::size_t i = 0; i < triggers.size(); ++i) tables.at(triggers.text(i, 0)).triggers.push_back(triggers.text(i, 1));
+    read_foreign_keys(run, oids, tables);
+
+    std::map<TableName, PgTarget> by_name;
+    for (auto& [oid, table] : tables) by_name.emplace(table.name, std::move(table));
+    return by_name;
+}
+
+bool target_has_rows(const PgRun& run, const PgTarget& table) {
+    return run(fmt::format("SELECT EXISTS (SELECT 1 FROM {}{})", table.partitioned ? "" : "ONLY ", quote_table(table.name))).boolean(0, 0);
+}
+
+}  // namespace rowferry

@@ -1,0 +1,154 @@
+#include "cli/options.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "cli/duration.h"
+#include "schemas/error.h"
+#include "schemas/identifier.h"
+
+namespace rowferry {
+namespace {
+
+const SettingValue* find(const SettingLayer& settings, std::string_view name) {
+    const auto found = settings.find(name);
+    return found == settings.end() ? nullptr : &found->second;
+}
+
+/// Converts a text setting, if it is there; errors get their origin in front.
+template <typename Convert>
+auto converted(const SettingLayer& settings, std::string_view name, Convert convert)
+    -> std::optional<decltype(convert(std::declval<const std::string&>()))> {
+    const SettingValue* value = find(settings, name);
+    if (value == nullptr) return std::nullopt;
+    try {
+        return convert(value->values.front());
+    } catch (const UsageError& error) {
+        throw UsageError{fmt::format("{}: {}", value->origin, error.what())};
+    }
+}
+
+template <typename Value, std::size_t count>
+Value one_of(const std::string& text, const std::array<std::pair<std::string_view, Value>, count>& choices) {
+    std::string names;
+    for (const auto& [name, value] : choices) {
+        if (name == text) return value;
+        names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
+    }
+    throw UsageError{fmt::format("\"{}\" is none of {}", printable(text), names)};
+}
+
+template <typename Value, std::size_t count>
+Value choice(const SettingLayer& settings, std::string_view name, const std::array<std::pair<std::string_view, Value>, count>& choices,
+             Value otherwise) {
+    return converted(settings, name, [&](const std::string& text) { return one_of(text, choices); }).value_or(otherwise);
+}
+
+constexpr std::array<std::pair<std::string_view, spdlog::level::level_enum>, 5> kLevels{{{"trace", spdlog::level::trace},
+                                                                                        {"debug", spdlog::level::debug},
+                                                                                        {"info", spdlog::level::info},
+                                                                                        {"warn", spdlog::level::warn},
+                                                                                        {"error", spdlog::level::err}}};
+constexpr std::array<std::pair<std::string_view, LogFormat>, 2> kFormats{{{"text", LogFormat::text}, {"json", LogFormat::json}}};
+constexpr std::array<std::pair<std::string_view, OnExisting>, 2> kOnExisting{
+    {{"refuse", OnExisting::refuse}, {"truncate", OnExisting::truncate}}};
+constexpr std::array<std::pair<std::string_view, KeylessMode>, 3> kKeyless{
+    {{"refuse", KeylessMode::refuse}, {"full", KeylessMode::full}, {"insert", KeylessMode::insert}}};
+constexpr std::array<std::pair<std::string_view, bool>, 2> kPartitions{{{"leaf", false}, {"root", true}}};
+constexpr std::array<std::pair<std::string_view, bool>, 4> kBooleans{{{"true", true}, {"false", false}, {"1", true}, {"0", false}}};
+
+std::optional<bool> flag(const SettingLayer& settings, std::string_view name) {
+    return converted(settings, name, [](const std::string& text) { return one_of(text, kBooleans); });
+}
+
+std::vector<TablePattern> patterns(const SettingLayer& settings, std::string_view name, bool schema_only) {
+    std::vector<TablePattern> result;
+    const SettingValue* value = find(settings, name);
+    if (value == nullptr) return result;
+    for (const std::string& text : value->values) {
+        try {
+            if (text.empty()) throw UsageError{"a pattern is empty"};
+            result.emplace_back(text, schema_only);
+        } catch (const UsageError& error) {
+            throw UsageError{fmt::format("{}: {}", value->origin, error.what())};
+        }
+    }
+    return result;
+}
+
+Until parse_until(const std::string& text) {
+    if (text == "current") return {Until::Kind::current, {}, {}};
+    try {
+        const ParsedPosition parsed = parse_position(text);
+        return {Until::Kind::position, parsed.kind, parsed.position};
+    } catch (const UsageError& error) {
+        throw UsageError{fmt::format("{}, or current", error.what())};
+    }
+}
+
+std::string parse_stream(const std::string& text) {
+    check_stream_name(text);
+    return text;
+}
+
+void require_endpoints(Command command, bool leader, bool follower) {
+    const bool needs_follower = command == Command::run || command == Command::clone;
+    if (leader && (follower || !needs_follower)) return;
+    throw UsageError{fmt::format("{} is missing: rowferry {} LEADER {} (or ROWFERRY_{}, or the key {} of a config file)",
+                                 leader ? "FOLLOWER" : "LEADER", to_string(command), needs_follower ? "FOLLOWER" : "[FOLLOWER]",
+                                 leader ? "FOLLOWER" : "LEADER", leader ? "follower" : "leader")};
+}
+
+}  // namespace
+
+void check_stream_name(std::string_view name) {
+    const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; };
+    if (name.empty() || name.size() > 32 || !std::all_of(name.begin(), name.end(), allowed))
+        throw UsageError{fmt::format("\"{}\" is not a stream name: expected 1 to 32 of a-z, 0-9 and _", printable(name))};
+}
+
+LogOptions log_options(const SettingLayer& settings) {
+    LogOptions options;
+    options.level = choice(settings, "log-level", kLevels, options.level);
+    options.format = choice(settings, "log-format", kFormats, options.format);
+    return options;
+}
+
+Options resolve_options(Command command, const SettingLayer& settings) {
+    Options options;
+    options.command = command;
+    const auto leader = converted(settings, "leader", [](const std::string& text) { return parse_endpoint(text); });
+    options.follower = converted(settings, "follower", [](const std::string& text) { return parse_endpoint(text); });
+    require_endpoints(command, leader.has_value(), options.follower.has_value());
+    options.leader = *leader;
+
+    StreamRequest& request = options.run.request;
+    request.stream = converted(settings, "stream", parse_stream).value_or("default");
+    request.selection.tables = patterns(settings, "table", false);
+    request.selection.excluded = patterns(settings, "exclude-table", false);
+    request.selection.schemas = patterns(settings, "schema", true);
+    request.keyless = choice(settings, "keyless", kKeyless, KeylessMode::refuse);
+    request.exact_replace = flag(settings, "exact-replace").value_or(false);
+    request.partition_roots = choice(settings, "partitions", kPartitions, false);
+    options.run.follower.on_existing = choice(settings, "on-existing", kOnExisting, OnExisting::refuse);
+    options.run.follower.fire_triggers = flag(settings, "fire-triggers").value_or(false);
+    options.run.retry_for = converted(settings, "retry-for", [](const std::string& text) { return parse_duration(text); });
+    options.run.until = converted(settings, "until", parse_until).value_or(Until{});
+
+    options.progress = flag(settings, "progress");
+    options.all = flag(settings, "all").value_or(false);
+    options.json = flag(settings, "json").value_or(false);
+    if (options.all && find(settings, "stream") != nullptr && find(settings, "stream")->origin == "--stream")
+        throw UsageError{"--all and --stream exclude each other"};
+
+    const PositionKind kind = position_kind(options.leader.engine);
+    if (command == Command::run && options.run.until.kind == Until::Kind::position && options.run.until.position_kind != kind)
+        throw UsageError{fmt::format("{}: a {} leader has positions like {}", find(settings, "until")->origin, to_string(options.leader.engine),
+                                     to_string(kind, Position{42, 0}))};
+    return options;
+}
+
+}  // namespace rowferry

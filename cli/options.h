@@ -1,0 +1,30 @@
+#pragma once
+
+#include <optional>
+
+#include "cli/endpoint.h"
+#include "cli/logging.h"
+#include "cli/settings.h"
+#include "replication/stream.h"
+
+namespace rowferry {
+
+/// Everything a command needs to know, checked.
+struct Options {
+    Command command = Command::run;
+    Endpoint leader;
+    std::optional<Endpoint> follower;  ///< Always there for run and clone.
+    RunOptions run;
+    std::optional<bool> progress;      ///< Nothing: when standard error is a terminal.
+    bool all = false;
+    bool json = false;
+};
+
+/// Reads merged settings. Throws UsageError that says where the wrong value came from.
+[[nodiscard]] LogOptions log_options(const SettingLayer& settings);
+[[nodiscard]] Options resolve_options(Command command, const SettingLayer& settings);
+
+/// Stream names appear in names of slots and triggers. Throws UsageError.
+void check_stream_name(std::string_view name);
+
+}  // namespace rowferry

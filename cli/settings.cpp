@@ -1,0 +1,66 @@
+#include "cli/settings.h"
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+
+namespace rowferry {
+namespace {
+
+constexpr unsigned kRun = static_cast<unsigned>(Command::run);
+constexpr unsigned kClone = static_cast<unsigned>(Command::clone);
+constexpr unsigned kDrop = static_cast<unsigned>(Command::drop);
+constexpr unsigned kPositions = static_cast<unsigned>(Command::positions);
+constexpr unsigned kAll = kRun | kClone | kDrop | kPositions;
+
+using Type = Setting::Type;
+
+// `leader` and `follower` are positional on the command line.
+constexpr std::array kSettings{
+    Setting{"leader", Type::text, 0, "LEADER", "Database to read from: postgresql://… or sqlite:PATH"},
+    Setting{"follower", Type::text, 0, "FOLLOWER", "Database to write to: postgresql://… or sqlite:PATH"},
+    Setting{"stream", Type::text, kRun | kDrop | kPositions, "NAME", "Name of the stream, [a-z0-9_]{1,32} (default: default)"},
+    Setting{"table", Type::list, kRun | kClone, "PATTERN", "Replicate only tables that match, as in pg_dump; may be repeated"},
+    Setting{"exclude-table", Type::list, kRun | kClone, "PATTERN", "Leave out tables that match; may be repeated"},
+    Setting{"schema", Type::list, kRun | kClone, "PATTERN", "Replicate only schemas that match; may be repeated"},
+    Setting{"until", Type::text, kRun, "current|POSITION", "End once the follower holds what is committed now, or exactly this position"},
+    Setting{"on-existing", Type::text, kRun | kClone, "refuse|truncate", "When the follower's tables hold rows already (default: refuse)"},
+    Setting{"keyless", Type::text, kRun, "refuse|full|insert", "PostgreSQL tables without replica identity (default: refuse)"},
+    Setting{"exact-replace", Type::flag, kRun, "", "SQLite leader: log the rows that INSERT OR REPLACE removes"},
+    Setting{"fire-triggers", Type::flag, kRun | kClone, "", "SQLite follower: accept user triggers on its tables, and let them fire"},
+    Setting{"partitions", Type::text, kRun | kClone, "leaf|root", "Partitioned tables leaf by leaf, or through their root (default: leaf)"},
+    Setting{"retry-for", Type::text, kRun, "DURATION", "Give up after this long without a connection: 500ms, 30s, 5m, 2h, 0 (default: never)"},
+    Setting{"progress", Type::flag, kRun | kClone, "", "Show progress (default: when standard error is a terminal)", false, true},
+    Setting{"all", Type::flag, kDrop, "", "Every stream of this leader", true},
+    Setting{"json", Type::flag, kPositions, "", "Print JSON", true},
+    Setting{"config", Type::text, kAll, "FILE", "Read settings from this TOML file; the keys are the names of the flags"},
+    Setting{"log-level", Type::text, kAll, "LEVEL", "trace, debug, info, warn or error (default: info)"},
+    Setting{"log-format", Type::text, kAll, "text|json", "Form of the log on standard error (default: text)"},
+};
+
+}  // namespace
+
+std::string_view to_string(Command command) {
+    switch (command) {
+        case Command::run: return "run";
+        case Command::clone: return "clone";
+        case Command::drop: return "drop";
+        case Command::positions: return "positions";
+    }
+    throw std::logic_error{"command"};
+}
+
+std::span<const Setting> all_settings() { return kSettings; }
+
+const Setting* find_setting(std::string_view name) {
+    const auto found = std::find_if(kSettings.begin(), kSettings.end(), [&](const Setting& setting) { return setting.name == name; });
+    return found == kSettings.end() ? nullptr : &*found;
+}
+
+SettingLayer merge(SettingLayer flags, SettingLayer environment, SettingLayer file) {
+    flags.merge(environment);  // std::map::merge keeps what is there already.
+    flags.merge(file);
+    return flags;
+}
+
+}  // namespace rowferry

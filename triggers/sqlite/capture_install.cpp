@@ -1,0 +1,262 @@
+#include "triggers/sqlite/capture_install.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "schemas/error.h"
+#include "schemas/identifier.h"
+#include "triggers/sqlite/change_table.h"
+#include "triggers/sqlite/trigger_check.h"
+
+namespace rowferry {
+namespace {
+
+void create_tables(SqliteDatabase& db) {
+    if (capture_installed(db)) return;
+    for (const std::string& sql : create_capture_tables_sql()) db.execute(sql);
+    db.execute(fmt::format("INSERT INTO main.rowferry_meta(key, value) VALUES('leader', lower(hex(randomblob(16)))), ('layout', '{}')", kCaptureLayout));
+}
+
+void take_over_unfinished(SqliteDatabase& db, const CaptureRequest& request) {
+    const auto previous = read_stream(db, request.stream);
+    if (!previous) return;
+    if (previous->follower_id != request.follower_id)
+        throw RefusedError{fmt::format("{}: the stream \"{}\" belongs to another follower: choose another --stream, or remove it with `rowferry drop`",
+                                       printable(db.path()), request.stream)};
+    (void)remove_stream(db, request.stream, false);
+}
+
+bool contains(const std::vector<std::uint16_t>& numbers, std::uint16_t number) {
+    return std::find(numbers.begin(), numbers.end(), number) != numbers.end();
+}
+
+std::size_t count_columns(SqliteDatabase& db, char prefix) {
+    SqliteStatement count = db.prepare("SELECT count(*) FROM pragma_table_info('rowferry_change', 'main') WHERE name GLOB ?1");
+    count.bind(1, std::string{prefix} + "[0-9]*");
+    return count.step() ? static_cast<std::size_t>(count.integer(0)) : 0;
+}
+
+void widen(SqliteDatabase& db, char prefix, std::size_t wanted) {
+    for (std::size_t i = count_columns(db, prefix); i < wanted; ++i) db.execute(add_change_column_sql(prefix, i));
+}
+
+/// Makes the triggers of one table be there, for a stream that begins now.
+class TableInstaller {
+public:
+    TableInstaller(SqliteDatabase& db, const CaptureRequest& request)
+        : db_{db}, request_{request}, others_{read_streams(db)}, captured_{read_captured_tables(db)} {}
+
+    std::uint16_t install(const std::string& name) {
+        auto table = read_sqlite_table(db_, name);
+        if (!table) throw RetryableError{fmt::format("{}: table {} went away while the stream was being set up", printable(db_.path()), printable(name, 100))};
+        CapturedTable captured = record_of(table->schema.name.name);
+        std::vector<std::string> sharing;
+        bool shared_exact = false;
+        for (const StreamRecord& other : others_) {
+            if (!contains(other.tables, captured.number)) continue;
+            sharing.push_back(other.name);
+            shared_exact = shared_exact || other.exact_replace;
+        }
+        const bool keep_key = !sharing.empty() && is_valid_identity(table->schema, captured.key);
+        if (!keep_key) captured.key = table->schema.identity;
+        table->schema.identity = captured.key;
+        table->schema.leader_id = captured.number;
+        if (sharing.empty()) captured.replace_keys.reset();
+
+        const TriggerList triggers{db_};
+        const auto problem = sharing.empty() ? std::optional<std::string>{"new"} : triggers.problem(*table, captured);
+        widen(db_, 'k', logged_key(table->schema).size());
+        widen(db_, 'n', table->schema.columns.size());
+        if (problem) {
+            for (const std::string& other : sharing) mark_broken(db_, other, fmt::format("{}: {}", to_string(table->schema.name), *problem));
+            recreate(triggers, *table, captured);
+        }
+        if (!captured.replace_keys && (request_.exact_replace || shared_exact)) add_replace_triggers(*table, captured);
+        write_captured_table(db_, captured);
+        return captured.number;
+    }
+
+private:
+    CapturedTable record_of(const std::string& name) {
+        std::uint16_t highest = 0;
+        for (const CapturedTable& table : captured_) {
+            if (table.name == name) return table;
+            highest = std::max(highest, table.number);
+        }
+        if (highest == std::numeric_limits<std::uint16_t>::max())
+            throw RefusedError{fmt::format("{}: more than {} tables were captured so far: drop every stream first", printable(db_.path()), highest)};
+        captured_.push_back({static_cast<std::uint16_t>(highest + 1), name, {}, {}});
+        return captured_.back();
+    }
+
+    void drop(const TriggerList& triggers, std::uint16_t number, TriggerKind kind) {
+        const std::string name = trigger_name(number, kind);
+        if (triggers.exists(name)) db_.execute("DROP TRIGGER main." + quote_identifier(name));
+    }
+
+    void recreate(const TriggerList& triggers, const SqliteTable& table, CapturedTable& captured) {
+        for (const TriggerKind kind : kPlainTriggers) drop(triggers, captured.number, kind);
+        for (const TriggerKind kind : kReplaceTriggers) drop(triggers, captured.number, kind);
+        captured.replace_keys.reset();
+        for (const TriggerKind kind : kPlainTriggers) db_.execute(plain_trigger_sql(table.schema, kind));
+    }
+
+    void add_replace_triggers(const SqliteTable& table, CapturedTable& captured) {
+        const std::vector<ReplaceKey> keys = all_replace_keys(table);
+        // Without a unique key nothing is ever replaced; without any name for the rowid an update cannot be told from its neighbours.
+        if (keys.empty() || (table.schema.identity.empty() && table.rowid_name.empty())) return;
+        captured.replace_keys.emplace();
+        for (const ReplaceKey& key : keys) captured.replace_keys->push_back(key.columns);
+        for (const TriggerKind kind : kReplaceTriggers) db_.execute(replace_trigger_sql(table.schema, kind, keys, table.rowid_name));
+    }
+
+    SqliteDatabase& db_;
+    const CaptureRequest& request_;
+    std::vector<StreamRecord> others_;
+    std::vector<CapturedTable> captured_;
+};
+
+std::string compare_columns(const TableSchema& before, const TableSchema& now) {
+    const bool same = std::equal(before.columns.begin(), before.columns.end(), now.columns.begin(), now.columns.end(),
+                                 [](const ColumnSchema& a, const ColumnSchema& b) {
+                                     return a.name == b.name && a.type == b.type && a.not_null == b.not_null && a.collation == b.collation;
+                                 });
+    return same ? std::string{} : fmt::format("its columns were ({}) and are ({}) now", describe_columns(before), describe_columns(now));
+}
+
+TablePtr verify_table(SqliteDatabase& db, const TablePtr& shape, const TriggerList& triggers, const std::vector<CapturedTable>& captured) {
+    const auto broken = [&](const std::string& what) -> HaltError { return HaltError{fmt::format("{}: {}", to_string(shape->name), what)}; };
+    const auto record = std::find_if(captured.begin(), captured.end(), [&](const CapturedTable& table) { return table.number == shape->leader_id; });
+    if (record == captured.end() || record->name != shape->name.name) throw broken("the change table no longer knows it");
+    auto now = read_sqlite_table(db, shape->name.name);
+    if (!now) throw broken("it was dropped or renamed");
+    if (const std::string difference = compare_columns(*shape, now->schema); !difference.empty()) throw broken(difference);
+    if (record->key != shape->identity) throw broken("its triggers log another key than this stream began with");
+    if (!is_valid_identity(now->schema, shape->identity)) throw broken("the unique key that identified its rows is gone");
+    now->schema.identity = shape->identity;
+    now->schema.leader_id = shape->leader_id;
+    if (const auto problem = triggers.problem(*now, *record)) throw broken(*problem);
+    if (now->schema.unique_keys == shape->unique_keys) return shape;
+    auto refreshed = std::make_shared<TableSchema>(*shape);
+    refreshed->unique_keys = now->schema.unique_keys;
+    refreshed->indexes = now->schema.indexes;
+    return refreshed;
+}
+
+}  // namespace
+
+std::string way_out() {
+    return "changes may be missing: remove the stream with `rowferry drop` and start it again with --on-existing truncate";
+}
+
+void install_stream(SqliteDatabase& db, const CaptureRequest& request) {
+    create_tables(db);
+    take_over_unfinished(db, request);
+    StreamRecord stream;
+    stream.name = request.stream;
+    stream.follower_id = request.follower_id;
+    stream.exact_replace = request.exact_replace;
+    TableInstaller installer{db, request};
+    for (const std::string& table : request.tables) stream.tables.push_back(installer.install(table));
+    const LogEnd marker = append_marker(db);
+    stream.acked_seq = marker.seq;
+    stream.acked_tag = marker.tag;
+    write_stream(db, stream);
+}
+
+std::vector<TablePtr> read_captured_shapes(SqliteDatabase& db, const StreamRecord& stream) {
+    std::vector<TablePtr> shapes;
+    for (const CapturedTable& captured : read_captured_tables(db)) {
+        if (!contains(stream.tables, captured.number)) continue;
+        auto table = read_sqlite_table(db, captured.name);
+        if (!table) throw RetryableError{fmt::format("{}: table {} went away while the stream was being set up", printable(db.path()), printable(captured.name, 100))};
+        table->schema.leader_id = captured.number;
+        table->schema.identity = captured.key;
+        shapes.push_back(std::make_shared<TableSchema>(std::move(table->schema)));
+    }
+    return shapes;
+}
+
+std::optional<std::string> too_wide(SqliteDatabase& db, const TableSchema& table) {
+    const auto limit = static_cast<std::size_t>(sqlite3_limit(db.handle(), SQLITE_LIMIT_COLUMN, -1));
+    const std::size_t needed = kFixedChangeColumns + logged_key(table).size() + table.columns.size();
+    if (needed <= limit) return std::nullopt;
+    return fmt::format("{}: its changes need {} columns in the change table, SQLite allows {}: {}", to_string(table.name), needed, limit,
+                       table.identity.empty() ? "give it a primary key, or leave it out with --exclude-table" : "leave it out with --exclude-table");
+}
+
+std::vector<TablePtr> verify_capture(SqliteDatabase& db, const std::vector<TablePtr>& shapes, const std::string& where) {
+    try {
+        const TriggerList triggers{db};
+        const std::vector<CapturedTable> captured = read_captured_tables(db);
+        std::vector<TablePtr> verified;
+        for (const TablePtr& shape : shapes) verified.push_back(verify_table(db, shape, triggers, captured));
+        return verified;
+    } catch (const HaltError& error) {
+        throw HaltError{fmt::format("{}: {}; {}", where, error.what(), way_out())};
+    }
+}
+
+std::vector<std::string> remove_stream(SqliteDatabase& db, const std::string& name, bool dry_run) {
+    std::vector<std::string> removed;
+    const auto stream = read_stream(db, name);
+    if (!stream) return removed;
+    const TriggerList triggers{db};
+    removed.push_back(fmt::format("stream {}", name));
+    const auto drop = [&](const CapturedTable& table, TriggerKind kind) {
+        const std::string trigger = trigger_name(table.number, kind);
+        if (!triggers.exists(trigger)) return;
+        if (!dry_run) db.execute("DROP TRIGGER main." + quote_identifier(trigger));
+        removed.push_back(fmt::format("trigger {} on {}", trigger, printable(table.name, 100)));
+    };
+    const std::vector<StreamRecord> streams = read_streams(db);
+    for (CapturedTable& table : read_captured_tables(db)) {
+        if (!contains(stream->tables, table.number)) continue;
+        bool needed = false;
+        bool needed_exact = false;
+        for (const StreamRecord& other : streams) {
+            if (other.name == name || !contains(other.tables, table.number)) continue;
+            needed = true;
+            needed_exact = needed_exact || other.exact_replace;
+        }
+        if (!needed)
+            for (const TriggerKind kind : kPlainTriggers) drop(table, kind);
+        if (!needed_exact) {
+            for (const TriggerKind kind : kReplaceTriggers) drop(table, kind);
+            table.replace_keys.reset();
+            if (!dry_run) write_captured_table(db, table);
+        }
+    }
+    if (!dry_run) {
+        SqliteStatement remove = db.prepare("DELETE FROM main.rowferry_stream WHERE name = ?1");
+        remove.bind(1, name);
+        remove.run();
+    }
+    return removed;
+}
+
+std::vector<std::string> remove_capture_tables(SqliteDatabase& db, bool dry_run) {
+    std::vector<std::string> removed;
+    // A trigger of ours without its table would make the application's statements fail, so none may be left, whatever the records say.
+    std::vector<std::string> left_over;
+    SqliteStatement triggers = db.prepare("SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND name GLOB 'rowferry_[0-9]*'");
+    while (triggers.step()) left_over.push_back(triggers.text(0));
+    triggers = {};
+    for (const std::string& trigger : left_over) {
+        if (!dry_run) db.execute("DROP TRIGGER main." + quote_identifier(trigger));
+        removed.push_back(fmt::format("trigger {}", trigger));
+    }
+    for (const char* table : {"rowferry_change", "rowferry_table", "rowferry_stream", "rowferry_meta"}) {
+        SqliteStatement exists = db.prepare("SELECT 1 FROM main.sqlite_schema WHERE type = 'table' AND name = ?1");
+        exists.bind(1, table);
+        if (!exists.step()) continue;
+        exists.reset();
+        if (!dry_run) db.execute(fmt::format("DROP TABLE main.{}", table));
+        removed.push_back(fmt::format("table {}", table));
+    }
+    return removed;
+}
+
+}  // namespace rowferry

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "schemas/table_schema.h"
+#include "triggers/sqlite/capture_store.h"
+#include "triggers/sqlite/sqlite_schema.h"
+
+namespace rowferry {
+
+/// What a new stream wants captured.
+struct CaptureRequest {
+    std::string stream;
+    std::string follower_id;
+    bool exact_replace = false;
+    std::vector<std::string> tables;
+};
+
+/// Makes the tables and triggers that the stream needs and appends its first marker. The caller holds the write transaction.
+/// An unfinished start of the same follower is taken over; another follower's stream of that name is a RefusedError.
+/// Streams that relied on triggers which turn out to be gone are marked broken: new triggers must not hide the gap from them.
+void install_stream(SqliteDatabase& db, const CaptureRequest& request);
+
+/// The present shapes of captured tables, with their numbers and the identity that the triggers log.
+[[nodiscard]] std::vector<TablePtr> read_captured_shapes(SqliteDatabase& db, const StreamRecord& stream);
+
+/// Why a table with these column counts cannot be captured, or nothing.
+[[nodiscard]] std::optional<std::string> too_wide(SqliteDatabase& db, const TableSchema& table);
+
+/// Everything that makes the log complete and readable: the triggers are there with exactly our text and newer than the user's, the
+/// columns are those of `shapes`, their keys still are keys. Call in the read transaction of the rows. Returns the shapes with the present
+/// unique keys (the same pointer where nothing changed). Throws HaltError; `where` names file, stream and position.
+[[nodiscard]] std::vector<TablePtr> verify_capture(SqliteDatabase& db, const std::vector<TablePtr>& shapes, const std::string& where);
+
+/// Removes a stream and the triggers that only it needed. The caller holds the write transaction. Returns one line per object.
+/// With `dry_run` nothing is removed.
+[[nodiscard]] std::vector<std::string> remove_stream(SqliteDatabase& db, const std::string& stream, bool dry_run);
+
+/// With no stream left: the tables. The log should be empty by then, or this takes long.
+[[nodiscard]] std::vector<std::string> remove_capture_tables(SqliteDatabase& db, bool dry_run);
+
+/// What to do after a gap, for messages.
+[[nodiscard]] std::string way_out();
+
+}  // namespace rowferry

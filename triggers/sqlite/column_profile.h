@@ -1,0 +1,16 @@
+#pragma once
+
+#include "db/sqlite.h"
+#include "db/stop_signal.h"
+#include "schemas/table_schema.h"
+
+namespace rowferry {
+
+/// Looks at every value of the table, in whatever transaction is open, and fills the profiles of its columns: one scan, constant memory.
+/// INTEGER PRIMARY KEY columns are known to hold integers and are not read.
+void profile_columns(SqliteDatabase& db, TableSchema& table, const StopSignal& stop);
+
+/// Takes one value in. Pure.
+void add_to_profile(ColumnProfile& profile, const Cell& cell);
+
+}  // namespace rowferry

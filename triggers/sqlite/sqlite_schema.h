@@ -1,0 +1,31 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "db/sqlite.h"
+#include "schemas/table_schema.h"
+
+namespace rowferry {
+
+/// A leader table and what capture has to know beyond its TableSchema.
+struct SqliteTable {
+    TableSchema schema;  ///< leader_id is 0, profiles are empty.
+    std::vector<std::vector<std::string>> unique_collations;  ///< One per unique key, one collation per column of it.
+    std::string rowid_name;  ///< A name by which the rowid can be reached; empty for WITHOUT ROWID tables and when columns hide all three.
+};
+
+/// The tables of a file that can be replicated, by name: ordinary ones, no views, virtual or shadow tables, nothing of SQLite's or ours.
+[[nodiscard]] std::vector<TableName> list_sqlite_tables(SqliteDatabase& db);
+
+/// Names of virtual tables, which are left out with a word in the log.
+[[nodiscard]] std::vector<std::string> list_sqlite_virtual_tables(SqliteDatabase& db);
+
+/// The shape of one table; nothing when there is no such table. Call inside a transaction to have all parts from one moment.
+[[nodiscard]] std::optional<SqliteTable> read_sqlite_table(SqliteDatabase& db, const std::string& name);
+
+/// As SQLite compares names: without regard to ASCII case.
+[[nodiscard]] bool same_sqlite_name(std::string_view left, std::string_view right) noexcept;
+
+}  // namespace rowferry

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "db/sqlite.h"
+#include "db/stop_signal.h"
+#include "schemas/leader.h"
+#include "triggers/sqlite/backup_copy.h"
+
+namespace rowferry {
+
+/// A SQLite leader at one position. In WAL mode one read transaction; in rollback-journal mode a private copy.
+class SqliteSnapshot : public Snapshot {
+public:
+    /// `stream`: empty for a snapshot without capture, else the stream whose captured tables these are. `tables`: names otherwise.
+    SqliteSnapshot(const std::string& path, const std::string& stream, const std::vector<std::string>& tables, bool need_profiles, const StopSignal& stop);
+    ~SqliteSnapshot() override;
+
+    [[nodiscard]] Position position() const override { return position_; }
+    [[nodiscard]] std::string resume() const override { return resume_; }
+    [[nodiscard]] std::vector<TablePtr> tables() const override { return tables_; }
+    [[nodiscard]] std::optional<std::uint64_t> estimated_rows(const TableSchema& table) override;
+    void open_table(const TablePtr& table) override;
+    bool read_rows(Batch& batch, std::size_t budget) override;
+    [[nodiscard]] std::optional<std::int64_t> next_number(const TableSchema& table, std::uint16_t column) override;
+
+private:
+    void read_tables(const std::string& stream, const std::vector<std::string>& names);
+    void profile_tables(const StopSignal& stop);
+
+    SqliteDatabase leader_;
+    std::unique_ptr<BackupCopy> copy_;
+    SqliteDatabase* view_ = nullptr;  ///< leader_ or the copy, in a read transaction.
+    Position position_;
+    std::string resume_;
+    std::vector<TablePtr> tables_;
+    TablePtr open_table_;
+    SqliteStatement rows_;
+    const StopSignal& stop_;
+};
+
+/// Copies a value into the arena of a batch.
+[[nodiscard]] Cell copy_cell(const Cell& cell, Arena& arena);
+
+/// Is the file in WAL mode? Needs a moment's read.
+[[nodiscard]] bool uses_wal(SqliteDatabase& db);
+
+}  // namespace rowferry
