@@ -53,13 +53,13 @@ std::vector<TableName> PgTargetCheck::names(const std::vector<TablePtr>& tables)
 
 std::string PgTargetCheck::column_type(const TableSchema& table, std::uint16_t index, PgMakePlan& plan) const {
     const ColumnSchema& column = table.columns[index];
+    const std::string where = fmt::format("{}.{}", to_string(table.name), printable(column.name, 80));
     if (table.engine == Engine::sqlite) {
         ColumnMapping mapping = map_column(table, index, Engine::postgresql);
         if (!mapping.note.empty()) plan.notes.push_back(fmt::format("{}: {}", where, mapping.note));
         return mapping.type;
     }
     const std::string& type = base_type_of(column);
-    const std::string where = fmt::format("{}.{}", to_string(table.name), printable(column.name, 80));
     if (type != column.type) plan.notes.push_back(fmt::format("{}: the domain {} becomes {}", where, printable(column.type, 80), printable(type, 80)));
     if (type_exists(run, type)) return type;
     if (!column.enum_labels.empty() && is_plain_pg_type(type) && !type.ends_with("]")) {
