@@ -40,6 +40,14 @@ auto translated(const Action& action) {
         throw PgError{"", primary_message(error.what())};
     } catch (const pqxx::transaction_rollback& error) {
         throw PgError{"40000", primary_message(error.what())};
+    } catch (const pqxx::insufficient_privilege& error) {  // libpqxx 6 gives these four no SQLSTATE
+        throw PgError{"42501", primary_message(error.what())};
+    } catch (const pqxx::undefined_table& error) {
+        throw PgError{"42P01", primary_message(error.what())};
+    } catch (const pqxx::undefined_column& error) {
+        throw PgError{"42703", primary_message(error.what())};
+    } catch (const pqxx::undefined_function& error) {
+        throw PgError{"42883", primary_message(error.what())};
     } catch (const pqxx::sql_error& error) {
         throw PgError{error.sqlstate().empty() ? "XX000" : error.sqlstate(), primary_message(error.what())};
     } catch (const pqxx::failure& error) {

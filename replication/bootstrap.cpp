@@ -42,6 +42,8 @@ Checkpoint bootstrap(Leader& leader, Follower& follower, const RunOptions& optio
     checkpoint.capture = leader.capture();
     checkpoint.position_kind = leader.position_kind();
     checkpoint.selection = options.request.selection.canonical();
+    // Tables that hold the rows of an unfinished copy stay known as ours until they are listed anew.
+    if (unfinished != nullptr) checkpoint.tables = unfinished->tables;
     follower.start_copy(checkpoint, {}, options.follower);
 
     StreamRequest request = options.request;

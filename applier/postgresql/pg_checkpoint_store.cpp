@@ -87,15 +87,17 @@ std::vector<Checkpoint> load(const PgRun& run) {
         throw HaltError{fmt::format("the follower's checkpoint has layout {}, this version knows {}: use the newer rowferry that wrote it",
                                     layout.integer(0, 0), kCheckpointLayout)};
     std::vector<Checkpoint> checkpoints;
-    const PgRows rows = run(
-        "SELECT stream, follower_id, leader, capture, state, position, encode(resume, 'hex'), commit_time_us, acked, term, selection "
-        "FROM rowferry.checkpoint ORDER BY stream");
+    const PgRows rows =
+        run("SELECT stream, follower_id, leader, capture, state, position, encode(resume, 'hex'), commit_time_us, acked, term, selection "
+            "FROM rowferry.checkpoint ORDER BY stream");
     for (std::size_t i = 0; i < rows.size(); ++i) {
         Checkpoint checkpoint = checkpoint_from(rows, i);
-        const PgRows tables = run(fmt::format("SELECT schema, name, included_to, shape FROM rowferry.table_state WHERE stream = {} ORDER BY 1, 2",
-                                              quote_literal(checkpoint.stream)));
+        const PgRows tables =
+            run(fmt::format("SELECT schema, name, included_to, shape FROM rowferry.table_state WHERE stream = {} ORDER BY 1, 2",
+                            quote_literal(checkpoint.stream)));
         for (std::size_t t = 0; t < tables.size(); ++t)
-            checkpoint.tables.push_back({{tables.text(t, 0), tables.text(t, 1)}, stored_position(tables.text(t, 2)).position, table_from_json(tables.text(t, 3))});
+            checkpoint.tables.push_back(
+                {{tables.text(t, 0), tables.text(t, 1)}, stored_position(tables.text(t, 2)).position, table_from_json(tables.text(t, 3))});
         checkpoints.push_back(std::move(checkpoint));
     }
     return checkpoints;
@@ -109,29 +111,33 @@ void write(const PgRun& run, const Checkpoint& checkpoint, const std::map<TableN
     const PositionKind kind = checkpoint.position_kind;
     run(fmt::format("DELETE FROM rowferry.table_state WHERE stream = {}", quote_literal(checkpoint.stream)));
     run(fmt::format(
-        "INSERT INTO rowferry.checkpoint (stream, layout, follower_id, leader, capture, state, position, resume, commit_time_us, acked, term, selection) "
-        "VALUES ({}, {}, {}, {}, {}, {}, {}, decode('{}', 'hex'), {}, {}, {}, {}) ON CONFLICT (stream) DO UPDATE SET layout = excluded.layout, "
+        "INSERT INTO rowferry.checkpoint (stream, layout, follower_id, leader, capture, state, position, resume, commit_time_us, acked, "
+        "term, selection) "
+        "VALUES ({}, {}, {}, {}, {}, {}, {}, decode('{}', 'hex'), {}, {}, {}, {}) ON CONFLICT (stream) DO UPDATE SET layout = "
+        "excluded.layout, "
         "follower_id = excluded.follower_id, leader = excluded.leader, capture = excluded.capture, state = excluded.state, "
         "position = excluded.position, resume = excluded.resume, commit_time_us = excluded.commit_time_us, acked = excluded.acked, "
         "term = excluded.term, selection = excluded.selection",
-        quote_literal(checkpoint.stream), kCheckpointLayout, quote_literal(checkpoint.follower_id), quote_literal(to_string(checkpoint.leader)),
-        quote_literal(to_string(checkpoint.capture)), quote_literal(to_string(checkpoint.state)),
-        quote_literal(to_string(kind, checkpoint.position)), to_hex(checkpoint.resume), checkpoint.commit_time_us,
-        quote_literal(to_string(kind, checkpoint.acked)), checkpoint.term, quote_literal(checkpoint.selection)));
+        quote_literal(checkpoint.stream), kCheckpointLayout, quote_literal(checkpoint.follower_id),
+        quote_literal(to_string(checkpoint.leader)), quote_literal(to_string(checkpoint.capture)),
+        quote_literal(to_string(checkpoint.state)), quote_literal(to_string(kind, checkpoint.position)), to_hex(checkpoint.resume),
+        checkpoint.commit_time_us, quote_literal(to_string(kind, checkpoint.acked)), checkpoint.term, quote_literal(checkpoint.selection)));
     for (const TableState& table : checkpoint.tables) {
         const auto ours = made.find(table.name);
         run(fmt::format("INSERT INTO rowferry.table_state (stream, schema, name, included_to, shape, made) VALUES ({}, {}, {}, {}, {}, {})",
                         quote_literal(checkpoint.stream), quote_literal(table.name.schema), quote_literal(table.name.name),
-                        quote_literal(to_string(kind, table.included_to)), quote_literal(to_json(table.shape)), ours != made.end() && ours->second));
+                        quote_literal(to_string(kind, table.included_to)), quote_literal(to_json(table.shape)),
+                        ours != made.end() && ours->second));
     }
 }
 
 std::map<TableName, bool> made_tables(const PgRun& run, const std::string& stream) {
     std::map<TableName, bool> made;
     if (!exist(run)) return made;
-    const PgRows rows = run(fmt::format(
-        "SELECT t.schema, t.name, t.made FROM rowferry.table_state t JOIN rowferry.checkpoint c USING (stream) WHERE t.stream = {} AND c.state = 'copying'",
-        quote_literal(stream)));
+    const PgRows rows =
+        run(fmt::format("SELECT t.schema, t.name, t.made FROM rowferry.table_state t JOIN rowferry.checkpoint c USING (stream) WHERE "
+                        "t.stream = {} AND c.state = 'copying'",
+                        quote_literal(stream)));
     for (std::size_t i = 0; i < rows.size(); ++i) made[{rows.text(i, 0), rows.text(i, 1)}] = rows.boolean(i, 2);
     return made;
 }
@@ -153,10 +159,12 @@ std::vector<std::string> drop(const PgRun& run, const std::vector<std::string>& 
     if (!left.empty()) return removed;
     removed.emplace_back("follower: tables rowferry.checkpoint and rowferry.table_state");
     if (!dry_run) run("DROP TABLE rowferry.table_state, rowferry.checkpoint");
-    const PgRows others = run(
-        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'rowferry' "
-        "AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relname NOT IN ('checkpoint', 'table_state')) "
-        "OR EXISTS (SELECT 1 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'rowferry')");
+    const PgRows others =
+        run("SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = "
+            "'rowferry' "
+            "AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relname NOT IN ('checkpoint', 'table_state')) "
+            "OR EXISTS (SELECT 1 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = "
+            "'rowferry')");
     if (others.boolean(0, 0)) return removed;
     removed.emplace_back("follower: schema rowferry");
     // Without CASCADE: what nobody expected there stays, and says so.

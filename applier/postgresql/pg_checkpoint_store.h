@@ -9,8 +9,8 @@
 
 namespace rowferry {
 
-/// Our tables on a PostgreSQL follower: rowferry.checkpoint, one row per stream, and rowferry.table_state, one per stream and table. The sink
-/// moves the checkpoint itself, in the transaction of its rows; everything else about them is here. `run` decides on the transaction.
+/// Our tables on a PostgreSQL follower: rowferry.checkpoint, one row per stream, and rowferry.table_state, one per stream and table. The
+/// sink moves the checkpoint itself, in the transaction of its rows; everything else about them is here. `run` decides on the transaction.
 namespace pg_checkpoints {
 
 [[nodiscard]] bool exist(const PgRun& run);

@@ -8,7 +8,11 @@
 namespace rowferry {
 
 PgCopyTarget::PgCopyTarget(std::shared_ptr<PgSharedLink> shared, const TableSchema& leader, const PgTarget& follower, bool own_transaction)
-    : shared_{std::move(shared)}, link_{*shared_->link}, plan_{leader, follower, 0}, stream_{link_}, own_transaction_{own_transaction} {
+    : shared_{std::move(shared)},
+      link_{*shared_->link},
+      plan_{leader, follower, 0},
+      stream_{link_},
+      own_transaction_{own_transaction} {
     if (!own_transaction_) return;
     link_.query("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
     open_ = true;
@@ -43,9 +47,9 @@ void PgCopyTarget::collect() {
     const std::uint64_t rows = stream_.rows();
     if (const auto failure = stream_.result()) {
         const PgDiagnosis& diagnosis = failure->diagnosis;
-        throw PgError{diagnosis.sqlstate,
-                      fmt::format("copy of {}, {} (row {}){}{}: {}", to_string(plan_.follower().name), failure->key, rows_ + failure->row + 1,
-                                  diagnosis.column.empty() ? "" : ", column ", printable(diagnosis.column, 80), diagnosis.message)};
+        throw PgError{diagnosis.sqlstate, fmt::format("copy of {}, {} (row {}){}{}: {}", to_string(plan_.follower().name), failure->key,
+                                                      rows_ + failure->row + 1, diagnosis.column.empty() ? "" : ", column ",
+                                                      printable(diagnosis.column, 80), diagnosis.message)};
     }
     rows_ += rows;
 }

@@ -62,7 +62,8 @@ std::string_view verb(Operation operation) {
 }
 
 std::string subject(const PgTablePlan& plan, const Change& change, const PgPlace& place) {
-    return fmt::format("{} of {}, {}, {}", verb(change.operation), to_string(plan.follower().name), plan.describe_key(change), to_string(place));
+    return fmt::format("{} of {}, {}, {}", verb(change.operation), to_string(plan.follower().name), plan.describe_key(change),
+                       to_string(place));
 }
 
 }  // namespace
@@ -97,24 +98,31 @@ void fail_change(const PgTablePlan& plan, const Change& change, const PgStatemen
         throw PgError{diagnosis.sqlstate, fmt::format("{}: {}", where, diagnosis.message)};
     if (diagnosis.sqlstate == "23505") {
         if (change.operation == Operation::insert)
-            throw HaltError{fmt::format("{}: the row is already there ({}). Somebody else writes to the follower: remove the row there, or copy the table again",
-                                        where, printable(diagnosis.constraint, 80))};
-        throw HaltError{fmt::format("{}: another row of the follower has the same {}. Somebody else writes to the follower: remove that row, or copy the table again",
-                                    where, printable(diagnosis.constraint, 80))};
+            throw HaltError{fmt::format(
+                "{}: the row is already there ({}). Somebody else writes to the follower: remove the row there, or copy the table again",
+                where, printable(diagnosis.constraint, 80))};
+        throw HaltError{
+            fmt::format("{}: another row of the follower has the same {}. Somebody else writes to the follower: remove that row, or copy "
+                        "the table again",
+                        where, printable(diagnosis.constraint, 80))};
     }
     std::string column = diagnosis.column;
     if (column.empty() && diagnosis.parameter && statement != nullptr && *diagnosis.parameter < statement->parameters.size())
         column = plan.column(statement->parameters[*diagnosis.parameter].column).follower->name;
     if (column.empty() && diagnosis.sqlstate.starts_with("22")) column = exceeding_column(plan, change);
-    throw HaltError{fmt::format("{}{}{}: {} (SQLSTATE {})", where, column.empty() ? "" : ", column ", printable(column, 80), diagnosis.message,
-                                diagnosis.sqlstate)};
+    throw HaltError{fmt::format("{}{}{}: {} (SQLSTATE {})", where, column.empty() ? "" : ", column ", printable(column, 80),
+                                diagnosis.message, diagnosis.sqlstate)};
 }
 
 void fail_count(const PgTablePlan& plan, const Change& change, std::uint64_t rows, const PgPlace& place) {
     const std::string where = subject(plan, change, place);
     if (rows == 0)
-        throw HaltError{fmt::format("{}: the row is missing on the follower. Somebody else writes to the follower, or it was not copied whole: copy the table again", where)};
-    throw HaltError{fmt::format("{}: {} rows instead of one. The follower's table needs a unique key over the same columns as the leader's", where, rows)};
+        throw HaltError{
+            fmt::format("{}: the row is missing on the follower. Somebody else writes to the follower, or it was not copied whole: copy "
+                        "the table again",
+                        where)};
+    throw HaltError{fmt::format("{}: {} rows instead of one. The follower's table needs a unique key over the same columns as the leader's",
+                                where, rows)};
 }
 
 void fail_value(const PgTablePlan& plan, const Change& change, std::string_view why, const PgPlace& place) {

@@ -16,7 +16,7 @@ namespace rowferry {
 struct PgDiagnosis {
     std::string sqlstate;  ///< Empty: the connection is gone.
     std::string message;
-    std::string column;      ///< Where the server names one.
+    std::string column;  ///< Where the server names one.
     std::string constraint;
     std::optional<std::size_t> parameter;  ///< 0-based, from the context.
     std::optional<std::uint64_t> line;     ///< 1-based line of a COPY, from the context.

@@ -5,6 +5,7 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include "applier/postgresql/pg_checkpoint_store.h"
@@ -23,8 +24,8 @@
 namespace rowferry {
 namespace {
 
-/// Two connections: the control session (catalog, DDL, checkpoints outside the sink) and the link (lock, COPY, pipeline). A clone runs on the
-/// link alone, as it is one transaction.
+/// Two connections: the control session (catalog, DDL, checkpoints outside the sink) and the link (lock, COPY, pipeline). A clone runs on
+/// the link alone, as it is one transaction.
 class PgFollower : public Follower {
 public:
     PgFollower(PgConninfo conninfo, const StopSignal& stop) : conninfo_{std::move(conninfo)}, stop_{stop} {}
@@ -38,7 +39,8 @@ public:
     bool is_same_database(Leader& leader) override;
     void lock(const std::string& stream) override;
     std::vector<Checkpoint> load_checkpoints() override { return pg_checkpoints::load(control()); }
-    std::vector<std::string> check_tables(const std::vector<TablePtr>& tables, const FollowerOptions& options, const Checkpoint* unfinished) override;
+    std::vector<std::string> check_tables(const std::vector<TablePtr>& tables, const FollowerOptions& options,
+                                          const Checkpoint* unfinished) override;
     void start_copy(const Checkpoint& initial, const std::vector<TablePtr>& tables, const FollowerOptions& options) override;
     void start_clone(const std::vector<TablePtr>& tables, const FollowerOptions& options) override;
     std::unique_ptr<CopyTarget> copy_into(const TablePtr& table) override;
@@ -56,7 +58,8 @@ private:
     PgLink& link();
     void close_link();
     PgTargetCheck preflight();
-    std::set<TableName> prepare(const PgRun& run, const std::vector<TablePtr>& tables, const PgMakePlan& plan, const std::map<TableName, PgTarget>& existing);
+    std::set<TableName> prepare(const PgRun& run, const std::vector<TablePtr>& tables, const PgMakePlan& plan,
+                                const std::map<TableName, PgTarget>& existing);
 
     PgConninfo conninfo_;
     const StopSignal& stop_;
@@ -65,7 +68,7 @@ private:
     bool replica_role_ = false;  // known once a connection is open
     std::string stream_;         // whose lock we hold on the link
     Copying copying_ = Copying::none;
-    std::set<TableName> made_;   // follower names
+    std::set<TableName> made_;  // follower names
     std::vector<PgNextNumber> next_numbers_;
 };
 
@@ -84,7 +87,8 @@ bool silence_triggers(const PgRun& run) {
 bool prepare_connection(const PgRun& run, const std::string& application) {
     // What is reported to the leader as durable has to be: a follower that commits without waiting for its disk does not do that. A
     // server that is follower and leader at once may list this stream as its standby: it would wait for us, and we for it.
-    if (run("SHOW synchronous_commit").text(0, 0) == "off" || standby_names_list(run("SHOW synchronous_standby_names").text(0, 0), application))
+    if (run("SHOW synchronous_commit").text(0, 0) == "off" ||
+        standby_names_list(run("SHOW synchronous_standby_names").text(0, 0), application))
         run("SET synchronous_commit = local");
     // Row values would get into the context of errors.
     run("SET log_parameter_max_length_on_error = 0");
@@ -110,9 +114,9 @@ PgRun PgFollower::control() {
 
 /// The link, opened again if it was lost, with the stream's lock.
 PgLink& PgFollower::link() {
-    if (PGconn* connection = link_->link ? link_->link->get() : nullptr;
-        connection != nullptr && PQstatus(connection) == CONNECTION_OK && PQpipelineStatus(connection) == PQ_PIPELINE_OFF &&
-        PQtransactionStatus(connection) == PQTRANS_IDLE) {
+    if (PGconn* connection = link_->link ? link_->link->get() : nullptr; connection != nullptr && PQstatus(connection) == CONNECTION_OK &&
+                                                                         PQpipelineStatus(connection) == PQ_PIPELINE_OFF &&
+                                                                         PQtransactionStatus(connection) == PQTRANS_IDLE) {
         try {
             link_->link->query("SELECT 1");
             return *link_->link;
@@ -141,8 +145,7 @@ PgTargetCheck PgFollower::preflight() {
 
 void PgFollower::open(bool) {
     const PgRun run = control();
-    if (session_->server_version() < 140000)
-        throw RefusedError{fmt::format("{}: the server is older than PostgreSQL 14", describe())};
+    if (session_->server_version() < 140000) throw RefusedError{fmt::format("{}: the server is older than PostgreSQL 14", describe())};
     if (run("SELECT pg_is_in_recovery()").boolean(0, 0))
         throw RefusedError{fmt::format("{}: the server is a standby and takes no writes", describe())};
 }
@@ -177,7 +180,8 @@ void PgFollower::lock(const std::string& stream) {
     control()(fmt::format("SET application_name = {}", quote_literal(application_name())));
 }
 
-std::vector<std::string> PgFollower::check_tables(const std::vector<TablePtr>& tables, const FollowerOptions& options, const Checkpoint* unfinished) {
+std::vector<std::string> PgFollower::check_tables(const std::vector<TablePtr>& tables, const FollowerOptions& options,
+                                                  const Checkpoint* unfinished) {
     return preflight().check(tables, options, unfinished);
 }
 
@@ -274,7 +278,8 @@ std::unique_ptr<Sink> PgFollower::open_sink(const Checkpoint& checkpoint, const 
         const TableState& table = checkpoint.tables[i];
         const auto found = existing.find(names[i]);
         if (found == existing.end())
-            throw HaltError{fmt::format("{}: the follower's table is gone. Run `rowferry drop` for the stream and start again to copy anew", to_string(names[i]))};
+            throw HaltError{fmt::format("{}: the follower's table is gone. Run `rowferry drop` for the stream and start again to copy anew",
+                                        to_string(names[i]))};
         const auto problems = looked.problems(table.shape, found->second);
         if (!problems.empty()) throw HaltError{fmt::format("{}", fmt::join(problems, "; "))};
         tables.push_back({table.shape, found->second, table.included_to});

@@ -46,7 +46,8 @@ void PgPipeline::send(PgStatement& statement, std::span<const char* const> value
             queued(statement.sql.size() + kStatementBytes, preparation);
             enter();
         }
-        if (PQsendQueryPrepared(link_.get(), statement.name.c_str(), count, values.data(), lengths.data(), statement.formats.data(), 0) == 0)
+        if (PQsendQueryPrepared(link_.get(), statement.name.c_str(), count, values.data(), lengths.data(), statement.formats.data(), 0) ==
+            0)
             link_.fail("sending");
     }
     queued(bytes, pending);
@@ -107,9 +108,11 @@ bool PgPipeline::abandon() noexcept {
         if (!active_) return PQstatus(link_.get()) == CONNECTION_OK;
         // However much is under way: our own sync is the last of all, and with it the server has answered everything.
         if (PQstatus(link_.get()) != CONNECTION_OK || PQpipelineSync(link_.get()) == 0) return false;
+        // One empty result ends each statement; two in a row mean that libpq has lost the thread.
+        int empty = 0;
         while (PQexitPipelineMode(link_.get()) == 0) {
-            link_.next_result();
-            if (PQstatus(link_.get()) != CONNECTION_OK) return false;
+            empty = link_.next_result() ? 0 : empty + 1;
+            if (PQstatus(link_.get()) != CONNECTION_OK || empty > 2) return false;
         }
         active_ = false;
         return true;

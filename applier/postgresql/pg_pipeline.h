@@ -17,7 +17,8 @@ namespace rowferry {
 /// both sides could wait for each other.
 class PgPipeline {
 public:
-    /// What a result belongs to. `plan` and `statement` (nullptr: not kept) outlive the pipeline; `event` is an index into the caller's events.
+    /// What a result belongs to. `plan` and `statement` (nullptr: not kept) outlive the pipeline; `event` is an index into the caller's
+    /// events.
     struct Pending {
         enum class Kind : std::uint8_t { control, truncate, advance, commit, change, sync };
         Kind kind = Kind::control;
@@ -50,9 +51,9 @@ private:
     Handler handler_;
     std::vector<Pending> pending_;  // a queue: those before first_ are done
     std::size_t first_ = 0;
-    std::size_t segments_ = 0;      // closed and not read to their end
-    std::size_t bytes_ = 0;         // in the open segment
-    std::size_t statements_ = 0;    // in the open segment
+    std::size_t segments_ = 0;    // closed and not read to their end
+    std::size_t bytes_ = 0;       // in the open segment
+    std::size_t statements_ = 0;  // in the open segment
     bool active_ = false;
 };
 

@@ -25,7 +25,8 @@ constexpr std::uint32_t kInt8Oid = 20;
 
 // No row to move makes the statement itself fail, so that the COMMIT behind it in the pipeline cannot take effect.
 constexpr std::string_view kAdvance =
-    "WITH moved AS (UPDATE rowferry.checkpoint SET position = $1, acked = $1, resume = coalesce($2, resume), leader = coalesce($7, leader), "
+    "WITH moved AS (UPDATE rowferry.checkpoint SET position = $1, acked = $1, resume = coalesce($2, resume), leader = coalesce($7, "
+    "leader), "
     "commit_time_us = CASE WHEN $3 = 0 THEN commit_time_us ELSE $3 END "
     "WHERE stream = $4 AND position = $5 AND term = $6 AND state = 'ready' RETURNING 1) SELECT 1 / count(*) FROM moved";
 constexpr std::string_view kDivisionByZero = "22012";
@@ -190,7 +191,8 @@ void PgSink::send(std::uint32_t event, const Change& change, Table& table, PgSta
             lengths_.push_back(0);
             continue;
         }
-        if (cell.kind() != CellKind::text && cell.kind() != CellKind::blob) complain("the leader sent a value in a form that cannot be bound");
+        if (cell.kind() != CellKind::text && cell.kind() != CellKind::blob)
+            complain("the leader sent a value in a form that cannot be bound");
         const std::string_view bytes = cell.bytes();
         // libpq takes text up to its first NUL.
         if (!column.binary && plan.leader().engine == Engine::sqlite && std::memchr(bytes.data(), '\0', bytes.size()) != nullptr)
@@ -231,17 +233,18 @@ void PgSink::on_result(const PgPipeline::Pending& pending, const PGresult* resul
         return;
     }
     const PgDiagnosis diagnosis = diagnose(result, link_.get());
-    if (pending.plan != nullptr)
-        fail_change(*pending.plan, change_at(pending.event), pending.statement, diagnosis, place(pending.event));
+    if (pending.plan != nullptr) fail_change(*pending.plan, change_at(pending.event), pending.statement, diagnosis, place(pending.event));
     if (pending.kind == Kind::advance && diagnosis.sqlstate == kDivisionByZero)
-        throw HaltError{fmt::format("stream {}: the follower's checkpoint is no longer at {}: another rowferry writes to this follower, or the "
-                                    "checkpoint was changed by hand. Nothing was written; start again to continue from what it says",
-                                    stream_, to_string(kind_, position_))};
+        throw HaltError{
+            fmt::format("stream {}: the follower's checkpoint is no longer at {}: another rowferry writes to this follower, or the "
+                        "checkpoint was changed by hand. Nothing was written; start again to continue from what it says",
+                        stream_, to_string(kind_, position_))};
     std::string_view doing = "transaction";
     if (pending.kind == Kind::commit || pending.kind == Kind::advance) doing = "commit";
     const std::string where = pending.kind == Kind::truncate ? "truncate, " + to_string(place(pending.event)) : std::string{doing};
-    throw PgError{diagnosis.sqlstate, fmt::format("{}: {}{}{}", where, diagnosis.message, diagnosis.constraint.empty() ? "" : ", constraint ",
-                                                  printable(diagnosis.constraint, 80))};
+    throw PgError{diagnosis.sqlstate,
+                  fmt::format("{}: {}{}{}", where, diagnosis.message, diagnosis.constraint.empty() ? "" : ", constraint ",
+                              printable(diagnosis.constraint, 80))};
 }
 
 /// Writes the inserts of [first, end) by COPY if that is worth it and keeps their meaning. False: nothing was written.
@@ -285,8 +288,8 @@ void PgSink::fail_copy(const PgTablePlan& plan, const PgCopyStream::Failure& fai
     std::uint64_t row = failure.row;
     for (std::uint32_t i = first; i < end; ++i)
         if (std::holds_alternative<Change>(events_[i]) && row-- == 0) fail_change(plan, change_at(i), nullptr, failure.diagnosis, place(i));
-    throw PgError{failure.diagnosis.sqlstate,
-                  fmt::format("insert into {}, {}: {}", to_string(plan.follower().name), to_string(place(first)), failure.diagnosis.message)};
+    throw PgError{failure.diagnosis.sqlstate, fmt::format("insert into {}, {}: {}", to_string(plan.follower().name),
+                                                          to_string(place(first)), failure.diagnosis.message)};
 }
 
 void PgSink::truncate(std::uint32_t event, const Truncate& truncate) {
@@ -330,8 +333,13 @@ void PgSink::commit(const CheckpointAdvance& advance) {
     // An empty blob is not NULL: a pointer to something is needed.
     const char* resume = advance.resume.data() == nullptr ? "" : advance.resume.data();
     const std::string leader = advance.leader == nullptr ? std::string{} : to_string(*advance.leader);
-    const std::array<const char*, 7> values{position.c_str(), advance.keep_resume ? nullptr : resume, time.c_str(), stream_.c_str(),
-                                            old_position.c_str(), term.c_str(), advance.leader == nullptr ? nullptr : leader.c_str()};
+    const std::array<const char*, 7> values{position.c_str(),
+                                            advance.keep_resume ? nullptr : resume,
+                                            time.c_str(),
+                                            stream_.c_str(),
+                                            old_position.c_str(),
+                                            term.c_str(),
+                                            advance.leader == nullptr ? nullptr : leader.c_str()};
     const std::array<int, 7> lengths{0, advance.keep_resume ? 0 : static_cast<int>(advance.resume.size()), 0, 0, 0, 0, 0};
     PgPipeline::Pending pending;
     pending.kind = PgPipeline::Pending::Kind::advance;

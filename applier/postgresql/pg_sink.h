@@ -28,7 +28,8 @@ struct PgSinkTable {
 /// answered, as the batch may go away then.
 class PgSink : public Sink {
 public:
-    /// `defer`: no right to set session_replication_role, so constraints are deferred in every transaction.
+    /// `defer`: no right to set session_replication_role, so constraints are deferred in every transaction. With that right deferrable
+    /// constraints are not checked at all (their checks are triggers); what the leader's constraints allowed arrives either way.
     PgSink(std::shared_ptr<PgSharedLink> shared, const Checkpoint& checkpoint, std::vector<PgSinkTable> tables, bool defer);
     ~PgSink() override;
 
@@ -42,7 +43,7 @@ private:
         PgSinkTable source;
         std::unique_ptr<PgTablePlan> plan;
         std::vector<std::unique_ptr<PgTablePlan>> retired;  // results of the pipeline may still refer to them
-        std::uint32_t copy_pause = 0;   // inserts to go one by one after a COPY met a conflict
+        std::uint32_t copy_pause = 0;                       // inserts to go one by one after a COPY met a conflict
         std::uint32_t next_pause = 0;
     };
 
@@ -52,7 +53,8 @@ private:
     void truncate(std::uint32_t event, const Truncate& truncate);
     std::uint32_t insert_run(std::uint32_t first, const Change& change) const;
     bool copy_run(std::uint32_t first, std::uint32_t end, Table& table);
-    [[noreturn]] void fail_copy(const PgTablePlan& plan, const PgCopyStream::Failure& failure, std::uint32_t first, std::uint32_t end) const;
+    [[noreturn]] void fail_copy(const PgTablePlan& plan, const PgCopyStream::Failure& failure, std::uint32_t first,
+                                std::uint32_t end) const;
     void on_result(const PgPipeline::Pending& pending, const PGresult* result);
     void use_shape(Table& table, TableSchema schema);
     Table& table_of(const TableSchema* table);
@@ -75,8 +77,8 @@ private:
     Position after_;         // of the current leader transaction
     std::uint64_t replaced_ = 0;
     std::size_t plans_made_ = 0;
-    std::map<TableName, Table> tables_;                             // by leader name
-    std::unordered_map<const TableSchema*, Table*> known_;          // valid during one apply()
+    std::map<TableName, Table> tables_;                     // by leader name
+    std::unordered_map<const TableSchema*, Table*> known_;  // valid during one apply()
     const TableSchema* last_schema_ = nullptr;
     Table* last_table_ = nullptr;
     std::span<const Event> events_;

@@ -34,15 +34,17 @@ void take_stream_lock(const PgRun& run, const std::string& stream, const StopSig
             if (!stop.sleep(kPause)) stop.check();
             continue;
         }
-        const PgRows holder = run(fmt::format(
-            "SELECT l.pid, coalesce(a.client_addr::text, 'local'), a.application_name FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a USING (pid) "
-            "WHERE l.locktype = 'advisory' AND l.classid = {} AND l.objid = {} AND l.objsubid = 2 AND l.granted "
-            "AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())",
-            lock_key("rowferry"), lock_key(stream)));
+        const PgRows holder =
+            run(fmt::format("SELECT l.pid, coalesce(a.client_addr::text, 'local'), a.application_name FROM pg_catalog.pg_locks l LEFT JOIN "
+                            "pg_catalog.pg_stat_activity a USING (pid) "
+                            "WHERE l.locktype = 'advisory' AND l.classid = {} AND l.objid = {} AND l.objsubid = 2 AND l.granted "
+                            "AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())",
+                            lock_key("rowferry"), lock_key(stream)));
         const std::string who = holder.empty() ? "another session"
-                                               : fmt::format("server process {} ({}, client {})", holder.text(0, 0), printable(holder.text(0, 2), 80),
-                                                             printable(holder.text(0, 1), 80));
-        throw RefusedError{fmt::format("stream {} of this follower is in use: {} holds its lock. Stop that rowferry first", printable(stream, 80), who)};
+                                               : fmt::format("server process {} ({}, client {})", holder.text(0, 0),
+                                                             printable(holder.text(0, 2), 80), printable(holder.text(0, 1), 80));
+        throw RefusedError{
+            fmt::format("stream {} of this follower is in use: {} holds its lock. Stop that rowferry first", printable(stream, 80), who)};
     }
 }
 

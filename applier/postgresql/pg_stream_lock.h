@@ -8,8 +8,8 @@
 namespace rowferry {
 
 /// Takes the stream's lock for the session that `run` speaks to: an advisory lock, which the server gives back when the session ends,
-/// however it ends. Waits a few seconds for a holder that was killed and whose end the server has yet to notice. Throws RefusedError with the
-/// server process that holds it.
+/// however it ends. Waits a few seconds for a holder that was killed and whose end the server has yet to notice. Throws RefusedError with
+/// the server process that holds it.
 void take_stream_lock(const PgRun& run, const std::string& stream, const StopSignal& stop);
 void release_stream_lock(const PgRun& run, const std::string& stream);
 

@@ -14,7 +14,8 @@ namespace rowferry::pg_tables {
 namespace {
 
 bool name_is_taken(const PgRun& run, const std::string& schema, const std::string& name) {
-    return !run(fmt::format("SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {}",
+    return !run(fmt::format("SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname "
+                            "= {} AND c.relname = {}",
                             quote_literal(schema), quote_literal(name)))
                 .empty();
 }
@@ -92,8 +93,10 @@ void make(const PgRun& run, const PgMakePlan& plan) {
 
 void empty(const PgRun& run, const std::map<TableName, PgTarget>& existing) {
     std::string names;
-    for (const auto& [name, table] : existing) names += fmt::format("{}{}{}", names.empty() ? "" : ", ", table.partitioned ? "" : "ONLY ", quote_table(name));
-    const bool filled = std::any_of(existing.begin(), existing.end(), [&](const auto& entry) { return target_has_rows(run, entry.second); });
+    for (const auto& [name, table] : existing)
+        names += fmt::format("{}{}{}", names.empty() ? "" : ", ", table.partitioned ? "" : "ONLY ", quote_table(name));
+    const bool filled =
+        std::any_of(existing.begin(), existing.end(), [&](const auto& entry) { return target_has_rows(run, entry.second); });
     if (filled) run("TRUNCATE " + names);
 }
 
@@ -119,11 +122,23 @@ void finish(const PgRun& run, const std::vector<TablePtr>& tables, const std::se
 }
 
 void set_next_numbers(const PgRun& run, const std::vector<PgNextNumber>& numbers) {
-    // A leader whose numbers are used up has a next value outside the sequence: then the last one counts as taken.
-    for (const PgNextNumber& number : numbers)
-        run(fmt::format("SELECT setval(s.seqrelid::regclass, greatest(least({0}, s.seqmax), s.seqmin), {0} > s.seqmax) FROM pg_catalog.pg_sequence s "
-                        "WHERE s.seqrelid = pg_get_serial_sequence({1}, {2})::regclass",
-                        number.next, quote_literal(quote_table(number.table)), quote_literal(number.column)));
+    for (const PgNextNumber& number : numbers) {
+        const PgRows allowed = run(
+            fmt::format("SELECT has_sequence_privilege(name, 'UPDATE') FROM pg_get_serial_sequence({}, {}) AS name WHERE name IS NOT NULL",
+                        quote_literal(quote_table(number.table)), quote_literal(number.column)));
+        if (allowed.empty()) continue;
+        if (!allowed.boolean(0, 0)) {
+            spdlog::warn(
+                "{}: the sequence of {} may not be set, so the follower's own numbers would not continue the leader's; its next one is {}",
+                to_string(number.table), printable(number.column, 80), number.next);
+            continue;
+        }
+        // A leader whose numbers are used up has a next value outside the sequence: then the last one counts as taken.
+        run(fmt::format(
+            "SELECT setval(s.seqrelid::regclass, greatest(least({0}, s.seqmax), s.seqmin), {0} > s.seqmax) FROM pg_catalog.pg_sequence s "
+            "WHERE s.seqrelid = pg_get_serial_sequence({1}, {2})::regclass",
+            number.next, quote_literal(quote_table(number.table)), quote_literal(number.column)));
+    }
 }
 
 }  // namespace rowferry::pg_tables

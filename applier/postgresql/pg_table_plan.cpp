@@ -77,13 +77,15 @@ std::vector<std::string> check_target_columns(const TableSchema& leader, const P
             }
         } else if (const std::string& type = column.base_type.empty() ? column.type : column.base_type;
                    !target->generated && !pg_type_holds(type, target->base_type)) {
-            problems.push_back(fmt::format("{}.{} is {}, which does not hold every value of the leader's {} exactly: ALTER TABLE … ALTER COLUMN … TYPE",
-                                           table, name, printable(target->type, 80), printable(type, 80)));
+            problems.push_back(
+                fmt::format("{}.{} is {}, which does not hold every value of the leader's {} exactly: ALTER TABLE … ALTER COLUMN … TYPE",
+                            table, name, printable(target->type, 80), printable(type, 80)));
         }
     }
     for (const PgTargetColumn& column : follower.columns) {
         if (leader.column_index(column.name) || !column.not_null || column.has_default || column.identity || column.generated) continue;
-        problems.push_back(fmt::format("{}.{} is NOT NULL without a default, and the leader has no such column", table, printable(column.name, 80)));
+        problems.push_back(
+            fmt::format("{}.{} is NOT NULL without a default, and the leader has no such column", table, printable(column.name, 80)));
     }
     if (follower.partitioned && leader.identity.empty() && !leader.insert_only)
         problems.push_back(fmt::format("{} is partitioned and has no key: rows cannot be told apart", table));
@@ -91,13 +93,16 @@ std::vector<std::string> check_target_columns(const TableSchema& leader, const P
 }
 
 PgTablePlan::PgTablePlan(TableSchema leader, PgTarget follower, std::size_t number)
-    : leader_{std::move(leader)}, follower_{std::move(follower)}, prefix_{fmt::format("t{}", number)} {
+    : leader_{std::move(leader)},
+      follower_{std::move(follower)},
+      prefix_{fmt::format("t{}", number)} {
     std::string copied;
     for (std::size_t i = 0; i < leader_.columns.size(); ++i) {
         Column column;
         column.follower = follower_.column(leader_.columns[i].name);
         if (column.follower == nullptr)
-            throw HaltError{fmt::format("{}: the follower's table has no column {}", to_string(follower_.name), printable(leader_.columns[i].name, 80))};
+            throw HaltError{fmt::format("{}: the follower's table has no column {}", to_string(follower_.name),
+                                        printable(leader_.columns[i].name, 80))};
         column.written = !column.follower->generated;
         column.in_key = leader_.in_identity(static_cast<std::uint16_t>(i));
         if (leader_.engine == Engine::sqlite) {
@@ -139,7 +144,8 @@ std::string PgTablePlan::row_condition(PgStatement& statement) const {
         const std::string name = quote_identifier(columns_[column].follower->name);
         const std::string value = parameter(statement, column, PgParameter::Image::key);
         condition += condition.empty() ? "" : " AND ";
-        condition += leader_.identity.empty() ? fmt::format("{}::text IS NOT DISTINCT FROM {}::text", name, value) : fmt::format("{} = {}", name, value);
+        condition += leader_.identity.empty() ? fmt::format("{}::text IS NOT DISTINCT FROM {}::text", name, value)
+                                              : fmt::format("{} = {}", name, value);
     }
     return condition.empty() ? "true" : condition;
 }
@@ -156,7 +162,8 @@ std::string PgTablePlan::conflict_condition(PgStatement& statement, const Column
     std::string condition;
     for (const UniqueKey& key : leader_.unique_keys) {
         const IndexSchema* index = index_of(leader_, key);
-        if (mask != nullptr && std::none_of(key.columns.begin(), key.columns.end(), [&](std::uint16_t c) { return mask->test(c); })) continue;
+        if (mask != nullptr && std::none_of(key.columns.begin(), key.columns.end(), [&](std::uint16_t c) { return mask->test(c); }))
+            continue;
         std::string same;
         for (const std::uint16_t column : key.columns) {
             std::string name = quote_identifier(columns_[column].follower->name);
@@ -196,10 +203,11 @@ PgStatement PgTablePlan::make_insert() const {
     // One statement, so that it can travel in a pipeline: reading the count makes the removal happen before the insert, and a unique
     // index does not count rows that its own transaction has removed.
     statement.counts_replaced = true;
-    statement.sql = fmt::format("WITH rowferry_gone AS (DELETE FROM {}{} WHERE {} RETURNING 1), "
-                                "rowferry_n AS (SELECT count(*) AS rowferry_replaced FROM rowferry_gone) "
-                                "{} SELECT {} FROM rowferry_n RETURNING (SELECT rowferry_replaced FROM rowferry_n)",
-                                only(), table, conflict_condition(statement, nullptr), target, values);
+    statement.sql = fmt::format(
+        "WITH rowferry_gone AS (DELETE FROM {}{} WHERE {} RETURNING 1), "
+        "rowferry_n AS (SELECT count(*) AS rowferry_replaced FROM rowferry_gone) "
+        "{} SELECT {} FROM rowferry_n RETURNING (SELECT rowferry_replaced FROM rowferry_n)",
+        only(), table, conflict_condition(statement, nullptr), target, values);
     return statement;
 }
 
@@ -234,10 +242,11 @@ PgStatement PgTablePlan::make_update(const ColumnMask& mask) const {
     }
     if (const std::string conflict = replaces() ? conflict_condition(statement, &mask) : ""; !conflict.empty()) {
         statement.counts_replaced = true;
-        statement.sql = fmt::format("WITH rowferry_gone AS (DELETE FROM {} WHERE ({}) AND NOT ({}) RETURNING 1), "
-                                    "rowferry_n AS (SELECT count(*) AS rowferry_replaced FROM rowferry_gone) "
-                                    "UPDATE {} SET {} FROM rowferry_n WHERE {} RETURNING rowferry_replaced",
-                                    table, conflict, locate(statement), table, assignments, where);
+        statement.sql = fmt::format(
+            "WITH rowferry_gone AS (DELETE FROM {} WHERE ({}) AND NOT ({}) RETURNING 1), "
+            "rowferry_n AS (SELECT count(*) AS rowferry_replaced FROM rowferry_gone) "
+            "UPDATE {} SET {} FROM rowferry_n WHERE {} RETURNING rowferry_replaced",
+            table, conflict, locate(statement), table, assignments, where);
         return statement;
     }
     statement.sql = fmt::format("UPDATE {} SET {} WHERE {}", table, assignments, where);
@@ -259,9 +268,10 @@ PgStatement& PgTablePlan::update(const Change& change) {
     if (key_changed)
         for (const std::uint16_t column : leader_.identity)
             if (columns_[column].follower->identity_always)
-                throw ValueError{fmt::format("the leader changed {}, which is GENERATED ALWAYS AS IDENTITY on the follower: "
-                                            "ALTER TABLE … ALTER COLUMN … SET GENERATED BY DEFAULT",
-                                            printable(columns_[column].follower->name, 80))};
+                throw ValueError{
+                    fmt::format("the leader changed {}, which is GENERATED ALWAYS AS IDENTITY on the follower: "
+                                "ALTER TABLE … ALTER COLUMN … SET GENERATED BY DEFAULT",
+                                printable(columns_[column].follower->name, 80))};
     if (last_update_ < updates_.size() && updates_[last_update_].mask == mask_) return updates_[last_update_].statement;
     for (std::size_t i = 0; i < updates_.size(); ++i)
         if (updates_[i].mask == mask_) {

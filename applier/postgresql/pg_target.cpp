@@ -83,8 +83,11 @@ void read_unique_keys(const PgRun& run, const std::string& oids, ByOid& tables) 
 void read_foreign_keys(const PgRun& run, const std::string& oids, ByOid& tables) {
     const PgRows rows = run(fmt::format(kForeignKeys, oids));
     for (std::size_t i = 0; i < rows.size(); ++i) {
-        const PgTargetForeignKey key{rows.text(i, 2), {rows.text(i, 3), rows.text(i, 4)}, {rows.text(i, 5), rows.text(i, 6)},
-                               rows.boolean(i, 7), rows.boolean(i, 8)};
+        const PgTargetForeignKey key{rows.text(i, 2),
+                                     {rows.text(i, 3), rows.text(i, 4)},
+                                     {rows.text(i, 5), rows.text(i, 6)},
+                                     rows.boolean(i, 7),
+                                     rows.boolean(i, 8)};
         for (const std::size_t end : {std::size_t{0}, std::size_t{1}}) {
             const auto table = tables.find(rows.text(i, end));
             if (table == tables.end() || (end == 1 && rows.text(i, 0) == rows.text(i, 1))) continue;

@@ -34,9 +34,9 @@ struct PgTargetForeignKey {
 
 struct PgTarget {
     TableName name;
-    bool plain = false;        ///< An ordinary or a partitioned table.
+    bool plain = false;  ///< An ordinary or a partitioned table.
     bool partitioned = false;
-    bool writable = false;     ///< The role may select, insert, update, delete and truncate.
+    bool writable = false;  ///< The role may select, insert, update, delete and truncate.
     std::vector<PgTargetColumn> columns;
     std::vector<std::vector<std::string>> unique_keys;  ///< Columns of every unique index that is valid, immediate, complete, and plain.
     std::vector<std::string> triggers;                  ///< Enabled user triggers that fire for an ordinary session.

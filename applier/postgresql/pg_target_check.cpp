@@ -4,6 +4,7 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "applier/postgresql/pg_checkpoint_store.h"
 #include "applier/postgresql/pg_table_plan.h"
@@ -21,7 +22,8 @@ constexpr std::size_t kLongestName = 63;
 
 void check_name(const std::string& name, const TableSchema& table) {
     if (name.size() > kLongestName)
-        throw RefusedError{fmt::format("{}: the name {} is longer than the {} bytes that PostgreSQL keeps", to_string(table.name), printable(name, 200), kLongestName)};
+        throw RefusedError{fmt::format("{}: the name {} is longer than the {} bytes that PostgreSQL keeps", to_string(table.name),
+                                       printable(name, 200), kLongestName)};
 }
 
 bool type_exists(const PgRun& run, const std::string& type) {
@@ -60,7 +62,8 @@ std::string PgTargetCheck::column_type(const TableSchema& table, std::uint16_t i
         return mapping.type;
     }
     const std::string& type = base_type_of(column);
-    if (type != column.type) plan.notes.push_back(fmt::format("{}: the domain {} becomes {}", where, printable(column.type, 80), printable(type, 80)));
+    if (type != column.type)
+        plan.notes.push_back(fmt::format("{}: the domain {} becomes {}", where, printable(column.type, 80), printable(type, 80)));
     if (type_exists(run, type)) return type;
     if (!column.enum_labels.empty() && is_plain_pg_type(type) && !type.ends_with("]")) {
         std::vector<std::string> name = name_parts(run, type);
@@ -72,8 +75,9 @@ std::string PgTargetCheck::column_type(const TableSchema& table, std::uint16_t i
         }
         return type;
     }
-    throw RefusedError{fmt::format("{}: the follower has no type {}: CREATE TYPE or CREATE EXTENSION there first, or leave the table out with --exclude-table",
-                                   where, printable(type, 80))};
+    throw RefusedError{fmt::format(
+        "{}: the follower has no type {}: CREATE TYPE or CREATE EXTENSION there first, or leave the table out with --exclude-table", where,
+        printable(type, 80))};
 }
 
 PgMakePlan PgTargetCheck::plan_missing(const std::vector<TablePtr>& tables, const std::map<TableName, PgTarget>& existing) const {
@@ -111,8 +115,9 @@ std::vector<std::string> PgTargetCheck::problems(const TableSchema& leader, cons
         lines.push_back(fmt::format("{}: the trigger {} would fire for replicated rows; {}", table, printable(trigger, 80), way_out));
     for (const PgTargetForeignKey& key : existing.foreign_keys)
         if (!key.deferrable || key.acts)
-            lines.push_back(fmt::format("{}: the foreign key {} of {} {}, which gets in the way of replicated rows; {}", table, printable(key.name, 80),
-                                        to_string(key.child), key.acts ? "acts by itself" : "is not deferrable", way_out));
+            lines.push_back(fmt::format("{}: the foreign key {} of {} {}, which gets in the way of replicated rows; {}", table,
+                                        printable(key.name, 80), to_string(key.child), key.acts ? "acts by itself" : "is not deferrable",
+                                        way_out));
     return lines;
 }
 
@@ -127,7 +132,8 @@ void PgTargetCheck::check_rights(const PgMakePlan& plan) const {
     for (const std::string& schema : schemas) {
         if (std::find(plan.schemas.begin(), plan.schemas.end(), schema) != plan.schemas.end()) continue;
         if (!run(fmt::format("SELECT has_schema_privilege({}, 'CREATE')", quote_literal(schema))).boolean(0, 0))
-            lines.push_back(fmt::format("{0} may not make tables in the schema {1}: GRANT CREATE ON SCHEMA {1} TO {0}", role, quote_identifier(schema)));
+            lines.push_back(fmt::format("{0} may not make tables in the schema {1}: GRANT CREATE ON SCHEMA {1} TO {0}", role,
+                                        quote_identifier(schema)));
     }
     if (!lines.empty()) throw RefusedError{joined(lines)};
 }
@@ -137,11 +143,12 @@ void PgTargetCheck::check_emptying(const std::map<TableName, PgTarget>& existing
     for (const auto& [name, table] : existing)
         for (const PgTargetForeignKey& key : table.foreign_keys)
             if (key.parent == name && !existing.contains(key.child))
-                throw RefusedError{fmt::format("{} cannot be emptied: {} refers to it (foreign key {}) and is not part of the stream", to_string(name),
-                                               to_string(key.child), printable(key.name, 80))};
+                throw RefusedError{fmt::format("{} cannot be emptied: {} refers to it (foreign key {}) and is not part of the stream",
+                                               to_string(name), to_string(key.child), printable(key.name, 80))};
 }
 
-std::vector<std::string> PgTargetCheck::check(const std::vector<TablePtr>& tables, const FollowerOptions& options, const Checkpoint* unfinished) const {
+std::vector<std::string> PgTargetCheck::check(const std::vector<TablePtr>& tables, const FollowerOptions& options,
+                                              const Checkpoint* unfinished) const {
     const std::vector<TableName> wanted = names(tables);
     for (std::size_t i = 0; i < wanted.size(); ++i)
         for (std::size_t other = 0; other < i; ++other)
@@ -168,7 +175,8 @@ std::vector<std::string> PgTargetCheck::check(const std::vector<TablePtr>& table
     PgMakePlan plan = plan_missing(tables, existing);
     check_rights(plan);
     if (!replica_role) {
-        plan.notes.push_back(fmt::format("{} may not set session_replication_role: foreign keys of new tables become NO ACTION DEFERRABLE INITIALLY DEFERRED", role));
+        plan.notes.push_back(fmt::format(
+            "{} may not set session_replication_role: foreign keys of new tables become NO ACTION DEFERRABLE INITIALLY DEFERRED", role));
     }
     for (std::size_t i = 0; i < tables.size(); ++i) {
         const auto found = existing.find(wanted[i]);
@@ -176,7 +184,8 @@ std::vector<std::string> PgTargetCheck::check(const std::vector<TablePtr>& table
         std::vector<std::string> key;
         for (const std::uint16_t column : tables[i]->identity) key.push_back(tables[i]->columns[column].name);
         if (!found->second.has_unique_key(key))
-            plan.notes.push_back(fmt::format("{}: no unique index over the leader's key; updates and deletes will be slow", to_string(wanted[i])));
+            plan.notes.push_back(
+                fmt::format("{}: no unique index over the leader's key; updates and deletes will be slow", to_string(wanted[i])));
     }
     return std::move(plan.notes);
 }

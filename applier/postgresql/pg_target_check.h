@@ -29,9 +29,9 @@ struct PgMakePlan {
 
 /// What a follower looks like to a table set. Reads only.
 struct PgTargetCheck {
-    PgRun run;             ///< Not inside a transaction: an unknown type is an error of the server.
-    bool replica_role;     ///< May session_replication_role be set?
-    std::string role;      ///< Ourselves, for messages.
+    PgRun run;          ///< Not inside a transaction: an unknown type is an error of the server.
+    bool replica_role;  ///< May session_replication_role be set?
+    std::string role;   ///< Ourselves, for messages.
 
     /// Types and schemas of tables that do not exist yet. Throws RefusedError.
     [[nodiscard]] PgMakePlan plan_missing(const std::vector<TablePtr>& tables, const std::map<TableName, PgTarget>& existing) const;

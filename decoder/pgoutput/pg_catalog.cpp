@@ -173,6 +173,7 @@ void read_indexes(PgSession& session, Drafts& drafts) {
         if (rows.boolean(row, 3)) {
             schema.primary_key = *columns;
             schema.primary_key_deferrable = index.deferrable;
+            schema.primary_key_initially_deferred = index.initially_deferred;
             draft.primary_key_deferrable = index.deferrable;
         } else if (rows.text(row, 12) == "btree" || unique) {
             schema.indexes.push_back(std::move(index));
