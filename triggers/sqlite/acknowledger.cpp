@@ -11,9 +11,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr auto kAckInterval = std::chrono::seconds{1};
-constexpr auto kLockBudget = milliseconds{5};      // how long one write of ours may hold up the application
-constexpr int kPauseFactor = 4;                    // a pause this many times as long follows each piece
-constexpr std::uint64_t kFirstPiece = 200;         // rows
+constexpr auto kLockBudget = milliseconds{5};  // how long one write of ours may hold up the application
+constexpr int kPauseFactor = 4;                // a pause this many times as long follows each piece
+constexpr std::uint64_t kFirstPiece = 200;     // rows
 constexpr std::uint64_t kLargestPiece = 20'000;
 
 /// Removes up to `rows` rows from the front of the log, all of them below `limit`. Returns whether more are left.
@@ -30,7 +30,12 @@ bool remove_front(SqliteDatabase& db, std::uint64_t limit, std::uint64_t rows) {
 }  // namespace
 
 Acknowledger::Acknowledger(std::string path, std::string stream, std::string follower_id, std::uint64_t acked)
-    : path_{std::move(path)}, stream_{std::move(stream)}, follower_id_{std::move(follower_id)}, durable_{acked}, acked_{acked}, piece_{kFirstPiece} {}
+    : path_{std::move(path)},
+      stream_{std::move(stream)},
+      follower_id_{std::move(follower_id)},
+      durable_{acked},
+      acked_{acked},
+      piece_{kFirstPiece} {}
 
 Acknowledger::~Acknowledger() {
     try {
@@ -97,7 +102,7 @@ void Acknowledger::prune_piece() {
 void Acknowledger::adapt(Clock::duration held) {
     if (held > kLockBudget)
         piece_ = std::max<std::uint64_t>(piece_ / 2, 1);
-    else if (held < kLockBudget / 2)
+    else if (held < kLockBudget / 3)
         piece_ = std::min(piece_ * 2, kLargestPiece);
     next_prune_ = Clock::now() + held * kPauseFactor;
 }

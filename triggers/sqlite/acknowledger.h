@@ -43,7 +43,7 @@ private:
     std::uint64_t acked_ = 0;        ///< As the leader's file says.
     std::uint64_t prune_below_ = 0;  ///< Every stream has acknowledged up to here; the row itself stays.
     bool more_to_prune_ = false;
-    std::uint64_t piece_;            ///< Rows per piece, adapted to the time it takes.
+    std::uint64_t piece_;  ///< Rows per piece, adapted to the time it takes.
     Clock::time_point next_ack_{};
     Clock::time_point next_prune_{};
 };

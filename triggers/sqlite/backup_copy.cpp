@@ -17,9 +17,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr auto kStepTime = milliseconds{5};      // how long an application's write may have to wait for one step
+constexpr auto kStepTime = milliseconds{5};  // how long an application's write may have to wait for one step
 constexpr auto kBusyLimit = std::chrono::seconds{30};
-constexpr int kFirstStep = 64;                   // pages
+constexpr int kFirstStep = 64;  // pages
 
 struct BackupFinish {
     void operator()(sqlite3_backup* backup) const noexcept { sqlite3_backup_finish(backup); }
@@ -35,7 +35,9 @@ std::string copy_folder() {
 BackupCopy::BackupCopy(SqliteDatabase& leader, const StopSignal& stop) {
     std::string name = copy_folder() + "/rowferry-snapshot-XXXXXX";
     const int fd = ::mkstemp(name.data());
-    if (fd < 0) throw RetryableError{fmt::format("{}: cannot make a file for the copy of the leader (set TMPDIR): {}", printable(copy_folder()), std::strerror(errno))};
+    if (fd < 0)
+        throw RetryableError{fmt::format("{}: cannot make a file for the copy of the leader (set TMPDIR): {}", printable(copy_folder()),
+                                         std::strerror(errno))};
     ::close(fd);
     try {
         copy_ = std::make_unique<SqliteDatabase>(name, SqliteDatabase::Mode::create);
@@ -67,13 +69,14 @@ void BackupCopy::copy(SqliteDatabase& leader, const StopSignal& stop) {
         if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
             if (busy_since == Clock::time_point{}) busy_since = began;
             if (Clock::now() - busy_since > kBusyLimit)
-                throw RetryableError{fmt::format("{}: the file was locked for {} s while it was to be copied", printable(leader.path()), kBusyLimit.count())};
+                throw RetryableError{fmt::format("{}: the file was locked for {} s while it was to be copied", printable(leader.path()),
+                                                 kBusyLimit.count())};
             stop.sleep(milliseconds{2});
             continue;
         }
         if (code != SQLITE_OK)
-            throw SqliteError{code, fmt::format("copying {} into {} (set TMPDIR for another folder): {}", printable(leader.path()), printable(copy_folder()),
-                                                sqlite3_errstr(code))};
+            throw SqliteError{code, fmt::format("copying {} into {} (set TMPDIR for another folder): {}", printable(leader.path()),
+                                                printable(copy_folder()), sqlite3_errstr(code))};
         busy_since = {};
         const int remaining = sqlite3_backup_remaining(backup.get());
         if (last_remaining >= 0 && remaining > last_remaining - std::min(step, last_remaining)) {

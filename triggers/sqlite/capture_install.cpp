@@ -16,15 +16,17 @@ namespace {
 void create_tables(SqliteDatabase& db) {
     if (capture_installed(db)) return;
     for (const std::string& sql : create_capture_tables_sql()) db.execute(sql);
-    db.execute(fmt::format("INSERT INTO main.rowferry_meta(key, value) VALUES('leader', lower(hex(randomblob(16)))), ('layout', '{}')", kCaptureLayout));
+    db.execute(fmt::format("INSERT INTO main.rowferry_meta(key, value) VALUES('leader', lower(hex(randomblob(16)))), ('layout', '{}')",
+                           kCaptureLayout));
 }
 
 void take_over_unfinished(SqliteDatabase& db, const CaptureRequest& request) {
     const auto previous = read_stream(db, request.stream);
     if (!previous) return;
     if (previous->follower_id != request.follower_id)
-        throw RefusedError{fmt::format("{}: the stream \"{}\" belongs to another follower: choose another --stream, or remove it with `rowferry drop`",
-                                       printable(db.path()), request.stream)};
+        throw RefusedError{
+            fmt::format("{}: the stream \"{}\" belongs to another follower: choose another --stream, or remove it with `rowferry drop`",
+                        printable(db.path()), request.stream)};
     (void)remove_stream(db, request.stream, false);
 }
 
@@ -50,7 +52,9 @@ public:
 
     std::uint16_t install(const std::string& name) {
         auto table = read_sqlite_table(db_, name);
-        if (!table) throw RetryableError{fmt::format("{}: table {} went away while the stream was being set up", printable(db_.path()), printable(name, 100))};
+        if (!table)
+            throw RetryableError{
+                fmt::format("{}: table {} went away while the stream was being set up", printable(db_.path()), printable(name, 100))};
         CapturedTable captured = record_of(table->schema.name.name);
         std::vector<std::string> sharing;
         bool shared_exact = false;
@@ -70,7 +74,8 @@ public:
         widen(db_, 'k', logged_key(table->schema).size());
         widen(db_, 'n', table->schema.columns.size());
         if (problem) {
-            for (const std::string& other : sharing) mark_broken(db_, other, fmt::format("{}: {}", to_string(table->schema.name), *problem));
+            for (const std::string& other : sharing)
+                mark_broken(db_, other, fmt::format("{}: {}", to_string(table->schema.name), *problem));
             recreate(triggers, *table, captured);
         }
         if (!captured.replace_keys && (request_.exact_replace || shared_exact)) add_replace_triggers(*table, captured);
@@ -86,7 +91,8 @@ private:
             highest = std::max(highest, table.number);
         }
         if (highest == std::numeric_limits<std::uint16_t>::max())
-            throw RefusedError{fmt::format("{}: more than {} tables were captured so far: drop every stream first", printable(db_.path()), highest)};
+            throw RefusedError{
+                fmt::format("{}: more than {} tables were captured so far: drop every stream first", printable(db_.path()), highest)};
         captured_.push_back({static_cast<std::uint16_t>(highest + 1), name, {}, {}});
         return captured_.back();
     }
@@ -127,8 +133,11 @@ std::string compare_columns(const TableSchema& before, const TableSchema& now) {
 }
 
 TablePtr verify_table(SqliteDatabase& db, const TablePtr& shape, const TriggerList& triggers, const std::vector<CapturedTable>& captured) {
-    const auto broken = [&](const std::string& what) -> HaltError { return HaltError{fmt::format("{}: {}", to_string(shape->name), what)}; };
-    const auto record = std::find_if(captured.begin(), captured.end(), [&](const CapturedTable& table) { return table.number == shape->leader_id; });
+    const auto broken = [&](const std::string& what) -> HaltError {
+        return HaltError{fmt::format("{}: {}", to_string(shape->name), what)};
+    };
+    const auto record =
+        std::find_if(captured.begin(), captured.end(), [&](const CapturedTable& table) { return table.number == shape->leader_id; });
     if (record == captured.end() || record->name != shape->name.name) throw broken("the change table no longer knows it");
     auto now = read_sqlite_table(db, shape->name.name);
     if (!now) throw broken("it was dropped or renamed");
@@ -171,7 +180,9 @@ std::vector<TablePtr> read_captured_shapes(SqliteDatabase& db, const StreamRecor
     for (const CapturedTable& captured : read_captured_tables(db)) {
         if (!contains(stream.tables, captured.number)) continue;
         auto table = read_sqlite_table(db, captured.name);
-        if (!table) throw RetryableError{fmt::format("{}: table {} went away while the stream was being set up", printable(db.path()), printable(captured.name, 100))};
+        if (!table)
+            throw RetryableError{fmt::format("{}: table {} went away while the stream was being set up", printable(db.path()),
+                                             printable(captured.name, 100))};
         table->schema.leader_id = captured.number;
         table->schema.identity = captured.key;
         shapes.push_back(std::make_shared<TableSchema>(std::move(table->schema)));
@@ -183,8 +194,9 @@ std::optional<std::string> too_wide(SqliteDatabase& db, const TableSchema& table
     const auto limit = static_cast<std::size_t>(sqlite3_limit(db.handle(), SQLITE_LIMIT_COLUMN, -1));
     const std::size_t needed = kFixedChangeColumns + logged_key(table).size() + table.columns.size();
     if (needed <= limit) return std::nullopt;
-    return fmt::format("{}: its changes need {} columns in the change table, SQLite allows {}: {}", to_string(table.name), needed, limit,
-                       table.identity.empty() ? "give it a primary key, or leave it out with --exclude-table" : "leave it out with --exclude-table");
+    return fmt::format(
+        "{}: its changes need {} columns in the change table, SQLite allows {}: {}", to_string(table.name), needed, limit,
+        table.identity.empty() ? "give it a primary key, or leave it out with --exclude-table" : "leave it out with --exclude-table");
 }
 
 std::vector<TablePtr> verify_capture(SqliteDatabase& db, const std::vector<TablePtr>& shapes, const std::string& where) {

@@ -35,8 +35,8 @@ bool capture_installed(SqliteDatabase& db) {
     if (db.query_integer("SELECT count(*) FROM main.sqlite_schema WHERE type = 'table' AND name = 'rowferry_meta'") == 0) return false;
     const std::string layout = db.query_text("SELECT value FROM main.rowferry_meta WHERE key = 'layout'");
     if (layout != std::to_string(kCaptureLayout))
-        throw HaltError{fmt::format("{}: its change table has layout {}, this rowferry knows {}: use the version that made it", printable(db.path()),
-                                    printable(layout, 20), kCaptureLayout)};
+        throw HaltError{fmt::format("{}: its change table has layout {}, this rowferry knows {}: use the version that made it",
+                                    printable(db.path()), printable(layout, 20), kCaptureLayout)};
     return true;
 }
 

@@ -13,7 +13,7 @@ namespace rowferry {
 struct StreamRecord {
     std::string name;
     std::string follower_id;
-    std::uint64_t acked_seq = 0;   ///< Rows below the lowest of all streams may be pruned; the row itself is kept.
+    std::uint64_t acked_seq = 0;  ///< Rows below the lowest of all streams may be pruned; the row itself is kept.
     std::int64_t acked_tag = 0;
     std::vector<std::uint16_t> tables;
     bool exact_replace = false;
@@ -24,7 +24,7 @@ struct StreamRecord {
 struct CapturedTable {
     std::uint16_t number = 0;
     std::string name;
-    std::vector<std::uint16_t> key;  ///< Identity columns the triggers log; empty: all.
+    std::vector<std::uint16_t> key;                                       ///< Identity columns the triggers log; empty: all.
     std::optional<std::vector<std::vector<std::uint16_t>>> replace_keys;  ///< What the BEFORE triggers look for; nothing without them.
 };
 

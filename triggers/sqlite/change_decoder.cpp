@@ -53,9 +53,7 @@ std::string ChangeDecoder::select_sql() const {
     return sql + " FROM main.rowferry_change WHERE seq > ?1 AND seq <= ?2 ORDER BY seq";
 }
 
-bool ChangeDecoder::concerns(const SqliteStatement& row) const {
-    return tables_.contains(row.integer(kTable)) || operation_of(row) == "M";
-}
+bool ChangeDecoder::concerns(const SqliteStatement& row) const { return tables_.contains(row.integer(kTable)) || operation_of(row) == "M"; }
 
 void ChangeDecoder::decode(const SqliteStatement& row, Batch& batch) {
     const std::string_view operation = operation_of(row);
@@ -81,8 +79,8 @@ void ChangeDecoder::decode(const SqliteStatement& row, Batch& batch) {
         case 'i':
         case 'u': note_tentative(row, table, operation); return;
         default:
-            throw HaltError{fmt::format("row {} of the change table holds the operation \"{}\", which no trigger of ours writes", row.integer(kSeq),
-                                        printable(operation, 20))};
+            throw HaltError{fmt::format("row {} of the change table holds the operation \"{}\", which no trigger of ours writes",
+                                        row.integer(kSeq), printable(operation, 20))};
     }
 }
 
@@ -114,7 +112,8 @@ void ChangeDecoder::note_tentative(const SqliteStatement& row, const Table& tabl
     std::vector<std::uint16_t> columns = split_numbers(operation.substr(1));
     std::string values;
     for (const std::uint16_t column : columns) {
-        if (column >= table.schema->columns.size()) throw HaltError{fmt::format("row {} of the change table names column {}", row.integer(kSeq), column)};
+        if (column >= table.schema->columns.size())
+            throw HaltError{fmt::format("row {} of the change table names column {}", row.integer(kSeq), column)};
         append_packed(values, new_cell(row, column));
     }
     replaced_.add(table.schema->leader_id, operation.front() == 'u', std::move(columns), std::move(values), packed_key(row, table, false));

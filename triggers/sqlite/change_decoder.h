@@ -23,7 +23,8 @@ public:
     /// Does this row concern the stream? Markers do.
     [[nodiscard]] bool concerns(const SqliteStatement& row) const;
 
-    /// Adds the changes that the row stands for: none, one, or with REPLACE several. Throws HaltError for a row that no trigger of ours writes.
+    /// Adds the changes that the row stands for: none, one, or with REPLACE several.
+    /// Throws HaltError for a row that no trigger of ours writes.
     void decode(const SqliteStatement& row, Batch& batch);
 
     /// A commit boundary was reached.
@@ -40,7 +41,9 @@ private:
         ColumnIndexes key;  ///< What k0… hold.
     };
     [[nodiscard]] Cell old_cell(const SqliteStatement& row, std::size_t i) const { return row.cell(static_cast<int>(kOperation + 1 + i)); }
-    [[nodiscard]] Cell new_cell(const SqliteStatement& row, std::size_t i) const { return row.cell(static_cast<int>(kOperation + 1 + key_width_ + i)); }
+    [[nodiscard]] Cell new_cell(const SqliteStatement& row, std::size_t i) const {
+        return row.cell(static_cast<int>(kOperation + 1 + key_width_ + i));
+    }
     [[nodiscard]] bool key_unchanged(const SqliteStatement& row, const Table& table) const;
     [[nodiscard]] std::span<const Cell> read_before(const SqliteStatement& row, const Table& table, Batch& batch) const;
     [[nodiscard]] std::span<const Cell> read_after(const SqliteStatement& row, const Table& table, Batch& batch) const;

@@ -60,7 +60,8 @@ std::string not_itself(const TableSchema& table, std::string_view rowid_name) {
 std::vector<std::string> create_capture_tables_sql() {
     return {
         "CREATE TABLE rowferry_meta(key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID",
-        "CREATE TABLE rowferry_stream(name TEXT PRIMARY KEY NOT NULL, follower_id TEXT NOT NULL, created TEXT NOT NULL, acked_seq INTEGER NOT NULL, "
+        "CREATE TABLE rowferry_stream(name TEXT PRIMARY KEY NOT NULL, follower_id TEXT NOT NULL, created TEXT NOT NULL, acked_seq INTEGER "
+        "NOT NULL, "
         "acked_tag INTEGER NOT NULL, tables TEXT NOT NULL, exact_replace INTEGER NOT NULL, broken TEXT) WITHOUT ROWID",
         "CREATE TABLE rowferry_table(number INTEGER PRIMARY KEY, name TEXT NOT NULL, key TEXT NOT NULL, replace_keys TEXT)",
         "CREATE TABLE rowferry_change(seq INTEGER PRIMARY KEY, tag, tbl, op)",
@@ -97,13 +98,17 @@ std::string plain_trigger_sql(const TableSchema& table, TriggerKind kind) {
     std::string body = "INSERT INTO rowferry_change(tag,tbl,op";
     if (old_key) add_targets(body, 'k', key.size());
     if (new_row) add_targets(body, 'n', all.size());
-    body += fmt::format(") VALUES(random(),{},'{}'", table.leader_id, kind == TriggerKind::insert ? 'I' : kind == TriggerKind::update ? 'U' : 'D');
+    body += fmt::format(") VALUES(random(),{},'{}'", table.leader_id,
+                        kind == TriggerKind::insert   ? 'I'
+                        : kind == TriggerKind::update ? 'U'
+                                                      : 'D');
     if (old_key) add_values(body, "OLD", table, key);
     if (new_row) add_values(body, "NEW", table, all);
     return create_trigger(table, kind, body + ");");
 }
 
-std::string replace_trigger_sql(const TableSchema& table, TriggerKind kind, const std::vector<ReplaceKey>& keys, std::string_view rowid_name) {
+std::string replace_trigger_sql(const TableSchema& table, TriggerKind kind, const std::vector<ReplaceKey>& keys,
+                                std::string_view rowid_name) {
     const ColumnIndexes key = logged_key(table);
     const ColumnIndexes all = all_columns(table);
     const bool update = kind == TriggerKind::before_update;
@@ -138,7 +143,8 @@ std::vector<std::uint16_t> split_numbers(std::string_view text) {
     while (!text.empty()) {
         std::uint16_t number = 0;
         const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-        if (failure != std::errc{}) throw HaltError{fmt::format("the change table's own records hold \"{}\", not a list of numbers", printable(text, 60))};
+        if (failure != std::errc{})
+            throw HaltError{fmt::format("the change table's own records hold \"{}\", not a list of numbers", printable(text, 60))};
         numbers.push_back(number);
         text.remove_prefix(static_cast<std::size_t>(end - text.data()));
         if (text.empty()) break;

@@ -31,11 +31,14 @@ public:
     }
 
 private:
-    static bool is_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || static_cast<unsigned char>(c) >= 0x80; }
+    static bool is_word(char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || static_cast<unsigned char>(c) >= 0x80;
+    }
 
     std::string word() {
         std::string text;
-        for (; at_ < sql_.size() && is_word(sql_[at_]); ++at_) text += static_cast<char>(std::toupper(static_cast<unsigned char>(sql_[at_])));
+        for (; at_ < sql_.size() && is_word(sql_[at_]); ++at_)
+            text += static_cast<char>(std::toupper(static_cast<unsigned char>(sql_[at_])));
         return text;
     }
 

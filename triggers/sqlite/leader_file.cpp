@@ -43,7 +43,9 @@ public:
             return fd;
         }
         const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
-        if (fd < 0) throw RefusedError{fmt::format("{}: cannot be opened for writing, which capture by triggers needs: {}", printable(path), std::strerror(errno))};
+        if (fd < 0)
+            throw RefusedError{fmt::format("{}: cannot be opened for writing, which capture by triggers needs: {}", printable(path),
+                                           std::strerror(errno))};
         return fd;
     }
 

@@ -9,8 +9,8 @@ namespace rowferry {
 
 /// A look at a leader's file beside SQLite: is it still the one we opened, did a commit change it, and who reads a stream from it.
 ///
-/// Closing any descriptor of a database file takes away the POSIX locks that SQLite holds on it in this process. Descriptors opened here are
-/// therefore never closed: they go back to a pool for the process's life, one per file and use. Any thread, one object each.
+/// Closing any descriptor of a database file takes away the POSIX locks that SQLite holds on it in this process. Descriptors opened here
+/// are therefore never closed: they go back to a pool for the process's life, one per file and use. Any thread, one object each.
 class LeaderFile {
 public:
     /// Throws RefusedError when the file is missing or cannot be written.

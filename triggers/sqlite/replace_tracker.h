@@ -16,13 +16,14 @@ namespace rowferry {
 /// Decides which tentative removals ('i' and 'u' rows of the change table, see change_table.h) were real.
 ///
 /// An entry says: row K has these values in the columns of a unique key, and a new row with the same values is about to be written. When
-/// the next insert (or update) with those values is logged and nothing was logged about K since, K must have been removed by REPLACE, because
-/// both cannot be there. When nothing came of it (OR IGNORE, an UPSERT, an error) the entry stays true and harmless until K itself
+/// the next insert (or update) with those values is logged and nothing was logged about K since, K must have been removed by REPLACE,
+/// because both cannot be there. When nothing came of it (OR IGNORE, an UPSERT, an error) the entry stays true and harmless until K itself
 /// changes or the batch of whole transactions ends. In between other rows may be logged: cascades and user triggers.
 /// Pure; one thread.
 class ReplaceTracker {
 public:
-    /// Entries kept; the oldest is forgotten beyond that. A row that is replaced is confirmed right after its entry, so only ignored ones pile up.
+    /// Entries kept; the oldest is forgotten beyond that. A row that is replaced is confirmed right after its entry, so only
+    /// ignored ones pile up.
     static constexpr std::size_t kMaxEntries = 4096;
 
     void add(std::uint32_t table, bool by_update, std::vector<std::uint16_t> columns, std::string values, std::string key);
@@ -32,7 +33,8 @@ public:
 
     /// A new row was logged. Calls `removed` with the key of each row that gave way, and forgets these.
     /// `value` gives the new row's cell in a column.
-    void confirm(std::uint32_t table, bool by_update, const std::function<Cell(std::uint16_t)>& value, const std::function<void(std::string_view)>& removed);
+    void confirm(std::uint32_t table, bool by_update, const std::function<Cell(std::uint16_t)>& value,
+                 const std::function<void(std::string_view)>& removed);
 
     /// A commit boundary.
     void clear() noexcept { entries_.clear(); }

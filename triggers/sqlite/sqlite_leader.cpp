@@ -26,6 +26,12 @@ namespace {
 constexpr int kReadTimeoutMs = 5000;
 constexpr auto kWriteRetry = std::chrono::seconds{5};
 
+/// A connection that waits for the application for a while.
+class PatientDatabase : public SqliteDatabase {
+public:
+    explicit PatientDatabase(const std::string& path) : SqliteDatabase{path, Mode::read_write} { set_busy_timeout(kReadTimeoutMs); }
+};
+
 class SqliteTriggerLeader : public Leader {
 public:
     SqliteTriggerLeader(std::string path, const StopSignal& stop) : path_{std::move(path)}, stop_{stop} {}
@@ -36,12 +42,12 @@ public:
     [[nodiscard]] std::string describe() const override { return "sqlite:" + printable(path_); }
 
     LeaderIdentity identify() override {
-        SqliteDatabase db = open();
+        PatientDatabase db{path_};
         return {Engine::sqlite, read_leader_id(db), 0, {}};
     }
 
     Position current_position() override {
-        SqliteDatabase db = open();
+        PatientDatabase db{path_};
         return capture_installed(db) ? Position{read_log_end(db).seq, 0} : Position{};
     }
 
@@ -54,7 +60,8 @@ public:
     }
 
     std::unique_ptr<Source> follow(const StreamRequest& request, const Checkpoint& checkpoint) override {
-        return std::make_unique<SqliteTriggerSource>(path_, request.follower_id.empty() ? checkpoint.follower_id : request.follower_id, checkpoint, stop_);
+        return std::make_unique<SqliteTriggerSource>(path_, request.follower_id.empty() ? checkpoint.follower_id : request.follower_id,
+                                                     checkpoint, stop_);
     }
 
     Position mark(const StreamRequest& request) override;
@@ -62,7 +69,6 @@ public:
     std::vector<std::string> drop(const std::optional<std::string>& stream, bool dry_run) override;
 
 private:
-    SqliteDatabase open() const;
     void write(SqliteDatabase& db, std::string_view doing, const std::function<void()>& work) const;
     void check_stream_is_free(SqliteDatabase& db, const StreamRequest& request) const;
     void check_not_copying(SqliteDatabase& db) const;
@@ -73,10 +79,6 @@ private:
     std::string path_;
     const StopSignal& stop_;
 };
-
-SqliteDatabase SqliteTriggerLeader::open() const {
-    return SqliteDatabase{path_, SqliteDatabase::Mode::read_write};
-}
 
 /// One write transaction, tried again while the application holds the file.
 void SqliteTriggerLeader::write(SqliteDatabase& db, std::string_view doing, const std::function<void()>& work) const {
@@ -105,12 +107,12 @@ std::vector<std::string> SqliteTriggerLeader::names_of(const std::vector<TablePt
 }
 
 std::vector<TablePtr> SqliteTriggerLeader::select_tables(const StreamRequest& request) {
-    SqliteDatabase db = open();
-    db.set_busy_timeout(kReadTimeoutMs);
+    PatientDatabase db{path_};
     SqliteTransaction transaction{db, "DEFERRED"};
     const std::vector<TableName> all = list_sqlite_tables(db);
     if (const auto unmatched = request.selection.unmatched(Engine::sqlite, all); !unmatched.empty())
-        throw RefusedError{fmt::format("{}: no table matches \"{}\"", printable(path_), printable(fmt::format("{}", fmt::join(unmatched, "\", \""))))};
+        throw RefusedError{
+            fmt::format("{}: no table matches \"{}\"", printable(path_), printable(fmt::format("{}", fmt::join(unmatched, "\", \""))))};
     std::vector<TablePtr> tables;
     for (const TableName& name : all) {
         if (!request.selection.selects(Engine::sqlite, name)) continue;
@@ -119,16 +121,17 @@ std::vector<TablePtr> SqliteTriggerLeader::select_tables(const StreamRequest& re
     }
     if (tables.empty()) throw RefusedError{fmt::format("{}: there is no table to replicate", printable(path_))};
     for (const std::string& name : list_sqlite_virtual_tables(db))
-        if (request.selection.selects(Engine::sqlite, {"main", name})) spdlog::info("main.{}: virtual table, not replicated", printable(name, 100));
+        if (request.selection.selects(Engine::sqlite, {"main", name}))
+            spdlog::info("main.{}: virtual table, not replicated", printable(name, 100));
     transaction.commit();
     return tables;
 }
 
 void SqliteTriggerLeader::check(const StreamRequest& request, const std::vector<TablePtr>& tables) {
     const LeaderFile writable{path_};
-    SqliteDatabase db = open();
-    db.set_busy_timeout(kReadTimeoutMs);
-    if (sqlite3_db_readonly(db.handle(), "main") == 1) throw RefusedError{fmt::format("{}: the file is read-only, capture by triggers has to write", printable(path_))};
+    PatientDatabase db{path_};
+    if (sqlite3_db_readonly(db.handle(), "main") == 1)
+        throw RefusedError{fmt::format("{}: the file is read-only, capture by triggers has to write", printable(path_))};
     SqliteTransaction transaction{db, "DEFERRED"};
     check_not_copying(db);
     check_stream_is_free(db, request);
@@ -155,17 +158,19 @@ void SqliteTriggerLeader::check_stream_is_free(SqliteDatabase& db, const StreamR
     if (!capture_installed(db)) return;
     const auto stream = read_stream(db, request.stream);
     if (stream && stream->follower_id != request.follower_id)
-        throw RefusedError{fmt::format("{}: the stream {} belongs to another follower: choose another --stream, or remove it with `rowferry drop`",
-                                       printable(path_), request.stream)};
+        throw RefusedError{
+            fmt::format("{}: the stream {} belongs to another follower: choose another --stream, or remove it with `rowferry drop`",
+                        printable(path_), request.stream)};
 }
 
 void SqliteTriggerLeader::check_names_are_free(SqliteDatabase& db) const {
     if (capture_installed(db)) return;
     SqliteStatement taken = db.prepare(
-        "SELECT name FROM main.sqlite_schema WHERE name IN ('rowferry_stream', 'rowferry_table', 'rowferry_change') OR name GLOB 'rowferry_[0-9]*'");
+        "SELECT name FROM main.sqlite_schema WHERE name IN ('rowferry_stream', 'rowferry_table', 'rowferry_change') OR name GLOB "
+        "'rowferry_[0-9]*'");
     if (taken.step())
-        throw RefusedError{fmt::format("{}: it has an object {} that is not rowferry's: names that begin with rowferry_ are needed", printable(path_),
-                                       printable(taken.text(0), 100))};
+        throw RefusedError{fmt::format("{}: it has an object {} that is not rowferry's: names that begin with rowferry_ are needed",
+                                       printable(path_), printable(taken.text(0), 100))};
 }
 
 void SqliteTriggerLeader::check_room_for_copy(SqliteDatabase& db) const {
@@ -176,21 +181,22 @@ void SqliteTriggerLeader::check_room_for_copy(SqliteDatabase& db) const {
     const auto needed = static_cast<std::uint64_t>(db.query_integer("PRAGMA main.page_count") * db.query_integer("PRAGMA main.page_size"));
     const std::uint64_t free = std::uint64_t{room.f_bavail} * room.f_frsize;
     if (needed > free)
-        throw RefusedError{fmt::format("{}: it is not in WAL mode, so the snapshot is read from a private copy of {} MB, and {} has {} MB free: set TMPDIR",
-                                       printable(path_), needed >> 20, printable(folder), free >> 20)};
+        throw RefusedError{fmt::format(
+            "{}: it is not in WAL mode, so the snapshot is read from a private copy of {} MB, and {} has {} MB free: set TMPDIR",
+            printable(path_), needed >> 20, printable(folder), free >> 20)};
 }
 
 std::unique_ptr<Snapshot> SqliteTriggerLeader::start(const StreamRequest& request) {
     const CaptureRequest capture{request.stream, request.follower_id, request.exact_replace, names_of(select_tables(request))};
     {
-        SqliteDatabase db = open();
+        PatientDatabase db{path_};
         write(db, "setting up capture", [&] { install_stream(db, capture); });
     }
     return std::make_unique<SqliteSnapshot>(path_, request.stream, capture.tables, request.need_profiles, stop_);
 }
 
 Position SqliteTriggerLeader::mark(const StreamRequest& request) {
-    SqliteDatabase db = open();
+    PatientDatabase db{path_};
     LogEnd marker;
     write(db, "writing a marker", [&] {
         if (!capture_installed(db) || !read_stream(db, request.stream))
@@ -201,8 +207,7 @@ Position SqliteTriggerLeader::mark(const StreamRequest& request) {
 }
 
 bool SqliteTriggerLeader::caught_up(const StreamRequest& request, const Checkpoint& checkpoint) {
-    SqliteDatabase db = open();
-    db.set_busy_timeout(kReadTimeoutMs);
+    PatientDatabase db{path_};
     if (!capture_installed(db)) return false;
     const auto stream = read_stream(db, request.stream);
     if (!stream) return false;
@@ -214,8 +219,7 @@ bool SqliteTriggerLeader::caught_up(const StreamRequest& request, const Checkpoi
 }
 
 std::vector<std::string> SqliteTriggerLeader::drop(const std::optional<std::string>& stream, bool dry_run) {
-    SqliteDatabase db = open();
-    db.set_busy_timeout(kReadTimeoutMs);
+    PatientDatabase db{path_};
     if (!capture_installed(db)) return {};
     std::vector<StreamRecord> streams = read_streams(db);
     if (stream) std::erase_if(streams, [&](const StreamRecord& record) { return record.name != *stream; });
@@ -223,7 +227,8 @@ std::vector<std::string> SqliteTriggerLeader::drop(const std::optional<std::stri
     for (const StreamRecord& record : streams) {
         locks.push_back(std::make_unique<LeaderFile>(path_));
         if (!locks.back()->try_lock_stream(record.name))
-            throw RefusedError{fmt::format("{}: the stream {} is being read by a rowferry right now: stop that first", printable(path_), record.name)};
+            throw RefusedError{
+                fmt::format("{}: the stream {} is being read by a rowferry right now: stop that first", printable(path_), record.name)};
     }
     std::vector<std::string> removed;
     bool last = false;
@@ -241,7 +246,8 @@ std::vector<std::string> SqliteTriggerLeader::drop(const std::optional<std::stri
     }
     if (!last) return removed;
     // Dropping a long log takes a while with the file locked, so it is emptied in pieces first.
-    if (!dry_run && !prune_everything(db)) throw RetryableError{fmt::format("{}: removing the change table: the file stayed locked", printable(path_))};
+    if (!dry_run && !prune_everything(db))
+        throw RetryableError{fmt::format("{}: removing the change table: the file stayed locked", printable(path_))};
     std::vector<std::string> tables;
     const auto remove_tables = [&] { tables = remove_capture_tables(db, dry_run); };
     if (dry_run)
@@ -251,7 +257,8 @@ std::vector<std::string> SqliteTriggerLeader::drop(const std::optional<std::stri
             if (read_streams(db).empty()) remove_tables();
         });
     for (std::string& line : tables)
-        if (std::find_if(removed.begin(), removed.end(), [&](const std::string& known) { return known.starts_with(line + " on "); }) == removed.end())
+        if (std::find_if(removed.begin(), removed.end(), [&](const std::string& known) { return known.starts_with(line + " on "); }) ==
+            removed.end())
             removed.push_back(std::move(line));
     return removed;
 }

@@ -13,11 +13,13 @@ namespace {
 
 constexpr int kVirtualColumn = 2;  // table_xinfo.hidden
 constexpr int kStoredColumn = 3;
-constexpr int kRowidColumn = -1;   // index_xinfo.cid
+constexpr int kRowidColumn = -1;  // index_xinfo.cid
 constexpr int kExpression = -2;
 
 bool is_ours_or_sqlites(std::string_view name) {
-    const auto begins = [&](std::string_view prefix) { return name.size() >= prefix.size() && same_sqlite_name(name.substr(0, prefix.size()), prefix); };
+    const auto begins = [&](std::string_view prefix) {
+        return name.size() >= prefix.size() && same_sqlite_name(name.substr(0, prefix.size()), prefix);
+    };
     return begins("rowferry_") || begins("sqlite_");
 }
 
@@ -27,7 +29,8 @@ std::string column_collation(SqliteDatabase& db, const std::string& table, const
     int not_null = 0;
     int key = 0;
     int automatic = 0;
-    const int code = sqlite3_table_column_metadata(db.handle(), "main", table.c_str(), column.c_str(), &type, &collation, &not_null, &key, &automatic);
+    const int code =
+        sqlite3_table_column_metadata(db.handle(), "main", table.c_str(), column.c_str(), &type, &collation, &not_null, &key, &automatic);
     if (code != SQLITE_OK) db.fail(code, "reading a column's collation");
     autoincrement = automatic != 0;
     return collation == nullptr ? "BINARY" : collation;
@@ -93,11 +96,15 @@ private:
             bool has_default;
         };
         std::vector<Raw> columns;
-        SqliteStatement info =
-            db_.prepare("SELECT cid, name, type, \"notnull\", pk, hidden, dflt_value IS NOT NULL FROM pragma_table_xinfo(?1, 'main') ORDER BY cid");
+        SqliteStatement info = db_.prepare(
+            "SELECT cid, name, type, \"notnull\", pk, hidden, dflt_value IS NOT NULL FROM pragma_table_xinfo(?1, 'main') ORDER BY cid");
         info.bind(1, schema_.name.name);
         while (info.step()) {
-            Raw raw{static_cast<int>(info.integer(0)), {}, static_cast<int>(info.integer(4)), static_cast<int>(info.integer(5)), info.integer(6) != 0};
+            Raw raw{static_cast<int>(info.integer(0)),
+                    {},
+                    static_cast<int>(info.integer(4)),
+                    static_cast<int>(info.integer(5)),
+                    info.integer(6) != 0};
             raw.column.name = info.text(1);
             raw.column.type = info.text(2);
             raw.column.not_null = info.integer(3) != 0;
@@ -109,7 +116,8 @@ private:
                 note(fmt::format("column {} is generated and not stored: not carried", shown));
                 continue;
             }
-            if (raw.hidden == kStoredColumn) note(fmt::format("column {} is generated: its values are carried, its expression is not", shown));
+            if (raw.hidden == kStoredColumn)
+                note(fmt::format("column {} is generated: its values are carried, its expression is not", shown));
             if (raw.has_default && raw.hidden == 0) note(fmt::format("column {}: the default is not carried", shown));
             raw.column.collation = column_collation(db_, schema_.name.name, raw.column.name, raw.column.autoincrement);
             raw.column.value_class = sqlite_value_class(raw.column.type);
@@ -160,7 +168,8 @@ private:
         if (index.origin == "pk") return;
         const std::string shown = printable(index.name, 100);
         if (index.partial || index.has_expression()) {
-            note(fmt::format("{}index {} is {} and not carried{}", index.unique ? "unique " : "", shown, index.partial ? "partial" : "over an expression",
+            note(fmt::format("{}index {} is {} and not carried{}", index.unique ? "unique " : "", shown,
+                             index.partial ? "partial" : "over an expression",
                              index.unique ? "; rows that REPLACE removes because of it are not seen" : ""));
             return;
         }
@@ -204,7 +213,8 @@ private:
                 ColumnIndexes candidate = key.columns;
                 std::sort(candidate.begin(), candidate.end());
                 candidate.erase(std::unique(candidate.begin(), candidate.end()), candidate.end());
-                if (best.empty() || candidate.size() < best.size() || (candidate.size() == best.size() && candidate < best)) best = candidate;
+                if (best.empty() || candidate.size() < best.size() || (candidate.size() == best.size() && candidate < best))
+                    best = candidate;
             }
         }
         schema_.identity = best;
@@ -253,9 +263,11 @@ private:
             return;
         }
         for (const std::string& name : from) {
-            const auto column = std::find_if(schema_.columns.begin(), schema_.columns.end(), [&](const ColumnSchema& c) { return same_sqlite_name(c.name, name); });
+            const auto column = std::find_if(schema_.columns.begin(), schema_.columns.end(),
+                                             [&](const ColumnSchema& c) { return same_sqlite_name(c.name, name); });
             if (column == schema_.columns.end()) {
-                note(fmt::format("the foreign key to {} is not carried: column {} is not either", printable(key.parent.name, 100), printable(name, 100)));
+                note(fmt::format("the foreign key to {} is not carried: column {} is not either", printable(key.parent.name, 100),
+                                 printable(name, 100)));
                 return;
             }
             key.columns.push_back(static_cast<std::uint16_t>(column - schema_.columns.begin()));
@@ -280,8 +292,8 @@ private:
     }
 
     void note_triggers() {
-        SqliteStatement triggers = db_.prepare(
-            "SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE ORDER BY rowid");
+        SqliteStatement triggers =
+            db_.prepare("SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE ORDER BY rowid");
         triggers.bind(1, schema_.name.name);
         while (triggers.step()) {
             const std::string name = triggers.text(0);
@@ -334,7 +346,8 @@ std::vector<std::string> list_sqlite_virtual_tables(SqliteDatabase& db) {
 }
 
 std::optional<SqliteTable> read_sqlite_table(SqliteDatabase& db, const std::string& name) {
-    SqliteStatement list = db.prepare("SELECT name, wr, strict FROM pragma_table_list(?1) WHERE schema = 'main' AND type = 'table' AND name = ?1");
+    SqliteStatement list =
+        db.prepare("SELECT name, wr, strict FROM pragma_table_list(?1) WHERE schema = 'main' AND type = 'table' AND name = ?1");
     list.bind(1, name);
     if (!list.step()) return std::nullopt;
     SqliteTable table;

@@ -11,7 +11,7 @@ namespace rowferry {
 
 /// A leader table and what capture has to know beyond its TableSchema.
 struct SqliteTable {
-    TableSchema schema;  ///< leader_id is 0, profiles are empty.
+    TableSchema schema;                                       ///< leader_id is 0, profiles are empty.
     std::vector<std::vector<std::string>> unique_collations;  ///< One per unique key, one collation per column of it.
     std::string rowid_name;  ///< A name by which the rowid can be reached; empty for WITHOUT ROWID tables and when columns hide all three.
 };

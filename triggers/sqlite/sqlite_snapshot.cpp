@@ -24,8 +24,8 @@ Cell copy_cell(const Cell& cell, Arena& arena) {
 
 bool uses_wal(SqliteDatabase& db) { return db.query_text("PRAGMA main.journal_mode") == "wal"; }
 
-SqliteSnapshot::SqliteSnapshot(const std::string& path, const std::string& stream, const std::vector<std::string>& tables, bool need_profiles,
-                               const StopSignal& stop)
+SqliteSnapshot::SqliteSnapshot(const std::string& path, const std::string& stream, const std::vector<std::string>& tables,
+                               bool need_profiles, const StopSignal& stop)
     : leader_{path, SqliteDatabase::Mode::read_write}, stop_{stop} {
     leader_.set_busy_timeout(kBusyTimeoutMs);
     leader_.execute("PRAGMA query_only = 1");
@@ -61,7 +61,9 @@ void SqliteSnapshot::read_tables(const std::string& stream, const std::vector<st
     position_ = {end.seq, 0};
     resume_ = std::to_string(end.tag);
     // The rows that follow will be read with these shapes, so they must be the ones the triggers were made for.
-    tables_ = verify_capture(*view_, tables_, fmt::format("{}: stream {} at {}", printable(leader_.path()), stream, to_string(PositionKind::sequence, position_)));
+    tables_ =
+        verify_capture(*view_, tables_,
+                       fmt::format("{}: stream {} at {}", printable(leader_.path()), stream, to_string(PositionKind::sequence, position_)));
 }
 
 void SqliteSnapshot::profile_tables(const StopSignal& stop) {
@@ -76,12 +78,13 @@ std::optional<std::uint64_t> SqliteSnapshot::estimated_rows(const TableSchema& t
     const auto found = read_sqlite_table(*view_, table.name.name);
     if (!found || found->rowid_name.empty()) return std::nullopt;
     // One aggregate at a time is a jump to an end of the table; both in one SELECT would be a scan.
-    SqliteStatement ends = view_->prepare(fmt::format("SELECT (SELECT min({0}) FROM main.{1}), (SELECT max({0}) FROM main.{1})", found->rowid_name,
-                                                      quote_identifier(table.name.name)));
+    SqliteStatement ends = view_->prepare(fmt::format("SELECT (SELECT min({0}) FROM main.{1}), (SELECT max({0}) FROM main.{1})",
+                                                      found->rowid_name, quote_identifier(table.name.name)));
     if (!ends.step() || ends.is_null(0)) return 0;
     const auto spread = static_cast<std::uint64_t>(ends.integer(1)) - static_cast<std::uint64_t>(ends.integer(0));
     // Rowids may be far apart. No row takes less than a few bytes of the file.
-    const auto bytes = static_cast<std::uint64_t>(view_->query_integer("PRAGMA main.page_count") * view_->query_integer("PRAGMA main.page_size"));
+    const auto bytes =
+        static_cast<std::uint64_t>(view_->query_integer("PRAGMA main.page_count") * view_->query_integer("PRAGMA main.page_size"));
     return std::min(spread, bytes / 4) + 1;
 }
 
@@ -112,7 +115,8 @@ bool SqliteSnapshot::read_rows(Batch& batch, std::size_t budget) {
 std::optional<std::int64_t> SqliteSnapshot::next_number(const TableSchema& table, std::uint16_t column) {
     const ColumnSchema& schema = table.columns.at(column);
     if (schema.auto_number == AutoNumber::none) return std::nullopt;
-    SqliteStatement highest = view_->prepare(fmt::format("SELECT max({}) FROM main.{}", quote_identifier(schema.name), quote_identifier(table.name.name)));
+    SqliteStatement highest =
+        view_->prepare(fmt::format("SELECT max({}) FROM main.{}", quote_identifier(schema.name), quote_identifier(table.name.name)));
     std::int64_t last = 0;
     if (highest.step() && !highest.is_null(0)) last = std::max(last, highest.integer(0));
     if (schema.autoincrement) {

@@ -16,7 +16,8 @@ namespace rowferry {
 class SqliteSnapshot : public Snapshot {
 public:
     /// `stream`: empty for a snapshot without capture, else the stream whose captured tables these are. `tables`: names otherwise.
-    SqliteSnapshot(const std::string& path, const std::string& stream, const std::vector<std::string>& tables, bool need_profiles, const StopSignal& stop);
+    SqliteSnapshot(const std::string& path, const std::string& stream, const std::vector<std::string>& tables, bool need_profiles,
+                   const StopSignal& stop);
     ~SqliteSnapshot() override;
 
     [[nodiscard]] Position position() const override { return position_; }

@@ -14,10 +14,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr auto kPollInterval = milliseconds{20};       // safety net below inotify
-constexpr auto kLookInterval = std::chrono::seconds{1};  // a full look even when nothing seems to have changed
+constexpr auto kPollInterval = milliseconds{20};            // safety net below inotify
+constexpr auto kLookInterval = std::chrono::seconds{1};     // a full look even when nothing seems to have changed
 constexpr auto kForeignInterval = std::chrono::seconds{1};  // how often a position is passed on when only other streams have changes
-constexpr auto kSliceTime = milliseconds{4};           // read transaction in rollback-journal mode
+constexpr auto kSliceTime = milliseconds{4};                // read transaction in rollback-journal mode
 constexpr int kRowsPerClock = 16;
 constexpr int kBusyTimeoutMs = 50;
 constexpr int kStartBusyTimeoutMs = 5000;
@@ -32,7 +32,8 @@ std::optional<std::int64_t> parse_tag(std::string_view text) {
 
 }  // namespace
 
-SqliteTriggerSource::SqliteTriggerSource(const std::string& path, const std::string& follower_id, const Checkpoint& checkpoint, const StopSignal& stop)
+SqliteTriggerSource::SqliteTriggerSource(const std::string& path, const std::string& follower_id, const Checkpoint& checkpoint,
+                                         const StopSignal& stop)
     : stream_{checkpoint.stream},
       follower_id_{follower_id},
       file_{path},
@@ -66,15 +67,18 @@ void SqliteTriggerSource::halt(const std::string& what) const { throw HaltError{
 void SqliteTriggerSource::verify_start(const Checkpoint& checkpoint) {
     const std::string id = read_leader_id(db_);
     if (id.empty()) halt("the file has no change table: the stream was removed from it, or it is another file");
-    if (id != checkpoint.leader.system) halt(fmt::format("this is another leader: the follower belongs to sqlite:{}, the file is sqlite:{}", checkpoint.leader.system, printable(id, 40)));
+    if (id != checkpoint.leader.system)
+        halt(fmt::format("this is another leader: the follower belongs to sqlite:{}, the file is sqlite:{}", checkpoint.leader.system,
+                         printable(id, 40)));
     const auto tag = parse_tag(checkpoint.resume);
     if (!tag) halt("the checkpoint's resume text is not that of a SQLite leader");
     last_.tag = target_.tag = *tag;
     verify_history();
     const auto stream = read_stream(db_, stream_);
     if (stream->acked_seq > std::max(checkpoint.acked, checkpoint.position).major)
-        halt(fmt::format("changes up to {} were acknowledged to the leader, but the follower only knows of {}: it was restored from a backup",
-                         to_string(PositionKind::sequence, {stream->acked_seq, 0}), to_string(PositionKind::sequence, checkpoint.acked)));
+        halt(fmt::format(
+            "changes up to {} were acknowledged to the leader, but the follower only knows of {}: it was restored from a backup",
+            to_string(PositionKind::sequence, {stream->acked_seq, 0}), to_string(PositionKind::sequence, checkpoint.acked)));
     std::vector<TablePtr> shapes;
     for (const TableState& state : checkpoint.tables) shapes.push_back(std::make_shared<TableSchema>(state.shape));
     for (const TablePtr& shape : shapes)
@@ -213,7 +217,8 @@ void SqliteTriggerSource::read_slice(Batch& batch, std::size_t budget) {
 void SqliteTriggerSource::take_row(Batch& batch) {
     const auto seq = static_cast<std::uint64_t>(rows_.integer(ChangeDecoder::kSeq));
     if (seq != cursor_ + 1) halt(fmt::format("rows {} to {} of the change table are missing", cursor_ + 1, seq - 1));
-    if (seq == target_.seq && rows_.integer(ChangeDecoder::kTag) != target_.tag) halt("the change table was replaced while it was being read");
+    if (seq == target_.seq && rows_.integer(ChangeDecoder::kTag) != target_.tag)
+        halt("the change table was replaced while it was being read");
     if (decoder_.concerns(rows_)) {
         begin_transaction(batch);
         decoder_.decode(rows_, batch);

@@ -20,10 +20,10 @@ namespace rowferry {
 
 /// Reads the change table of a SQLite leader.
 ///
-/// A look at the log is one read transaction that verifies the capture and notes the end of the log, which is a commit boundary: the target.
-/// Everything up to the target is then emitted as one merged transaction, in as many read transactions and batches as it takes, because
-/// log rows never change and are pruned only below what was acknowledged. No read transaction outlives a call, and in rollback-journal
-/// mode, where a reader keeps writers from committing, each lasts a few milliseconds only.
+/// A look at the log is one read transaction that verifies the capture and notes the end of the log, which is a commit boundary: the
+/// target. Everything up to the target is then emitted as one merged transaction, in as many read transactions and batches as it takes,
+/// because log rows never change and are pruned only below what was acknowledged. No read transaction outlives a call, and in
+/// rollback-journal mode, where a reader keeps writers from committing, each lasts a few milliseconds only.
 class SqliteTriggerSource : public Source {
 public:
     /// Throws HaltError when the leader's log does not continue the checkpoint, RefusedError when another process reads the stream.
@@ -66,12 +66,12 @@ private:
     FileWatch watch_;
     Acknowledger acknowledger_;
 
-    LogEnd last_;               ///< The last target that was reached.
-    LogEnd target_;             ///< What is being read; equal to last_ between transactions.
-    std::uint64_t cursor_ = 0;  ///< The last row taken.
-    std::uint64_t emitted_ = 0; ///< Position of the last Commit; behind last_ when all since belonged to other streams.
+    LogEnd last_;                         ///< The last target that was reached.
+    LogEnd target_;                       ///< What is being read; equal to last_ between transactions.
+    std::uint64_t cursor_ = 0;            ///< The last row taken.
+    std::uint64_t emitted_ = 0;           ///< Position of the last Commit; behind last_ when all since belonged to other streams.
     std::optional<std::uint64_t> fence_;  ///< A commit boundary at which a merged transaction has to end.
-    bool begun_ = false;        ///< A Begin without its Commit has been emitted.
+    bool begun_ = false;                  ///< A Begin without its Commit has been emitted.
 
     int wake_fd_ = -1;
     bool look_needed_ = true;

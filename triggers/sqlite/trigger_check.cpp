@@ -30,7 +30,8 @@ std::optional<std::string> TriggerList::problem(const SqliteTable& table, const 
         if (!same_sqlite_name(trigger->table, table.schema.name.name) || trigger->sql != wanted)
             return fmt::format("our trigger {} has another text now (was a column renamed?)", name);
         // For the BEFORE triggers the order does not matter: what they log counts only if the row they speak of gets in.
-        if (kind == TriggerKind::insert || kind == TriggerKind::update || kind == TriggerKind::remove) oldest = std::min(oldest, trigger->rowid);
+        if (kind == TriggerKind::insert || kind == TriggerKind::update || kind == TriggerKind::remove)
+            oldest = std::min(oldest, trigger->rowid);
         return std::nullopt;
     };
     for (const TriggerKind kind : kPlainTriggers)
@@ -70,12 +71,14 @@ std::optional<std::vector<ReplaceKey>> replace_keys_of(const SqliteTable& table,
 
 bool is_valid_identity(const TableSchema& table, const ColumnIndexes& identity) {
     if (identity.empty()) return true;
-    const bool not_null = std::all_of(identity.begin(), identity.end(),
-                                      [&](std::uint16_t column) { return column < table.columns.size() && table.columns[column].not_null; });
-    return not_null && std::any_of(table.unique_keys.begin(), table.unique_keys.end(), [&](const UniqueKey& key) {
-        return std::all_of(key.columns.begin(), key.columns.end(),
-                           [&](std::uint16_t column) { return std::find(identity.begin(), identity.end(), column) != identity.end(); });
+    const bool not_null = std::all_of(identity.begin(), identity.end(), [&](std::uint16_t column) {
+        return column < table.columns.size() && table.columns[column].not_null;
     });
+    return not_null && std::any_of(table.unique_keys.begin(), table.unique_keys.end(), [&](const UniqueKey& key) {
+               return std::all_of(key.columns.begin(), key.columns.end(), [&](std::uint16_t column) {
+                   return std::find(identity.begin(), identity.end(), column) != identity.end();
+               });
+           });
 }
 
 }  // namespace rowferry

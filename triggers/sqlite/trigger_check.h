@@ -32,9 +32,11 @@ private:
     std::vector<Trigger> triggers_;
 };
 
-/// The unique keys of a table as the BEFORE triggers look for them; all of them, or those with these columns. Nothing when one of them is gone.
+/// The unique keys of a table as the BEFORE triggers look for them; all of them, or those with these columns.
+/// Nothing when one of them is gone.
 [[nodiscard]] std::vector<ReplaceKey> all_replace_keys(const SqliteTable& table);
-[[nodiscard]] std::optional<std::vector<ReplaceKey>> replace_keys_of(const SqliteTable& table, const std::vector<std::vector<std::uint16_t>>& columns);
+[[nodiscard]] std::optional<std::vector<ReplaceKey>> replace_keys_of(const SqliteTable& table,
+                                                                     const std::vector<std::vector<std::uint16_t>>& columns);
 
 /// Do these columns still tell rows apart? An empty identity always does: it is the whole row.
 [[nodiscard]] bool is_valid_identity(const TableSchema& table, const ColumnIndexes& identity);
