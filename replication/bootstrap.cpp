@@ -33,21 +33,22 @@ Checkpoint bootstrap(Leader& leader, Follower& follower, const RunOptions& optio
         throw RefusedError{fmt::format("--until {} lies before the snapshot that would be taken now, at {} or later",
                                        to_string(options.until.position_kind, options.until.position),
                                        to_string(leader.position_kind(), leader.current_position()))};
-    check_copy(leader, follower, options, unfinished);
+    RunOptions named = options;
+    named.request.follower_id = unfinished != nullptr ? unfinished->follower_id : random_id();
+    const StreamRequest& request = named.request;
+    check_copy(leader, follower, named, unfinished);
 
     Checkpoint checkpoint;
-    checkpoint.stream = options.request.stream;
-    checkpoint.follower_id = unfinished != nullptr ? unfinished->follower_id : random_id();
+    checkpoint.stream = request.stream;
+    checkpoint.follower_id = request.follower_id;
     checkpoint.leader = leader.identify();
     checkpoint.capture = leader.capture();
     checkpoint.position_kind = leader.position_kind();
-    checkpoint.selection = options.request.selection.canonical();
+    checkpoint.selection = request.selection.canonical();
     // Tables that hold the rows of an unfinished copy stay known as ours until they are listed anew.
     if (unfinished != nullptr) checkpoint.tables = unfinished->tables;
     follower.start_copy(checkpoint, {}, options.follower);
 
-    StreamRequest request = options.request;
-    request.follower_id = checkpoint.follower_id;
     spdlog::info("copying {} to {}", leader.describe(), follower.describe());
     const auto snapshot = leader.start(request);
     const std::vector<TablePtr> tables = snapshot->tables();

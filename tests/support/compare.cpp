@@ -1,0 +1,305 @@
+#include "tests/support/compare.h"
+
+#include <algorithm>
+#include <bit>
+#include <cctype>
+#include <charconv>
+#include <map>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+namespace rowferry::test {
+namespace {
+
+using Row = std::vector<std::string>;
+using Rows = std::vector<Row>;
+
+/// What a PostgreSQL column's type makes of its values; none for a SQLite column compared with another one.
+enum class Kind { none, integer, boolean, real, numeric, bytes, clock, text };
+
+struct Column {
+    std::string name;
+    Kind kind = Kind::none;
+};
+
+std::string lower(std::string text) {
+    for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    return text;
+}
+
+std::string quote(const std::string& name) {
+    std::string quoted = "\"";
+    for (const char c : name) quoted += c == '"' ? std::string{"\"\""} : std::string(1, c);
+    return quoted + "\"";
+}
+
+std::string hex(std::string_view bytes) {
+    std::string text;
+    for (const char c : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(c));
+    return text;
+}
+
+std::string bits(double value) { return fmt::format("f:{:016x}", std::bit_cast<std::uint64_t>(value)); }
+
+constexpr const char* kNan = "f:7ff8000000000000";
+
+/// See the table in the header.
+std::string canonical_clock(std::string text) {
+    if (text.size() > 10 && text[10] == 'T') text[10] = ' ';
+    const std::size_t start = text.find(':');
+    if (start == std::string::npos) return text;  // infinity
+    std::string zone;
+    const std::size_t sign = text.find_first_of("+-Z", start);
+    if (sign != std::string::npos) {
+        zone = text.substr(sign);
+        text.resize(sign);
+        if (zone == "Z") zone = "+00";
+        if (zone.starts_with("+00:00")) zone = "+00" + zone.substr(6);  // an era may follow
+    }
+    if (std::count(text.begin(), text.end(), ':') == 1) text += ":00";
+    if (text.find('.') != std::string::npos) {
+        while (text.back() == '0') text.pop_back();
+        if (text.back() == '.') text.pop_back();
+    }
+    return text + zone;
+}
+
+// ---- PostgreSQL ----
+
+Kind kind_of(const std::string& type) {
+    static const std::map<std::string, Kind> kinds{
+        {"int2", Kind::integer}, {"int4", Kind::integer},    {"int8", Kind::integer},        {"oid", Kind::integer},
+        {"bool", Kind::boolean}, {"float4", Kind::real},     {"float8", Kind::real},         {"numeric", Kind::numeric},
+        {"bytea", Kind::bytes},  {"timestamp", Kind::clock}, {"timestamptz", Kind::clock}, {"time", Kind::clock},
+    };
+    const auto found = kinds.find(type);
+    return found == kinds.end() ? Kind::text : found->second;
+}
+
+/// `name` or `schema.name` as user_tables() gives it.
+std::string quote_table(const std::string& table) {
+    const std::size_t dot = table.find('.');
+    if (dot == std::string::npos) return "public." + quote(table);
+    return quote(table.substr(0, dot)) + "." + quote(table.substr(dot + 1));
+}
+
+std::vector<Column> pg_columns(PgConnection& connection, const std::string& table, bool generated_too) {
+    std::vector<Column> columns;
+    for (const PgRow& row : connection.query(fmt::format(
+             "SELECT a.attname, coalesce(b.typname, t.typname) FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
+             "LEFT JOIN pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype "
+             "WHERE a.attrelid = '{}'::regclass AND a.attnum > 0 AND NOT a.attisdropped {} ORDER BY a.attnum",
+             quote_table(table), generated_too ? "" : "AND a.attgenerated = ''")))
+        columns.push_back({row[0].value(), kind_of(row[1].value())});
+    return columns;
+}
+
+/// Undoes the escapes of COPY's text format.
+std::string unescape(std::string_view text) {
+    std::string result;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '\\') {
+            result += text[i];
+            continue;
+        }
+        switch (text.at(++i)) {
+            case 'b': result += '\b'; break;
+            case 'f': result += '\f'; break;
+            case 'n': result += '\n'; break;
+            case 'r': result += '\r'; break;
+            case 't': result += '\t'; break;
+            case 'v': result += '\v'; break;
+            default: result += text[i];
+        }
+    }
+    return result;
+}
+
+std::string canonical_pg(Kind kind, std::string_view field, bool relaxed) {
+    if (field == "\\N") return "n:";
+    std::string text = unescape(field);
+    switch (kind) {
+        case Kind::integer: return "i:" + text;
+        case Kind::boolean: return text == "t" ? "i:1" : "i:0";
+        case Kind::real: return "f:" + text.substr(2);   // \x and the bytes of float8send
+        case Kind::bytes: return "b:" + text.substr(2);
+        case Kind::clock: return "t:" + (relaxed ? canonical_clock(std::move(text)) : text);
+        default: return "t:" + text;
+    }
+}
+
+Rows pg_rows(PgConnection& connection, const std::string& table, const std::vector<Column>& columns, bool relaxed) {
+    std::string list;
+    for (const Column& column : columns) {
+        const std::string name = quote(column.name);
+        list += (list.empty() ? "" : ", ") + (column.kind == Kind::real ? "float8send(" + name + "::float8)" : name);
+    }
+    Rows rows;
+    for (const std::string& line : connection.copy_out("COPY (SELECT " + list + " FROM ONLY " + quote_table(table) + ") TO STDOUT")) {
+        Row row;
+        std::size_t start = 0;
+        for (const Column& column : columns) {
+            const std::size_t tab = std::min(line.find('\t', start), line.size());
+            row.push_back(canonical_pg(column.kind, std::string_view{line}.substr(start, tab - start), relaxed));
+            start = tab + 1;
+        }
+        rows.push_back(std::move(row));
+    }
+    return rows;
+}
+
+PgConnection connect(const Database& database) {
+    PgConnection connection{database.uri()};
+    connection.exec("SET timezone = 'UTC'; SET datestyle = 'ISO'; SET intervalstyle = 'postgres'; SET bytea_output = 'hex'; "
+                    "SET client_encoding = 'UTF8'; SET lc_monetary = 'C'");
+    return connection;
+}
+
+// ---- SQLite ----
+
+std::vector<Column> sqlite_columns(SqliteDb& db, const std::string& table) {
+    std::vector<Column> columns;
+    for (const SqliteRow& row : db.query("PRAGMA table_xinfo(" + quote(table) + ")")) columns.push_back({std::get<std::string>(row[1]), Kind::none});
+    return columns;
+}
+
+struct Canonical {
+    Kind kind;
+    std::string operator()(std::monostate) const { return "n:"; }
+    std::string operator()(std::int64_t v) const { return (kind == Kind::numeric ? "t:" : "i:") + std::to_string(v); }
+    std::string operator()(double v) const {
+        if (kind != Kind::numeric) return bits(v);
+        char buffer[400];
+        const auto end = std::to_chars(buffer, buffer + sizeof buffer, v, std::chars_format::fixed).ptr;
+        return "t:" + std::string(buffer, end);
+    }
+    std::string operator()(const std::string& v) const {
+        if (kind == Kind::real && v == "NaN") return kNan;
+        return "t:" + (kind == Kind::clock ? canonical_clock(v) : v);
+    }
+    std::string operator()(const SqliteBlob& v) const { return "b:" + hex(v.bytes); }
+};
+
+Rows sqlite_rows(SqliteDb& db, const std::string& table, const std::vector<Column>& columns) {
+    std::string list;
+    for (const Column& column : columns) list += (list.empty() ? "" : ", ") + quote(column.name);
+    Rows rows;
+    for (const SqliteRow& values : db.query("SELECT " + list + " FROM " + quote(table))) {
+        Row& row = rows.emplace_back();
+        for (std::size_t i = 0; i < values.size(); ++i) row.push_back(std::visit(Canonical{columns[i].kind}, values[i]));
+    }
+    return rows;
+}
+
+// ---- both ----
+
+/// One table on one side; `as` are the columns to read in this order, with the kinds to read SQLite values by.
+Rows read_rows(const Database& database, const std::string& table, const std::vector<Column>& as, bool relaxed) {
+    Rows rows;
+    if (database.is_postgresql()) {
+        PgConnection connection = connect(database);
+        rows = pg_rows(connection, table, as, relaxed);
+    } else {
+        SqliteDb db{database.path()};
+        rows = sqlite_rows(db, table, as);
+    }
+    std::sort(rows.begin(), rows.end());
+    return rows;
+}
+
+std::vector<Column> read_columns(const Database& database, const std::string& table, bool generated_too) {
+    if (database.is_postgresql()) {
+        PgConnection connection = connect(database);
+        return pg_columns(connection, table, generated_too);
+    }
+    SqliteDb db{database.path()};
+    return sqlite_columns(db, table);
+}
+
+std::string describe(const Row& row, const std::vector<Column>& columns) {
+    std::string text;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+        std::string cell = row[i].size() > 60 ? fmt::format("{}…({} bytes)", row[i].substr(0, 60), row[i].size()) : row[i];
+        text += fmt::format("{}{}={}", i == 0 ? "" : " | ", columns[i].name, cell);
+    }
+    return text;
+}
+
+std::string differences(const Rows& leader, const Rows& follower, const std::vector<Column>& columns) {
+    Rows only_leader;
+    Rows only_follower;
+    std::set_difference(leader.begin(), leader.end(), follower.begin(), follower.end(), std::back_inserter(only_leader));
+    std::set_difference(follower.begin(), follower.end(), leader.begin(), leader.end(), std::back_inserter(only_follower));
+    std::string text = fmt::format("{} rows on the leader, {} on the follower\n", leader.size(), follower.size());
+    const auto list = [&](const char* side, const Rows& rows) {
+        for (std::size_t i = 0; i < rows.size() && i < 5; ++i) text += fmt::format("    only {}: {}\n", side, describe(rows[i], columns));
+        if (rows.size() > 5) text += fmt::format("    … and {} more only {}\n", rows.size() - 5, side);
+    };
+    list("on the leader", only_leader);
+    list("on the follower", only_follower);
+    return text;
+}
+
+/// Empty when equal.
+std::string compare_table(const Database& leader, const std::string& leader_table, const Database& follower, const std::string& follower_table) {
+    const bool across = leader.is_postgresql() != follower.is_postgresql();
+    std::vector<Column> ours = read_columns(leader, leader_table, !across);
+    const std::vector<Column> theirs_unordered = read_columns(follower, follower_table, !across);
+    std::vector<Column> theirs;
+    for (Column& column : ours) {
+        const auto found = std::find_if(theirs_unordered.begin(), theirs_unordered.end(),
+                                        [&](const Column& other) { return lower(other.name) == lower(column.name); });
+        if (found == theirs_unordered.end()) return fmt::format("the follower has no column {}\n", column.name);
+        Column other = *found;
+        if (across) (leader.is_postgresql() ? other.kind : column.kind) = leader.is_postgresql() ? column.kind : other.kind;
+        theirs.push_back(other);
+    }
+    const Rows leader_rows = read_rows(leader, leader_table, ours, across);
+    const Rows follower_rows = read_rows(follower, follower_table, theirs, across);
+    return leader_rows == follower_rows ? std::string{} : differences(leader_rows, follower_rows, ours);
+}
+
+}  // namespace
+
+std::vector<std::string> user_tables(const Database& database) {
+    std::vector<std::string> tables;
+    if (database.is_postgresql()) {
+        for (const PgRow& row : database.cluster().query(
+                 database.name(),
+                 "SELECT CASE WHEN n.nspname = 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END FROM pg_class c "
+                 "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND c.relpersistence = 'p' "
+                 "AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'rowferry') AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 1"))
+            tables.push_back(row[0].value());
+    } else {
+        SqliteDb db{database.path()};
+        for (const SqliteRow& row : db.query("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
+                                             "AND name NOT LIKE 'rowferry\\_%' ESCAPE '\\' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY 1"))
+            tables.push_back(std::get<std::string>(row[0]));
+    }
+    return tables;
+}
+
+testing::AssertionResult same_rows(const Database& leader, const Database& follower, const std::vector<std::string>& tables) {
+    const std::vector<std::string> wanted = tables.empty() ? user_tables(leader) : tables;
+    if (wanted.empty()) return testing::AssertionFailure() << "the leader has no tables: nothing was compared";
+    std::map<std::string, std::string> there;
+    for (const std::string& table : user_tables(follower)) there.emplace(lower(table), table);
+    std::string problems;
+    for (const std::string& table : wanted) {
+        const auto found = there.find(lower(table));
+        if (found == there.end()) {
+            problems += "  " + table + ": the follower has no such table\n";
+            continue;
+        }
+        const std::string problem = compare_table(leader, table, follower, found->second);
+        if (!problem.empty()) problems += "  " + table + ": " + problem;
+        there.erase(found);
+    }
+    if (tables.empty())
+        for (const auto& [name, table] : there) problems += "  " + table + ": only the follower has it\n";
+    if (problems.empty()) return testing::AssertionSuccess();
+    return testing::AssertionFailure() << "leader and follower differ\n" << problems;
+}
+
+}  // namespace rowferry::test

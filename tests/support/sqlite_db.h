@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <sqlite3.h>
+
+namespace rowferry::test {
+
+struct SqliteBlob {
+    std::string bytes;
+    friend bool operator==(const SqliteBlob&, const SqliteBlob&) = default;
+};
+/// NULL, INTEGER, REAL, TEXT, BLOB: the storage classes themselves, nothing converted.
+using SqliteValue = std::variant<std::monostate, std::int64_t, double, std::string, SqliteBlob>;
+using SqliteRow = std::vector<SqliteValue>;
+
+/// One SQLite connection, as an application would use it: waits 10 s for a busy file. One thread.
+/// Every failure is a std::runtime_error with SQLite's text and code.
+class SqliteDb {
+public:
+    explicit SqliteDb(const std::filesystem::path& path, bool foreign_keys = false);
+
+    void exec(const std::string& sql);
+    /// False instead of a throw on a constraint violation or a busy file.
+    bool try_exec(const std::string& sql);
+    std::vector<SqliteRow> query(const std::string& sql);
+    /// First column of the first row as text; empty for NULL. Throws when there is no row.
+    std::string value(const std::string& sql);
+
+    [[nodiscard]] sqlite3* get() const noexcept { return db_.get(); }
+
+private:
+    struct Close {
+        void operator()(sqlite3* db) const noexcept { sqlite3_close_v2(db); }
+    };
+    std::unique_ptr<sqlite3, Close> db_;
+};
+
+}  // namespace rowferry::test
