@@ -73,9 +73,15 @@ void clone(const LeaderFactory& make_leader, const FollowerFactory& make_followe
     leader->identify();
     const auto follower = make_follower();
     follower->open(true);
-    if (follower->is_same_database(*leader)) throw RefusedError{"leader and follower are the same database"};
+    options.request.one_off = true;
     options.request.need_profiles = leader->engine() == Engine::sqlite && follower->engine() == Engine::postgresql;
-    check_copy(*leader, *follower, options, nullptr);
+    try {
+        if (follower->is_same_database(*leader)) throw RefusedError{"leader and follower are the same database"};
+        check_copy(*leader, *follower, options, nullptr);
+    } catch (const RefusedError&) {
+        follower->undo_open();
+        throw;
+    }
     const auto snapshot = leader->snapshot(options.request);
     const std::vector<TablePtr> tables = snapshot->tables();
     follower->start_clone(tables, options.follower);

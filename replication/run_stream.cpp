@@ -43,6 +43,7 @@ private:
         }
     }
     void attempt();
+    void work(Leader& leader, Follower& follower);
     Checkpoint ready_checkpoint(Leader& leader, Follower& follower);
     void verify(const Checkpoint& checkpoint, const LeaderIdentity& leader) const;
     void warn_about_new_tables(Leader& leader, const Checkpoint& checkpoint);
@@ -150,12 +151,21 @@ void Run::attempt() {
     const auto follower = make_follower_();
     follower->open(true);
     retry_.connected();
-    if (follower->is_same_database(*leader)) throw RefusedError{"leader and follower are the same database"};
-    options_.request.need_profiles = leader->engine() == Engine::sqlite && follower->engine() == Engine::postgresql;
-    follower->lock(options_.request.stream);
-    const Checkpoint checkpoint = ready_checkpoint(*leader, *follower);
-    warn_about_new_tables(*leader, checkpoint);
-    follow(*leader, *follower, checkpoint);
+    try {
+        work(*leader, *follower);
+    } catch (const RefusedError&) {
+        follower->undo_open();
+        throw;
+    }
+}
+
+void Run::work(Leader& leader, Follower& follower) {
+    if (follower.is_same_database(leader)) throw RefusedError{"leader and follower are the same database"};
+    options_.request.need_profiles = leader.engine() == Engine::sqlite && follower.engine() == Engine::postgresql;
+    follower.lock(options_.request.stream);
+    const Checkpoint checkpoint = ready_checkpoint(leader, follower);
+    warn_about_new_tables(leader, checkpoint);
+    follow(leader, follower, checkpoint);
 }
 
 }  // namespace

@@ -41,6 +41,8 @@ public:
 
     /// Opens the database, to find out early that it cannot be. SQLite: creates the file (WAL mode) when `create` and it is missing.
     virtual void open(bool create) = 0;
+    /// After a refusal: removes the file that open(true) made, if nothing was written to it since. Never throws.
+    virtual void undo_open() noexcept {}
     /// Is this the same database as `leader`? PostgreSQL: system identifier and database; SQLite: device and inode.
     virtual bool is_same_database(Leader& leader) = 0;
 

@@ -21,6 +21,7 @@ struct StreamRequest {
     std::string follower_id;
     TableSelection selection;
     KeylessMode keyless = KeylessMode::refuse;
+    bool one_off = false;             ///< A clone: nothing is installed, so nothing that only a stream needs is checked.
     bool exact_replace = false;       ///< SQLite: BEFORE triggers that log what REPLACE removes.
     bool partition_roots = false;     ///< PostgreSQL: partitioned tables through their root instead of leaf by leaf.
     bool need_profiles = false;       ///< SQLite: the follower needs to know what the columns hold (ColumnProfile).

@@ -35,6 +35,7 @@ public:
     [[nodiscard]] Engine engine() const override { return Engine::sqlite; }
     [[nodiscard]] std::string describe() const override { return "sqlite:" + printable(path_); }
     void open(bool create) override;
+    void undo_open() noexcept override;
     bool is_same_database(Leader& leader) override;
     void lock(const std::string& stream) override { lock_ = std::make_unique<FollowerLock>(path_, stream), locked_stream_ = stream; }
     std::vector<Checkpoint> load_checkpoints() override { return sqlite_checkpoints::load(db()); }
@@ -60,6 +61,7 @@ private:
     std::unique_ptr<FollowerLock> lock_;
     std::string locked_stream_;
     bool cloning_ = false;
+    bool made_file_ = false;  // by open(), and nothing was written to it since
 };
 
 /// Makes the entry of a new file in its folder as durable as its content.
@@ -79,6 +81,8 @@ SqliteDatabase& SqliteFollower::db() {
 
 void SqliteFollower::open(bool create) {
     if (connection_) return;
+    struct stat info {};
+    const bool missing = ::stat(path_.c_str(), &info) != 0;
     auto connection = std::make_unique<SqliteConnection>(path_, create ? SqliteDatabase::Mode::create : SqliteDatabase::Mode::read_write, stop_);
     SqliteDatabase& opened = connection->db();
     // Reads the header, so that a file that is no database is found here.
@@ -88,6 +92,14 @@ void SqliteFollower::open(bool create) {
         sync_folder(path_);
     }
     connection_ = std::move(connection);
+    made_file_ = missing;
+}
+
+void SqliteFollower::undo_open() noexcept {
+    if (!std::exchange(made_file_, false)) return;
+    lock_.reset();
+    connection_.reset();
+    for (const char* suffix : {"", "-wal", "-shm"}) ::unlink((path_ + suffix).c_str());
 }
 
 bool SqliteFollower::is_same_database(Leader& leader) {
@@ -125,6 +137,7 @@ FollowerTable SqliteFollower::existing(const TableSchema& table) {
 }
 
 void SqliteFollower::start_copy(const Checkpoint& initial, const std::vector<TablePtr>& tables, const FollowerOptions& options) {
+    made_file_ = false;
     SqliteTransaction transaction{db(), "IMMEDIATE"};
     sqlite_checkpoints::create_tables(db());
     const std::optional<Checkpoint> before = load_checkpoint(initial.stream);

@@ -107,7 +107,7 @@ std::vector<TablePtr> PgLogicalLeader::select_tables(const StreamRequest& reques
 }
 
 void PgLogicalLeader::check(const StreamRequest& request, const std::vector<TablePtr>&) {
-    const std::vector<PgTable> tables = selected(request, true);
+    const std::vector<PgTable> tables = selected(request, !request.one_off);
     check_pg_leader(session(), request, tables, slot(request.stream));
     for (const std::string& line : skipped_relations(session(), request.selection)) spdlog::info("{}", line);
 }

@@ -78,10 +78,11 @@ void check_names(PgSession& session, const StreamRequest& request, const std::st
 }  // namespace
 
 void check_pg_leader(PgSession& session, const StreamRequest& request, const std::vector<PgTable>& tables, const std::string& slot) {
-    check_settings(session);
-    check_rights(session, tables);
     check_row_security(session, tables);
     check_not_copying(session);
+    if (request.one_off) return;
+    check_settings(session);
+    check_rights(session, tables);
     check_names(session, request, slot);
 }
 

@@ -130,10 +130,12 @@ std::vector<TablePtr> SqliteTriggerLeader::select_tables(const StreamRequest& re
 void SqliteTriggerLeader::check(const StreamRequest& request, const std::vector<TablePtr>& tables) {
     const LeaderFile writable{path_};
     PatientDatabase db{path_};
-    if (sqlite3_db_readonly(db.handle(), "main") == 1)
+    if (!request.one_off && sqlite3_db_readonly(db.handle(), "main") == 1)
         throw RefusedError{fmt::format("{}: the file is read-only, capture by triggers has to write", printable(path_))};
     SqliteTransaction transaction{db, "DEFERRED"};
     check_not_copying(db);
+    check_room_for_copy(db);
+    if (request.one_off) return transaction.commit();
     check_stream_is_free(db, request);
     check_names_are_free(db);
     for (const TablePtr& table : tables) {
@@ -144,7 +146,6 @@ void SqliteTriggerLeader::check(const StreamRequest& request, const std::vector<
             throw RefusedError{fmt::format("{}: {}", printable(path_), error.what())};
         }
     }
-    check_room_for_copy(db);
     transaction.commit();
 }
 
