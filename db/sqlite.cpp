@@ -10,6 +10,9 @@
 namespace rowferry {
 namespace {
 
+// Until somebody asks for another one.
+constexpr int kBusyTimeoutMs = 5000;
+
 ErrorKind kind_of(int extended_code) {
     switch (extended_code & 0xFF) {
         case SQLITE_BUSY:
@@ -53,6 +56,7 @@ SqliteDatabase::SqliteDatabase(std::string path, Mode mode) : path_{std::move(pa
         sqlite3_close(db_);
         throw SqliteError{code, fmt::format("{}: cannot open: {}", printable(path_), reason)};
     }
+    sqlite3_busy_timeout(db_, kBusyTimeoutMs);
     sqlite3_db_config(db_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
     sqlite3_db_config(db_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
     sqlite3_db_config(db_, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, nullptr);

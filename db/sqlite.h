@@ -48,7 +48,7 @@ public:
     /// First column of the first row.
     [[nodiscard]] std::int64_t query_integer(const std::string& sql);
     [[nodiscard]] std::string query_text(const std::string& sql);
-    void set_busy_timeout(int milliseconds) noexcept;
+    void set_busy_timeout(int milliseconds) noexcept;  ///< 5000 after opening.
     [[nodiscard]] std::int64_t changes() const noexcept { return sqlite3_changes64(db_); }
     [[nodiscard]] bool in_transaction() const noexcept { return sqlite3_get_autocommit(db_) == 0; }
     void rollback() noexcept;  ///< If a transaction is open.

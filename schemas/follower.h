@@ -41,6 +41,8 @@ public:
 
     /// Opens the database, to find out early that it cannot be. SQLite: creates the file (WAL mode) when `create` and it is missing.
     virtual void open(bool create) = 0;
+    /// Is there a database at all? Asked before open(false) where a missing one means that there is nothing to show or remove.
+    [[nodiscard]] virtual bool exists() const { return true; }
     /// After a refusal: removes the file that open(true) made, if nothing was written to it since. Never throws.
     virtual void undo_open() noexcept {}
     /// Is this the same database as `leader`? PostgreSQL: system identifier and database; SQLite: device and inode.

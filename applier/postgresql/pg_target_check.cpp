@@ -91,7 +91,6 @@ PgMakePlan PgTargetCheck::plan_missing(const std::vector<TablePtr>& tables, cons
             check_name(table->columns[i].name, *table);
             made.types.push_back(column_type(*table, static_cast<std::uint16_t>(i), plan));
         }
-        for (const std::string& line : table->not_carried) plan.notes.push_back(line);
         plan.schemas.push_back(made.name.schema);
         plan.tables.push_back(std::move(made));
     }

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -34,6 +35,7 @@ public:
 
     [[nodiscard]] Engine engine() const override { return Engine::sqlite; }
     [[nodiscard]] std::string describe() const override { return "sqlite:" + printable(path_); }
+    [[nodiscard]] bool exists() const override { return std::filesystem::exists(path_); }
     void open(bool create) override;
     void undo_open() noexcept override;
     bool is_same_database(Leader& leader) override;

@@ -85,7 +85,7 @@ public:
     }
 
 private:
-    void note(const std::string& what) { schema_.not_carried.push_back(fmt::format("{}: {}", to_string(schema_.name), what)); }
+    void note(const std::string& what) { schema_.not_carried.push_back(what); }
 
     void read_columns() {
         struct Raw {
