@@ -80,8 +80,9 @@ class PrefixTest : public StreamTest, public ::testing::WithParamInterface<Direc
 /// must never see two different ones, nor one lower than it saw already.
 TEST_P(PrefixTest, AReaderSeesOnlyWholeTransactionsInOrder) {
     const auto [leader, follower] = make_pair_for(GetParam());
-    leader.exec("CREATE TABLE one (id INTEGER PRIMARY KEY, n INTEGER NOT NULL); CREATE TABLE two (id INTEGER PRIMARY KEY, n INTEGER NOT NULL);"
-                "INSERT INTO one VALUES (1, 0); INSERT INTO two VALUES (1, 0)");
+    leader.exec(
+        "CREATE TABLE one (id INTEGER PRIMARY KEY, n INTEGER NOT NULL); CREATE TABLE two (id INTEGER PRIMARY KEY, n INTEGER NOT NULL);"
+        "INSERT INTO one VALUES (1, 0); INSERT INTO two VALUES (1, 0)");
     if (!leader.is_postgresql()) leader.exec("PRAGMA journal_mode = wal");
     const auto process = start_run(leader, follower);
     ASSERT_TRUE(becomes_ready(*process, follower));

@@ -158,8 +158,10 @@ TEST(ExitCode, AMissingLeaderFileIsAnErrorAndIsNotCreated) {
 TEST(ExitCode, TheVeryFirstConnectionFailingIsOne) {
     const auto [leader, follower] = small_pair();
     const std::string nowhere = "postgresql://someone:s3cret@127.0.0.1:1/shop";
-    for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
-             {"run", nowhere, follower.endpoint()}, {"run", leader.endpoint(), nowhere}, {"clone", nowhere, follower.endpoint()}, {"positions", nowhere}}) {
+    for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{{"run", nowhere, follower.endpoint()},
+                                                                                           {"run", leader.endpoint(), nowhere},
+                                                                                           {"clone", nowhere, follower.endpoint()},
+                                                                                           {"positions", nowhere}}) {
         const RowferryResult result = rowferry(arguments);
         EXPECT_TRUE(ended(result, 1));
         EXPECT_EQ((result.out + result.err).find("s3cret"), std::string::npos) << result;
@@ -171,7 +173,9 @@ TEST(ExitCode, TheVeryFirstConnectionFailingIsOne) {
 class ExitCodeTest : public StreamTest, public ::testing::WithParamInterface<Direction> {
 protected:
     Pair pair_ = make_pair_for(GetParam());
-    void SetUp() override { pair_.leader.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT); INSERT INTO t VALUES (1, 'a'), (2, NULL)"); }
+    void SetUp() override {
+        pair_.leader.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT); INSERT INTO t VALUES (1, 'a'), (2, NULL)");
+    }
 };
 
 TEST_P(ExitCodeTest, UntilCurrentIsZeroAlsoOnAnIdleLeaderAndTwice) {

@@ -17,7 +17,8 @@ protected:
     Pair pair_ = make_pair_for(GetParam());
 
     void SetUp() override {
-        pair_.leader.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT, v BIGINT); INSERT INTO t VALUES (1, 'a', 1), (2, 'b', 2), (3, 'c', 3)");
+        pair_.leader.exec(
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT, v BIGINT); INSERT INTO t VALUES (1, 'a', 1), (2, 'b', 2), (3, 'c', 3)");
         ASSERT_TRUE(ended(run_until_current(pair_.leader, pair_.follower), 0));
     }
     /// A later start ends with 7, twice in a row, and the follower stays as it was.
@@ -69,7 +70,8 @@ TEST_P(HaltTest, TheFollowersTableIsGone) {
 }
 
 TEST_P(HaltTest, AnotherLeader) {
-    const Database other = leads_postgresql(GetParam()) ? Database::postgresql(PgCluster::shared(), "impostor") : Database::sqlite("impostor");
+    const Database other =
+        leads_postgresql(GetParam()) ? Database::postgresql(PgCluster::shared(), "impostor") : Database::sqlite("impostor");
     other.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, s TEXT, v BIGINT); INSERT INTO t VALUES (1, 'z', 1)");
     EXPECT_TRUE(ended(run_until_current(other, pair_.follower), 7));
     EXPECT_EQ(leftovers(other), std::vector<std::string>{});
@@ -97,7 +99,8 @@ TEST_P(SlotTest, DroppedBySomebodyElse) {
     pair_.leader.exec("SELECT pg_drop_replication_slot('" + slot() + "')");
     pair_.leader.exec("INSERT INTO t VALUES (4, 'lost', 4)");
     expect_halt("slot");
-    EXPECT_EQ(pair_.leader.value("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"), "0") << "never a silent new start";
+    EXPECT_EQ(pair_.leader.value("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"), "0")
+        << "never a silent new start";
 }
 
 TEST_P(SlotTest, RecreatedBySomebodyElse) {
@@ -118,7 +121,8 @@ TEST_P(SlotTest, WhileItRuns) {
     // The paused process's walsender is ended, and its slot moved, before it wakes up.
     pair_.leader.exec("INSERT INTO t VALUES (5, 'lost', 5)");
     const std::string name = slot();
-    pair_.leader.exec("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '" + name + "' AND active_pid IS NOT NULL");
+    pair_.leader.exec("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '" + name +
+                      "' AND active_pid IS NOT NULL");
     ASSERT_TRUE(wait_for_value(pair_.leader, "SELECT active FROM pg_replication_slots WHERE slot_name = '" + name + "'", "f"));
     pair_.leader.exec("SELECT pg_drop_replication_slot('" + name + "')");
     process->kill(SIGCONT);

@@ -22,7 +22,8 @@ TEST_P(IdleTest, TheSlotMovesWithTheTrafficOfAnotherDatabase) {
     const std::string start = leader.value("SELECT pg_current_wal_lsn()");
     busy.exec("INSERT INTO u SELECT g, repeat('x', 100) FROM generate_series(1, 100000) g");
     const std::string end = busy.value("SELECT pg_current_wal_lsn()");
-    const std::string moved = "SELECT confirmed_flush_lsn >= '" + end + "' FROM pg_replication_slots WHERE database = '" + leader.name() + "'";
+    const std::string moved =
+        "SELECT confirmed_flush_lsn >= '" + end + "' FROM pg_replication_slots WHERE database = '" + leader.name() + "'";
     EXPECT_TRUE(wait_for_value(leader, moved, "t", std::chrono::seconds{40}))
         << "from " << start << " to " << end << ", confirmed "
         << leader.value("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE database = current_database()") << "\n"

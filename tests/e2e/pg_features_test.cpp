@@ -22,6 +22,7 @@ protected:
     }
     /// Runs statements on the leader, one after another, and looks that the follower is equal after them.
     void then(const std::vector<std::string>& statements) {
+        if (HasFatalFailure()) return;
         PgConnection application{pair_.leader.uri()};
         for (const std::string& sql : statements) application.exec(sql);
         const RowferryResult result = run_until_current(pair_.leader, pair_.follower, options_);
@@ -36,16 +37,19 @@ TEST_P(PgFeatureTest, TruncateCascadeRestartIdentityAndSeveral) {
           "CREATE TABLE b (id int PRIMARY KEY, a_id int REFERENCES a); CREATE TABLE c (id int PRIMARY KEY);"
           "INSERT INTO a (s) VALUES ('x'), ('y'); INSERT INTO b VALUES (1, 1), (2, 2); INSERT INTO c VALUES (1)");
     then({"TRUNCATE c"});
-    then({"TRUNCATE a RESTART IDENTITY CASCADE", "INSERT INTO a (s) VALUES ('again')", "INSERT INTO b VALUES (5, 1)", "INSERT INTO c VALUES (2)"});
+    then({"TRUNCATE a RESTART IDENTITY CASCADE", "INSERT INTO a (s) VALUES ('again')", "INSERT INTO b VALUES (5, 1)",
+          "INSERT INTO c VALUES (2)"});
     EXPECT_EQ(pair_.follower.value("SELECT id FROM a"), "1");
     then({"BEGIN", "INSERT INTO c VALUES (3)", "TRUNCATE b, a, c", "INSERT INTO c VALUES (4)", "COMMIT"});
     then({"BEGIN", "TRUNCATE c", "ROLLBACK"});
 }
 
 TEST_P(PgFeatureTest, ReplicaIdentityFull) {
-    begin("CREATE TABLE t (id int PRIMARY KEY, s text, n numeric, f float8); ALTER TABLE t REPLICA IDENTITY FULL;"
-          "CREATE TABLE dup (s text, f float4); ALTER TABLE dup REPLICA IDENTITY FULL;"
-          "INSERT INTO t VALUES (1, 'a', 1.10, 0.1), (2, NULL, NULL, 'NaN'); INSERT INTO dup VALUES ('x', 0.1), ('x', 0.1), ('x', 0.1), (NULL, NULL), (NULL, NULL)");
+    begin(
+        "CREATE TABLE t (id int PRIMARY KEY, s text, n numeric, f float8); ALTER TABLE t REPLICA IDENTITY FULL;"
+        "CREATE TABLE dup (s text, f float4); ALTER TABLE dup REPLICA IDENTITY FULL;"
+        "INSERT INTO t VALUES (1, 'a', 1.10, 0.1), (2, NULL, NULL, 'NaN'); INSERT INTO dup VALUES ('x', 0.1), ('x', 0.1), ('x', 0.1), "
+        "(NULL, NULL), (NULL, NULL)");
     then({"UPDATE t SET s = 'b' WHERE id = 2", "UPDATE t SET id = 3 WHERE id = 1", "DELETE FROM t WHERE id = 2"});
     // One of equal rows is changed for each one that was changed on the leader.
     then({"DELETE FROM dup WHERE ctid = (SELECT min(ctid) FROM dup WHERE s = 'x')"});
@@ -58,7 +62,8 @@ TEST_P(PgFeatureTest, ReplicaIdentityIndex) {
           "ALTER TABLE t REPLICA IDENTITY USING INDEX by_code; INSERT INTO t VALUES (1, 'a', 'x'), (2, 'b', 'y');"
           "CREATE TABLE nokey (code text NOT NULL UNIQUE, s text); ALTER TABLE nokey REPLICA IDENTITY USING INDEX nokey_code_key;"
           "INSERT INTO nokey VALUES ('k', 'v')");
-    then({"UPDATE t SET id = 10 WHERE id = 1", "UPDATE t SET code = 'c' WHERE id = 2", "UPDATE nokey SET s = 'w'", "UPDATE nokey SET code = 'l'"});
+    then({"UPDATE t SET id = 10 WHERE id = 1", "UPDATE t SET code = 'c' WHERE id = 2", "UPDATE nokey SET s = 'w'",
+          "UPDATE nokey SET code = 'l'"});
     then({"DELETE FROM t WHERE code = 'c'", "DELETE FROM nokey"});
 }
 
@@ -73,14 +78,20 @@ TEST_P(PgFeatureTest, ReplicaIdentityNothingCountsAsKeyless) {
 
 TEST_P(PgFeatureTest, UnchangedToastedValuesAreKept) {
     const std::string wide = "(SELECT string_agg(md5(g::text), '') FROM generate_series(1, 500) g)";
-    begin("CREATE TABLE t (id int PRIMARY KEY, n int, body text, raw bytea, j jsonb); ALTER TABLE t ALTER body SET STORAGE EXTERNAL, ALTER raw SET STORAGE EXTERNAL;"
-          "INSERT INTO t SELECT g, 0, " + wide + ", decode(" + wide + ", 'hex'), jsonb_build_object('a', " + wide + ") FROM generate_series(1, 4) g;"
-          "CREATE TABLE f (id int PRIMARY KEY, n int, body text); ALTER TABLE f REPLICA IDENTITY FULL; ALTER TABLE f ALTER body SET STORAGE EXTERNAL;"
-          "INSERT INTO f SELECT g, 0, " + wide + " FROM generate_series(1, 4) g");
+    begin(
+        "CREATE TABLE t (id int PRIMARY KEY, n int, body text, raw bytea, j jsonb); ALTER TABLE t ALTER body SET STORAGE EXTERNAL, ALTER "
+        "raw SET STORAGE EXTERNAL;"
+        "INSERT INTO t SELECT g, 0, " +
+        wide + ", decode(" + wide + ", 'hex'), jsonb_build_object('a', " + wide +
+        ") FROM generate_series(1, 4) g;"
+        "CREATE TABLE f (id int PRIMARY KEY, n int, body text); ALTER TABLE f REPLICA IDENTITY FULL; ALTER TABLE f ALTER body SET STORAGE "
+        "EXTERNAL;"
+        "INSERT INTO f SELECT g, 0, " +
+        wide + " FROM generate_series(1, 4) g");
     then({"UPDATE t SET n = 1", "UPDATE f SET n = 1"});
     then({"UPDATE t SET id = id + 10", "UPDATE f SET id = id + 10"});
-    then({"BEGIN", "INSERT INTO t SELECT 99, 0, " + wide + ", NULL, NULL", "UPDATE t SET n = 5 WHERE id = 99", "UPDATE t SET id = 98 WHERE id = 99",
-          "UPDATE t SET raw = '\\x00' WHERE id = 11", "COMMIT"});
+    then({"BEGIN", "INSERT INTO t SELECT 99, 0, " + wide + ", NULL, NULL", "UPDATE t SET n = 5 WHERE id = 99",
+          "UPDATE t SET id = 98 WHERE id = 99", "UPDATE t SET raw = '\\x00' WHERE id = 11", "COMMIT"});
     then({"UPDATE t SET body = NULL WHERE id = 12", "UPDATE t SET n = 6 WHERE id = 12", "DELETE FROM f WHERE id = 12"});
 }
 
@@ -88,7 +99,8 @@ TEST_P(PgFeatureTest, KeyUpdates) {
     begin("CREATE TABLE t (id int PRIMARY KEY, s text); INSERT INTO t SELECT g, 'r' || g FROM generate_series(1, 50) g;"
           "CREATE TABLE p (a int, b text, c int, PRIMARY KEY (b, a)); INSERT INTO p VALUES (1, 'x', 1), (1, 'y', 2)");
     then({"UPDATE t SET id = id + 100", "UPDATE t SET id = id - 101"});
-    then({"BEGIN", "UPDATE t SET id = -1 WHERE id = 1", "UPDATE t SET id = 1 WHERE id = 2", "UPDATE t SET id = 2 WHERE id = -1", "COMMIT"});  // a swap
+    then({"BEGIN", "UPDATE t SET id = -1 WHERE id = 1", "UPDATE t SET id = 1 WHERE id = 2", "UPDATE t SET id = 2 WHERE id = -1",
+          "COMMIT"});  // a swap
     then({"DELETE FROM t WHERE id = 3", "UPDATE t SET id = 3, s = 'taken' WHERE id = 4", "INSERT INTO t VALUES (4, 'new')"});
     then({"UPDATE p SET a = 2 WHERE b = 'x'", "UPDATE p SET b = 'z', a = 9 WHERE b = 'y'"});
 }
@@ -103,11 +115,13 @@ TEST_P(PgFeatureTest, DeferredUniqueSwaps) {
 }
 
 TEST_P(PgFeatureTest, MessagesEmptyTransactionsAndSavepoints) {
-    begin("CREATE TABLE t (id int PRIMARY KEY, s text); CREATE TABLE outside (i int); INSERT INTO t VALUES (1, 'a')");
-    then({"SELECT pg_logical_emit_message(true, 'app', 'in a transaction')", "SELECT pg_logical_emit_message(false, 'app', 'outside')", "INSERT INTO t VALUES (2, 'b')"});
+    begin("CREATE TABLE t (id int PRIMARY KEY, s text); CREATE TABLE outside (i int PRIMARY KEY); INSERT INTO t VALUES (1, 'a')");
+    then({"SELECT pg_logical_emit_message(true, 'app', 'in a transaction')", "SELECT pg_logical_emit_message(false, 'app', 'outside')",
+          "INSERT INTO t VALUES (2, 'b')"});
     then({"BEGIN", "SELECT txid_current()", "COMMIT", "BEGIN", "SAVEPOINT a", "INSERT INTO t VALUES (3, 'no')", "ROLLBACK TO a", "COMMIT"});
-    then({"BEGIN", "INSERT INTO t VALUES (4, 'yes')", "SAVEPOINT a", "UPDATE t SET s = 'no' WHERE id = 4", "SAVEPOINT b", "DELETE FROM t", "ROLLBACK TO b",
-          "INSERT INTO t VALUES (5, 'no')", "ROLLBACK TO a", "SAVEPOINT c", "INSERT INTO t VALUES (6, 'yes')", "RELEASE c", "COMMIT"});
+    then({"BEGIN", "INSERT INTO t VALUES (4, 'yes')", "SAVEPOINT a", "UPDATE t SET s = 'no' WHERE id = 4", "SAVEPOINT b", "DELETE FROM t",
+          "ROLLBACK TO b", "INSERT INTO t VALUES (5, 'no')", "ROLLBACK TO a", "SAVEPOINT c", "INSERT INTO t VALUES (6, 'yes')", "RELEASE c",
+          "COMMIT"});
     EXPECT_EQ(pair_.follower.value("SELECT count(*) FROM t"), "4");
     then({"BEGIN", "INSERT INTO t VALUES (7, 'no')", "ROLLBACK", "DO $$ BEGIN FOR i IN 100..400 LOOP BEGIN INSERT INTO t VALUES (i, 'sub');"
           " IF i % 3 = 0 THEN RAISE EXCEPTION 'undo'; END IF; EXCEPTION WHEN OTHERS THEN NULL; END; END LOOP; END $$"});
@@ -115,26 +129,30 @@ TEST_P(PgFeatureTest, MessagesEmptyTransactionsAndSavepoints) {
 
 TEST_P(PgFeatureTest, PreparedTransactionsArriveWhenTheyAreCommitted) {
     begin("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)");
-    then({"BEGIN", "INSERT INTO t VALUES (2)", "PREPARE TRANSACTION 'one'", "BEGIN", "INSERT INTO t VALUES (3)", "PREPARE TRANSACTION 'two'"});
+    then({"BEGIN", "INSERT INTO t VALUES (2)", "PREPARE TRANSACTION 'one'", "BEGIN", "INSERT INTO t VALUES (3)",
+          "PREPARE TRANSACTION 'two'"});
     EXPECT_EQ(pair_.follower.value("SELECT count(*) FROM t"), "1");
     then({"COMMIT PREPARED 'one'", "ROLLBACK PREPARED 'two'"});
     EXPECT_EQ(pair_.follower.value("SELECT count(*) FROM t"), "2");
 }
 
 TEST_P(PgFeatureTest, InheritedTablesAndPartitionsAreTheTablesTheyAre) {
-    begin("CREATE TABLE parent (id int PRIMARY KEY, s text); CREATE TABLE child (extra int, PRIMARY KEY (id)) INHERITS (parent);"
-          "INSERT INTO parent VALUES (1, 'p'); INSERT INTO child VALUES (2, 'c', 5);"
-          "CREATE TABLE part (id int, k text, PRIMARY KEY (id, k)) PARTITION BY LIST (k); CREATE TABLE part_a PARTITION OF part FOR VALUES IN ('a');"
-          "CREATE TABLE part_b PARTITION OF part FOR VALUES IN ('b', 'c'); INSERT INTO part VALUES (1, 'a'), (2, 'b'), (3, 'c')");
+    begin(
+        "CREATE TABLE parent (id int PRIMARY KEY, s text); CREATE TABLE child (extra int, PRIMARY KEY (id)) INHERITS (parent);"
+        "INSERT INTO parent VALUES (1, 'p'); INSERT INTO child VALUES (2, 'c', 5);"
+        "CREATE TABLE part (id int, k text, PRIMARY KEY (id, k)) PARTITION BY LIST (k); CREATE TABLE part_a PARTITION OF part FOR VALUES "
+        "IN ('a');"
+        "CREATE TABLE part_b PARTITION OF part FOR VALUES IN ('b', 'c'); INSERT INTO part VALUES (1, 'a'), (2, 'b'), (3, 'c')");
     EXPECT_EQ(pair_.follower.value("SELECT count(*) FROM parent"), "1");
     then({"UPDATE parent SET s = 'both'", "DELETE FROM ONLY parent", "INSERT INTO parent VALUES (7, 'x')"});
-    then({"UPDATE part SET k = 'b' WHERE id = 1", "UPDATE part SET k = 'c', id = 9 WHERE id = 2", "INSERT INTO part VALUES (4, 'a')", "DELETE FROM part WHERE id = 3"});
+    then({"UPDATE part SET k = 'b' WHERE id = 1", "UPDATE part SET k = 'c', id = 9 WHERE id = 2", "INSERT INTO part VALUES (4, 'a')",
+          "DELETE FROM part WHERE id = 3"});
 }
 
 TEST_P(PgFeatureTest, AStatisticsChangeGoesOnAndANewColumnStops) {
     begin("CREATE TABLE t (id int PRIMARY KEY, s text); INSERT INTO t VALUES (1, 'a')");
-    then({"ALTER TABLE t ALTER s SET STATISTICS 500", "UPDATE t SET s = 'b'", "CREATE INDEX by_s ON t (s)", "VACUUM FULL t", "INSERT INTO t VALUES (2, 'c')",
-          "ANALYZE t", "UPDATE t SET s = 'd'"});
+    then({"ALTER TABLE t ALTER s SET STATISTICS 500", "UPDATE t SET s = 'b'", "CREATE INDEX by_s ON t (s)", "VACUUM FULL t",
+          "INSERT INTO t VALUES (2, 'c')", "ANALYZE t", "UPDATE t SET s = 'd'"});
     const auto process = start_run(pair_.leader, pair_.follower);
     pair_.leader.exec("INSERT INTO t VALUES (3, 'e')");
     ASSERT_TRUE(shows(*process, pair_.follower, "SELECT count(*) FROM t", "3"));
@@ -144,31 +162,43 @@ TEST_P(PgFeatureTest, AStatisticsChangeGoesOnAndANewColumnStops) {
 }
 
 TEST_P(PgFeatureTest, ADroppedColumnBeforeTheStartAndGeneratedColumnsDoNoHarm) {
-    begin("CREATE TABLE t (gone int, id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED, s text DEFAULT 'd'); ALTER TABLE t DROP COLUMN gone;"
-          "INSERT INTO t (id, a) VALUES (1, 5)");
+    begin(
+        "CREATE TABLE t (gone int, id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED, s text DEFAULT 'd'); ALTER "
+        "TABLE t DROP COLUMN gone;"
+        "INSERT INTO t (id, a) VALUES (1, 5)");
     then({"INSERT INTO t (id, a) VALUES (2, 6)", "UPDATE t SET a = 7 WHERE id = 1"});
 }
 
 TEST_P(PgFeatureTest, OtherTypesArriveAsTheirText) {
-    begin("CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN positive AS int CHECK (VALUE > 0); CREATE TYPE pt AS (x int, y text);"
-          "CREATE TABLE t (id positive PRIMARY KEY, m mood, arr int[], texts text[], iv interval, ip inet, r int4range, pt pt, bits bit(5), money money,"
-          "c char(6), x xml, tz timetz, p point, ts tsvector, o oid, small numeric(5,2));"
-          "INSERT INTO t VALUES (1, 'ok', '{1,NULL,3}', '{\"a,b\",\"\",NULL}', '1 mon -2 days 03:00:00.5', '10.0.0.1/8', '[1,5)', '(1,\"a b\")', '10101', '-1234.50',"
-          "'ab', '<a>b</a>', '12:00:00+02', '(1.5,2)', 'fat:1 cat:2', 4294967295, 1.10), (2)");
-    then({"UPDATE t SET m = 'sad', arr = '[2:3]={7,8}', iv = '-1 year', small = -999.99 WHERE id = 1", "UPDATE t SET c = '', texts = '{}' WHERE id = 2"});
+    const char* composite = "CREATE TYPE pt AS (x int, y text)";  // asked for on a PostgreSQL follower; enums and domains are not
+    pair_.leader.exec(composite);
+    if (!to_sqlite()) pair_.follower.exec(composite);
+    begin(
+        "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN positive AS int CHECK (VALUE > 0);"
+        "CREATE TABLE t (id positive PRIMARY KEY, m mood, arr int[], texts text[], iv interval, ip inet, r int4range, pt pt, bits bit(5), "
+        "money money,"
+        "c char(6), x xml, tz timetz, p point, ts tsvector, o oid, small numeric(5,2));"
+        "INSERT INTO t VALUES (1, 'ok', '{1,NULL,3}', '{\"a,b\",\"\",NULL}', '1 mon -2 days 03:00:00.5', '10.0.0.1/8', '[1,5)', '(1,\"a "
+        "b\")', '10101', '-1234.50',"
+        "'ab', '<a>b</a>', '12:00:00+02', '(1.5,2)', 'fat:1 cat:2', 4294967295, 1.10); INSERT INTO t VALUES (2)");
+    then({"UPDATE t SET m = 'sad', arr = '[2:3]={7,8}', iv = '-1 year', small = -999.99 WHERE id = 1",
+          "UPDATE t SET c = '', texts = '{}' WHERE id = 2"});
     then({"ALTER TYPE mood ADD VALUE 'happy'", "UPDATE t SET id = 3 WHERE id = 2"});
 }
 
 TEST_P(PgFeatureTest, NamesThatNeedQuotes) {
     begin("CREATE TABLE \"Order \"\"x\"\"; DROP\" (\"select\" int PRIMARY KEY, \"a b\" text, \"ünï🦊\" int, \"$1\" text);"
           "INSERT INTO \"Order \"\"x\"\"; DROP\" VALUES (1, 'a', 2, 'c')");
-    then({"UPDATE \"Order \"\"x\"\"; DROP\" SET \"a b\" = 'b', \"$1\" = NULL", "INSERT INTO \"Order \"\"x\"\"; DROP\" VALUES (2, 'z', 3, '')",
+    then({"UPDATE \"Order \"\"x\"\"; DROP\" SET \"a b\" = 'b', \"$1\" = NULL",
+          "INSERT INTO \"Order \"\"x\"\"; DROP\" VALUES (2, 'z', 3, '')",
           "UPDATE \"Order \"\"x\"\"; DROP\" SET \"select\" = 5 WHERE \"select\" = 1"});
 }
 
 TEST_P(PgFeatureTest, TheFollowersNextNumberIsFree) {
-    begin("CREATE TABLE t (id int GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, s text); CREATE TABLE u (id serial PRIMARY KEY, s text);"
-          "INSERT INTO t (s) SELECT 'x' FROM generate_series(1, 20); INSERT INTO u (s) SELECT 'x' FROM generate_series(1, 20); DELETE FROM t WHERE id > 15");
+    begin(
+        "CREATE TABLE t (id int GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, s text); CREATE TABLE u (id serial PRIMARY KEY, s text);"
+        "INSERT INTO t (s) SELECT 'x' FROM generate_series(1, 20); INSERT INTO u (s) SELECT 'x' FROM generate_series(1, 20); DELETE FROM t "
+        "WHERE id > 15");
     pair_.follower.exec("INSERT INTO t (s) VALUES ('own')");
     if (!to_sqlite()) {
         pair_.follower.exec("INSERT INTO u (s) VALUES ('own')");
@@ -178,8 +208,10 @@ TEST_P(PgFeatureTest, TheFollowersNextNumberIsFree) {
 }
 
 TEST_P(PgFeatureTest, ForeignKeysAndTriggersOfTheFollowerDoNotGetInTheWay) {
-    begin("CREATE TABLE a (id int PRIMARY KEY, next int REFERENCES a DEFERRABLE INITIALLY DEFERRED); CREATE TABLE b (id int PRIMARY KEY, a_id int NOT NULL REFERENCES a ON DELETE CASCADE);"
-          "INSERT INTO a VALUES (1, 2), (2, 1); INSERT INTO b VALUES (1, 1)");
+    begin(
+        "CREATE TABLE a (id int PRIMARY KEY, next int REFERENCES a DEFERRABLE INITIALLY DEFERRED); CREATE TABLE b (id int PRIMARY KEY, "
+        "a_id int NOT NULL REFERENCES a ON DELETE CASCADE);"
+        "INSERT INTO a VALUES (1, 2), (2, 1); INSERT INTO b VALUES (1, 1)");
     if (!to_sqlite())
         pair_.follower.exec("CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''fired''; END';"
                             "CREATE TRIGGER no BEFORE INSERT OR UPDATE OR DELETE ON a FOR EACH ROW EXECUTE FUNCTION no()");
@@ -193,12 +225,15 @@ TEST_P(PgFeatureTest, ARoleWithoutSuperuserRightsCanRunBothSides) {
     PgCluster& cluster = PgCluster::shared();
     pair_.leader.exec("CREATE ROLE " + role + " LOGIN REPLICATION; GRANT CREATE ON DATABASE " + pair_.leader.name() + " TO " + role);
     pair_.leader.exec("GRANT ALL ON SCHEMA public TO " + role);
-    cluster.exec(pair_.leader.name(), "SET SESSION AUTHORIZATION " + role +
-                                          "; CREATE TABLE p (id int PRIMARY KEY, s text); CREATE TABLE c (id int PRIMARY KEY, p_id int REFERENCES p ON DELETE CASCADE);"
-                                          "INSERT INTO p VALUES (1, 'a'), (2, 'b'); INSERT INTO c VALUES (1, 1), (2, 2)");
+    cluster.exec(
+        pair_.leader.name(),
+        "SET SESSION AUTHORIZATION " + role +
+            "; CREATE TABLE p (id int PRIMARY KEY, s text); CREATE TABLE c (id int PRIMARY KEY, p_id int REFERENCES p ON DELETE CASCADE);"
+            "INSERT INTO p VALUES (1, 'a'), (2, 'b'); INSERT INTO c VALUES (1, 1), (2, 2)");
     std::string to = pair_.follower.endpoint();
     if (!to_sqlite()) {
-        cluster.exec(pair_.follower.name(), "GRANT CREATE ON DATABASE " + pair_.follower.name() + " TO " + role + "; GRANT ALL ON SCHEMA public TO " + role);
+        cluster.exec(pair_.follower.name(),
+                     "GRANT CREATE ON DATABASE " + pair_.follower.name() + " TO " + role + "; GRANT ALL ON SCHEMA public TO " + role);
         to = cluster.uri(pair_.follower.name(), role);
     }
     const std::vector<std::string> arguments{"run", cluster.uri(pair_.leader.name(), role), to, "--until", "current"};
@@ -216,8 +251,10 @@ INSTANTIATE_TEST_SUITE_P(All, PgFeatureTest, ::testing::Values(Direction::pg_to_
 
 TEST(Partitions, ThroughTheirRoot) {
     const auto [leader, follower] = make_pair_for(Direction::pg_to_sqlite);
-    leader.exec("CREATE TABLE part (id int, k text, PRIMARY KEY (id, k)) PARTITION BY LIST (k); CREATE TABLE part_a PARTITION OF part FOR VALUES IN ('a');"
-                "CREATE TABLE part_b PARTITION OF part FOR VALUES IN ('b'); INSERT INTO part VALUES (1, 'a'), (2, 'b')");
+    leader.exec(
+        "CREATE TABLE part (id int, k text, PRIMARY KEY (id, k)) PARTITION BY LIST (k); CREATE TABLE part_a PARTITION OF part FOR VALUES "
+        "IN ('a');"
+        "CREATE TABLE part_b PARTITION OF part FOR VALUES IN ('b'); INSERT INTO part VALUES (1, 'a'), (2, 'b')");
     ASSERT_TRUE(ended(run_until_current(leader, follower, {"--partitions", "root"}), 0));
     EXPECT_EQ(user_tables(follower), std::vector<std::string>{"part"});
     leader.exec("UPDATE part SET k = 'b' WHERE id = 1; INSERT INTO part VALUES (3, 'a'); DELETE FROM part WHERE id = 2");

@@ -29,11 +29,14 @@ TEST_P(PgLoadTest, OneBigTransactionInBoundedMemory) {
     pair_.leader.exec("CREATE TABLE big (id int PRIMARY KEY, a text, b text, n numeric); CREATE TABLE done (id int PRIMARY KEY)");
     const auto process = start_run(pair_.leader, pair_.follower);
     ASSERT_TRUE(becomes_ready(*process, pair_.follower));
-    pair_.leader.exec(fmt::format("INSERT INTO big SELECT g, md5(g::text), repeat('x', g % 50), g / 7.0 FROM generate_series(1, {}) g", rows));
+    pair_.leader.exec(
+        fmt::format("INSERT INTO big SELECT g, md5(g::text), repeat('x', g % 50), g / 7.0 FROM generate_series(1, {}) g", rows));
     pair_.leader.exec("INSERT INTO done VALUES (1)");
     ASSERT_TRUE(shows(*process, pair_.follower, "SELECT count(*) FROM done", "1", std::chrono::seconds{300}));
-    pair_.leader.exec("BEGIN; UPDATE big SET a = a || 'y' WHERE id % 2 = 0; UPDATE big SET id = -id WHERE id % 5 = 0; DELETE FROM big WHERE id % 7 = 0; COMMIT;"
-                      "INSERT INTO done VALUES (2)");
+    pair_.leader.exec(
+        "BEGIN; UPDATE big SET a = a || 'y' WHERE id % 2 = 0; UPDATE big SET id = -id WHERE id % 5 = 0; DELETE FROM big WHERE id % 7 = 0; "
+        "COMMIT;"
+        "INSERT INTO done VALUES (2)");
     ASSERT_TRUE(shows(*process, pair_.follower, "SELECT count(*) FROM done", "2", std::chrono::seconds{600}));
     EXPECT_LT(process->peak_memory(), kMostMemory) << process->peak_memory() / kMegabyte << " MB";
     fmt::print("{} rows in one transaction: {} MB at most\n", rows, process->peak_memory() / kMegabyte);
@@ -44,7 +47,9 @@ TEST_P(PgLoadTest, OneBigTransactionInBoundedMemory) {
 
 TEST_P(PgLoadTest, ABigTableAsSnapshotInBoundedMemory) {
     const int rows = long_run() ? 2'000'000 : 200'000;
-    pair_.leader.exec(fmt::format("CREATE TABLE big (id int PRIMARY KEY, a text); INSERT INTO big SELECT g, repeat(md5(g::text), 4) FROM generate_series(1, {}) g", rows));
+    pair_.leader.exec(fmt::format(
+        "CREATE TABLE big (id int PRIMARY KEY, a text); INSERT INTO big SELECT g, repeat(md5(g::text), 4) FROM generate_series(1, {}) g",
+        rows));
     const auto process = start_run(pair_.leader, pair_.follower);
     ASSERT_TRUE(becomes_ready(*process, pair_.follower, std::chrono::seconds{600}));
     EXPECT_LT(process->peak_memory(), kMostMemory) << process->peak_memory() / kMegabyte << " MB";
@@ -74,7 +79,8 @@ protected:
         const std::string pgbench = PgCluster::program("pgbench");
         ASSERT_NE(pgbench, "") << "pgbench belongs to the server package";
         const auto bench = [&](const std::vector<std::string>& options) {
-            std::vector<std::string> arguments{pgbench, "-h", "127.0.0.1", "-p", std::to_string(pair_.leader.cluster().port()), "-U", "postgres"};
+            std::vector<std::string> arguments{pgbench, "-h",      "127.0.0.1", "-p", std::to_string(pair_.leader.cluster().port()),
+                                               "-U",    "postgres"};
             arguments.insert(arguments.end(), options.begin(), options.end());
             arguments.push_back(pair_.leader.name());
             const Outcome outcome = run_program(arguments);
@@ -105,7 +111,8 @@ TEST_P(PgbenchTest, KeylessInsert) { run_pgbench("insert"); }
 class RestartTest : public StreamTest, public ::testing::WithParamInterface<Direction> {
 protected:
     Database leader_ = Database::postgresql(PgCluster::shared_second(), "leader");
-    Database follower_ = follows_postgresql(GetParam()) ? Database::postgresql(PgCluster::shared(), "follower") : Database::sqlite("follower");
+    Database follower_ =
+        follows_postgresql(GetParam()) ? Database::postgresql(PgCluster::shared(), "follower") : Database::sqlite("follower");
 
     void SetUp() override { uses_second_cluster(); }
     /// `disturb` is called three times while the application writes.
@@ -170,15 +177,20 @@ TEST_P(RestartTest, TheFollowerGoesAway) {
 
 TEST_P(RestartTest, ConnectionsAreCut) {
     undisturbed_by([this](int) {
-        leader_.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND application_name LIKE 'rowferry%'");
+        leader_.exec(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND application_name LIKE 'rowferry%'");
         if (follower_.is_postgresql())
-            follower_.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()");
+            follower_.exec(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()");
     });
 }
 
-INSTANTIATE_TEST_SUITE_P(All, PgLoadTest, ::testing::Values(Direction::pg_to_pg, Direction::pg_to_sqlite), [](const auto& info) { return to_string(info.param); });
-INSTANTIATE_TEST_SUITE_P(All, PgbenchTest, ::testing::Values(Direction::pg_to_pg, Direction::pg_to_sqlite), [](const auto& info) { return to_string(info.param); });
-INSTANTIATE_TEST_SUITE_P(All, RestartTest, ::testing::Values(Direction::pg_to_pg, Direction::pg_to_sqlite), [](const auto& info) { return to_string(info.param); });
+INSTANTIATE_TEST_SUITE_P(All, PgLoadTest, ::testing::Values(Direction::pg_to_pg, Direction::pg_to_sqlite),
+                         [](const auto& info) { return to_string(info.param); });
+INSTANTIATE_TEST_SUITE_P(All, PgbenchTest, ::testing::Values(Direction::pg_to_pg, Direction::pg_to_sqlite),
+                         [](const auto& info) { return to_string(info.param); });
+INSTANTIATE_TEST_SUITE_P(All, RestartTest, ::testing::Values(Direction::pg_to_pg, Direction::pg_to_sqlite),
+                         [](const auto& info) { return to_string(info.param); });
 
 TEST(Clients, ManyWithTouchingCommitRecords) {
     const auto [leader, follower] = make_pair_for(Direction::pg_to_sqlite);

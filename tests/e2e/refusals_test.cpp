@@ -26,7 +26,8 @@ TEST_P(RefusalTest, LeaderAndFollowerAreTheSameDatabase) {
     EXPECT_TRUE(ended(run_until_current(pair_.leader, pair_.leader), 3));
     EXPECT_EQ(leftovers(pair_.leader), Leftovers{});
     if (pair_.leader.is_postgresql()) {
-        const RowferryResult other_way = rowferry({"run", pair_.leader.endpoint(), pair_.leader.cluster().socket_uri(pair_.leader.name()), "--until", "current"});
+        const RowferryResult other_way =
+            rowferry({"run", pair_.leader.endpoint(), pair_.leader.cluster().socket_uri(pair_.leader.name()), "--until", "current"});
         EXPECT_TRUE(ended(other_way, 3));
     } else {
         const std::filesystem::path link = pair_.leader.path().string() + ".link";
@@ -46,7 +47,8 @@ TEST_P(RefusalTest, RowsThatAreThereAlready) {
 }
 
 TEST_P(RefusalTest, AnEmptyTableOfTheSameShapeIsNoReason) {
-    pair_.follower.exec("CREATE TABLE t (id " + std::string{pair_.follower.is_postgresql() ? "bigint" : "INTEGER"} + " PRIMARY KEY, s TEXT)");
+    pair_.follower.exec("CREATE TABLE t (id " + std::string{pair_.follower.is_postgresql() ? "bigint" : "INTEGER"} +
+                        " PRIMARY KEY, s TEXT)");
     ASSERT_TRUE(ended(run_until_current(pair_.leader, pair_.follower), 0));
     EXPECT_TRUE(same_rows(pair_.leader, pair_.follower));
 }
@@ -65,7 +67,8 @@ TEST_P(RefusalTest, PatternsThatMatchNothing) {
 
 TEST_P(RefusalTest, ADatabaseThatIsStillBeingCopiedIsNoLeader) {
     ASSERT_TRUE(ended(run_until_current(pair_.leader, pair_.follower), 0));
-    pair_.follower.exec(std::string{"UPDATE "} + (pair_.follower.is_postgresql() ? "rowferry.checkpoint" : "rowferry_checkpoint") + " SET state = 'copying'");
+    pair_.follower.exec(std::string{"UPDATE "} + (pair_.follower.is_postgresql() ? "rowferry.checkpoint" : "rowferry_checkpoint") +
+                        " SET state = 'copying'");
     const Database third = Database::sqlite("third");
     const RowferryResult result = run_until_current(pair_.follower, third, {"--stream", "next"});
     EXPECT_TRUE(ended(result, 3));
@@ -141,8 +144,9 @@ TEST_F(KeylessTest, IsRefusedWithTheStatementToRun) {
 TEST_F(KeylessTest, FullSetsTheIdentityAndDropUndoesIt) {
     ASSERT_TRUE(ended(run_until_current(pair_.leader, pair_.follower, {"--keyless", "full"}), 0));
     EXPECT_EQ(identity(), "f");
-    pair_.leader.exec("DELETE FROM \"Log\" WHERE ctid = (SELECT min(ctid) FROM \"Log\" WHERE what = 'a'); UPDATE \"Log\" SET n = 5 WHERE what = 'b';"
-                      "INSERT INTO \"Log\" VALUES (NULL, NULL), (NULL, NULL)");
+    pair_.leader.exec(
+        "DELETE FROM \"Log\" WHERE ctid = (SELECT min(ctid) FROM \"Log\" WHERE what = 'a'); UPDATE \"Log\" SET n = 5 WHERE what = 'b';"
+        "INSERT INTO \"Log\" VALUES (NULL, NULL), (NULL, NULL)");
     ASSERT_TRUE(ended(run_until_current(pair_.leader, pair_.follower, {"--keyless", "full"}), 0));
     EXPECT_TRUE(same_rows(pair_.leader, pair_.follower));
     ASSERT_TRUE(ended(rowferry(command("drop", pair_.leader, pair_.follower)), 0));

@@ -85,9 +85,10 @@ TEST(Compare, AcrossEnginesEqualMeansEqualAndNothingElse) {
     };
     EXPECT_TRUE(same_rows(a, follower("")));
     EXPECT_TRUE(same_rows(follower(""), a));
-    for (const char* change : {"UPDATE t SET b = 0 WHERE id = 1", "UPDATE t SET f = 0.1 WHERE id = 1", "UPDATE t SET n = '19.9' WHERE id = 1",
-                               "UPDATE t SET raw = '00ff' WHERE id = 1", "UPDATE t SET ts = '2024-01-02T03:04:05.13Z' WHERE id = 1",
-                               "UPDATE t SET c = 'ab' WHERE id = 1", "UPDATE t SET s = NULL WHERE id = 2", "UPDATE t SET raw = NULL WHERE id = 2"})
+    for (const char* change :
+         {"UPDATE t SET b = 0 WHERE id = 1", "UPDATE t SET f = 0.1 WHERE id = 1", "UPDATE t SET n = '19.9' WHERE id = 1",
+          "UPDATE t SET raw = '00ff' WHERE id = 1", "UPDATE t SET ts = '2024-01-02T03:04:05.13Z' WHERE id = 1",
+          "UPDATE t SET c = 'ab' WHERE id = 1", "UPDATE t SET s = NULL WHERE id = 2", "UPDATE t SET raw = NULL WHERE id = 2"})
         EXPECT_FALSE(same_rows(a, follower(change))) << change;
 }
 

@@ -13,7 +13,8 @@ namespace {
 class SyncTest : public StreamTest, public ::testing::WithParamInterface<Direction> {
 protected:
     Database leader_ = Database::postgresql(PgCluster::shared_second(), "leader");
-    Database follower_ = follows_postgresql(GetParam()) ? Database::postgresql(PgCluster::shared(), "follower") : Database::sqlite("follower");
+    Database follower_ =
+        follows_postgresql(GetParam()) ? Database::postgresql(PgCluster::shared(), "follower") : Database::sqlite("follower");
 
     void SetUp() override {
         uses_second_cluster();
@@ -30,8 +31,9 @@ protected:
         auto process = start_run(leader_, follower_);
         EXPECT_TRUE(becomes_ready(*process, follower_));
         cluster().conf("synchronous_standby_names", "rowferry_default");
-        EXPECT_TRUE(wait_for_value(leader_, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync' AND application_name = 'rowferry_default'",
-                                   "1", std::chrono::seconds{15}))
+        EXPECT_TRUE(wait_for_value(
+            leader_, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync' AND application_name = 'rowferry_default'", "1",
+            std::chrono::seconds{15}))
             << process->err();
         return process;
     }
@@ -65,7 +67,8 @@ TEST_P(SyncTest, ALeaderKilledRightAfterACommitLosesNothing) {
         EXPECT_EQ(follower_.value("SELECT count(*) FROM t WHERE id = " + std::to_string(i)), "1");
         cluster().start();
         EXPECT_EQ(leader_.value("SELECT count(*) FROM t"), std::to_string(i));
-        ASSERT_TRUE(wait_for_value(leader_, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'", "1", std::chrono::seconds{40}))
+        ASSERT_TRUE(
+            wait_for_value(leader_, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'", "1", std::chrono::seconds{40}))
             << process->err();
     }
     process->kill(SIGTERM);
@@ -119,7 +122,8 @@ TEST_P(SyncTest, AWaitingCommitIsNotOnTheLeaderAlone) {
         application.exec("INSERT INTO t VALUES (1, 'x')");
         EXPECT_EQ(follower_.value("SELECT count(*) FROM t"), "1");
     }};
-    EXPECT_TRUE(wait_for_value(leader_, "SELECT wait_event FROM pg_stat_activity WHERE application_name = 'waits'", "SyncRep", std::chrono::seconds{10}));
+    EXPECT_TRUE(wait_for_value(leader_, "SELECT wait_event FROM pg_stat_activity WHERE application_name = 'waits'", "SyncRep",
+                               std::chrono::seconds{10}));
     process->kill(SIGCONT);
     waiting.join();
 }

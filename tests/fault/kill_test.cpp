@@ -69,7 +69,9 @@ TEST_P(KillTest, NothingIsLostOrDoubled) {
     create_workload(leader, options.workload, writer.seed());
     const std::vector<std::string> run_options = from_pg ? std::vector<std::string>{"--keyless", "insert"} : std::vector<std::string>{};
     std::mt19937_64 random{writer.seed()};
-    const auto between = [&](int low, int high) { return milliseconds{low + static_cast<int>(random() % static_cast<unsigned>(high - low))}; };
+    const auto between = [&](int low, int high) {
+        return milliseconds{low + static_cast<int>(random() % static_cast<unsigned>(high - low))};
+    };
     writer.start();
     writer.wait_for_commits(20);
 
@@ -100,8 +102,8 @@ TEST_P(KillTest, NothingIsLostOrDoubled) {
     if (from_pg) {
         EXPECT_EQ(leader.value("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"), "1");
     }
-    fmt::print("{}: {} kills, {} of them before the copy was complete, {} transactions\n", to_string(direction), killed, killed_while_copying,
-               writer.committed());
+    fmt::print("{}: {} kills, {} of them before the copy was complete, {} transactions\n", to_string(direction), killed,
+               killed_while_copying, writer.committed());
     ASSERT_NO_FATAL_FAILURE(drop(leader, follower));
 }
 

@@ -84,13 +84,13 @@ std::string quote_table(const std::string& table) {
     return quote(table.substr(0, dot)) + "." + quote(table.substr(dot + 1));
 }
 
-std::vector<Column> pg_columns(PgConnection& connection, const std::string& table, bool generated_too) {
+std::vector<Column> pg_columns(PgConnection& connection, const std::string& table) {
     std::vector<Column> columns;
     for (const PgRow& row : connection.query(fmt::format(
              "SELECT a.attname, coalesce(b.typname, t.typname) FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
              "LEFT JOIN pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype "
-             "WHERE a.attrelid = '{}'::regclass AND a.attnum > 0 AND NOT a.attisdropped {} ORDER BY a.attnum",
-             quote_table(table), generated_too ? "" : "AND a.attgenerated = ''")))
+             "WHERE a.attrelid = '{}'::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum",
+             quote_table(table))))
         columns.push_back({row[0].value(), kind_of(row[1].value())});
     return columns;
 }
@@ -160,7 +160,8 @@ PgConnection connect(const Database& database) {
 
 std::vector<Column> sqlite_columns(SqliteDb& db, const std::string& table) {
     std::vector<Column> columns;
-    for (const SqliteRow& row : db.query("PRAGMA table_xinfo(" + quote(table) + ")")) columns.push_back({std::get<std::string>(row[1]), Kind::none});
+    for (const SqliteRow& row : db.query("PRAGMA table_info(" + quote(table) + ")"))  // without generated ones
+        columns.push_back({std::get<std::string>(row[1]), Kind::none});
     return columns;
 }
 
@@ -208,10 +209,10 @@ Rows read_rows(const Database& database, const std::string& table, const std::ve
     return rows;
 }
 
-std::vector<Column> read_columns(const Database& database, const std::string& table, bool generated_too) {
+std::vector<Column> read_columns(const Database& database, const std::string& table) {
     if (database.is_postgresql()) {
         PgConnection connection = connect(database);
-        return pg_columns(connection, table, generated_too);
+        return pg_columns(connection, table);
     }
     SqliteDb db{database.path()};
     return sqlite_columns(db, table);
@@ -242,10 +243,11 @@ std::string differences(const Rows& leader, const Rows& follower, const std::vec
 }
 
 /// Empty when equal.
-std::string compare_table(const Database& leader, const std::string& leader_table, const Database& follower, const std::string& follower_table) {
+std::string compare_table(const Database& leader, const std::string& leader_table, const Database& follower,
+                          const std::string& follower_table) {
     const bool across = leader.is_postgresql() != follower.is_postgresql();
-    std::vector<Column> ours = read_columns(leader, leader_table, !across);
-    const std::vector<Column> theirs_unordered = read_columns(follower, follower_table, !across);
+    std::vector<Column> ours = read_columns(leader, leader_table);
+    const std::vector<Column> theirs_unordered = read_columns(follower, follower_table);
     std::vector<Column> theirs;
     for (Column& column : ours) {
         const auto found = std::find_if(theirs_unordered.begin(), theirs_unordered.end(),
@@ -273,8 +275,9 @@ std::vector<std::string> user_tables(const Database& database) {
             tables.push_back(row[0].value());
     } else {
         SqliteDb db{database.path()};
-        for (const SqliteRow& row : db.query("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
-                                             "AND name NOT LIKE 'rowferry\\_%' ESCAPE '\\' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY 1"))
+        for (const SqliteRow& row :
+             db.query("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' "
+                      "AND name NOT LIKE 'rowferry\\_%' ESCAPE '\\' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY 1"))
             tables.push_back(std::get<std::string>(row[0]));
     }
     return tables;

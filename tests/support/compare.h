@@ -27,8 +27,8 @@
 //   timestamp, timestamptz, time   `T` equals a space, `Z` and `+00:00` equal `+00`, missing seconds are :00, zeros at the end
 //              of a fraction do not count
 //
-// Columns and tables are matched by name without regard to case (SQLite has none); generated PostgreSQL columns are left out
-// between the engines.
+// Columns and tables are matched by name without regard to case (SQLite has none); generated columns are left out: they are not
+// data of their own.
 
 namespace rowferry::test {
 

@@ -35,8 +35,8 @@ std::string Database::value(const std::string& sql) const {
 bool Database::ready(const std::string& stream) const {
     if (!is_postgresql() && !std::filesystem::exists(path_)) return false;  // to look must not create it
     try {
-        return value(std::string{"SELECT state FROM "} + (is_postgresql() ? "rowferry.checkpoint" : "rowferry_checkpoint") + " WHERE stream = '" +
-                     stream + "'") == "ready";
+        return value(std::string{"SELECT state FROM "} + (is_postgresql() ? "rowferry.checkpoint" : "rowferry_checkpoint") +
+                     " WHERE stream = '" + stream + "'") == "ready";
     } catch (const std::exception&) {
         return false;
     }
@@ -67,8 +67,9 @@ std::string to_string(Direction direction) {
 }
 
 Pair make_pair_for(Direction direction) {
-    return {.leader = leads_postgresql(direction) ? Database::postgresql(PgCluster::shared(), "leader") : Database::sqlite("leader"),
-            .follower = follows_postgresql(direction) ? Database::postgresql(PgCluster::shared(), "follower") : Database::sqlite("follower")};
+    return {
+        .leader = leads_postgresql(direction) ? Database::postgresql(PgCluster::shared(), "leader") : Database::sqlite("leader"),
+        .follower = follows_postgresql(direction) ? Database::postgresql(PgCluster::shared(), "follower") : Database::sqlite("follower")};
 }
 
 }  // namespace rowferry::test

@@ -67,7 +67,8 @@ int free_port() {
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof address;
-    if (::bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0)
+    if (::bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+        ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0)
         throw std::runtime_error{"no free port"};
     ::close(fd);
     return ntohs(address.sin_port);
@@ -78,8 +79,8 @@ const fs::path& cluster_template() {
     static const fs::path path = [] {
         fs::path dir = new_temp_dir("template");
         give_to_server_user(dir);
-        const Outcome done = run_program({(bin_dir() / "initdb").string(), "-D", (dir / "data").string(), "-U", "postgres", "-A", "trust", "-E",
-                                          "UTF8", "--locale=C", "--no-sync", "--no-instructions"},
+        const Outcome done = run_program({(bin_dir() / "initdb").string(), "-D", (dir / "data").string(), "-U", "postgres", "-A", "trust",
+                                          "-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"},
                                          true);
         if (done.exit_code != 0) throw std::runtime_error{"initdb: " + done.err};
         return dir / "data";
@@ -301,8 +302,9 @@ void PgCluster::drop_all_slots() const {
     for (const PgRow& slot : connection.query("SELECT slot_name FROM pg_replication_slots")) {
         const std::string name = slot[0].value_or("");
         for (int i = 0; i < 100; ++i) {
-            connection.exec("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active_pid IS NOT NULL AND slot_name = '" +
-                            name + "'");
+            connection.exec(
+                "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active_pid IS NOT NULL AND slot_name = '" + name +
+                "'");
             if (connection.try_exec("SELECT pg_drop_replication_slot('" + name + "')")) break;
             std::this_thread::sleep_for(20ms);
         }

@@ -34,7 +34,8 @@ testing::AssertionResult ended(Rowferry& process, int exit_code, std::string_vie
     return ended({.exit_code = *code, .out = process.out(), .err = process.err(), .last_line = process.last_line()}, exit_code, reason);
 }
 
-std::vector<std::string> command(const std::string& name, const Database& leader, const Database& follower, const std::vector<std::string>& options) {
+std::vector<std::string> command(const std::string& name, const Database& leader, const Database& follower,
+                                 const std::vector<std::string>& options) {
     std::vector<std::string> arguments{name, leader.endpoint(), follower.endpoint()};
     arguments.insert(arguments.end(), options.begin(), options.end());
     return arguments;

@@ -33,7 +33,8 @@ protected:
 /// `rowferry run LEADER FOLLOWER --until current options…` to its end.
 RowferryResult run_until_current(const Database& leader, const Database& follower, const std::vector<std::string>& options = {});
 /// `rowferry run LEADER FOLLOWER options…` in the background.
-[[nodiscard]] std::unique_ptr<Rowferry> start_run(const Database& leader, const Database& follower, const std::vector<std::string>& options = {});
+[[nodiscard]] std::unique_ptr<Rowferry> start_run(const Database& leader, const Database& follower,
+                                                  const std::vector<std::string>& options = {});
 
 /// Output of `rowferry positions LEADER [FOLLOWER] --json`. Throws when it fails.
 nlohmann::json positions(const Database& leader, const Database* follower = nullptr, const std::string& stream = "default");

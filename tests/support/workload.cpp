@@ -24,13 +24,14 @@ CREATE TABLE ledger (token text PRIMARY KEY, writer int4 NOT NULL, at timestampt
 )";
 
 constexpr const char* kSqliteTables = R"(
-CREATE TABLE items (id INTEGER PRIMARY KEY, i8 BIGINT, b BOOLEAN NOT NULL, f REAL, f2 DOUBLE PRECISION, n DECIMAL(20,6), t TEXT, v VARCHAR(40),
-    raw BLOB, d DATE, ts TIMESTAMP);
+CREATE TABLE items (id INTEGER PRIMARY KEY, i8 BIGINT, b BOOLEAN NOT NULL, f REAL, f2 DOUBLE PRECISION, n DECIMAL(20,6), t TEXT,
+    v VARCHAR(40), raw BLOB, d DATE, ts TIMESTAMP);
 CREATE TABLE docs (id INTEGER PRIMARY KEY, rev INTEGER NOT NULL, body TEXT, tag TEXT);
 CREATE TABLE pairs (a INTEGER, b TEXT, v INTEGER, PRIMARY KEY (a, b)) WITHOUT ROWID;
 CREATE TABLE codes (id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT NOT NULL UNIQUE, val INTEGER);
 CREATE TABLE parents (id INTEGER PRIMARY KEY, name TEXT);
-CREATE TABLE children (id INTEGER PRIMARY KEY, parent_id INTEGER NOT NULL REFERENCES parents ON DELETE CASCADE ON UPDATE CASCADE, qty INTEGER);
+CREATE TABLE children (id INTEGER PRIMARY KEY, parent_id INTEGER NOT NULL
+    REFERENCES parents ON DELETE CASCADE ON UPDATE CASCADE, qty INTEGER);
 CREATE INDEX children_parent ON children (parent_id);
 CREATE TABLE notes (what TEXT, n INTEGER);
 CREATE TABLE ledger (token TEXT PRIMARY KEY NOT NULL, writer INTEGER NOT NULL);
@@ -65,7 +66,8 @@ std::vector<std::string> Workload::fill() {
         statements.push_back(fmt::format("INSERT INTO children (parent_id, qty) VALUES ({0}, 1), ({0}, 2)", i));
         if (i % 10 == 1) statements.push_back(fmt::format("INSERT INTO docs VALUES ({}, 0, {}, 'a')", i, body()));
         if (!postgresql_) statements.push_back(fmt::format("INSERT INTO notes VALUES ('w{}', {})", i % 15, i % 4));
-        if (!postgresql_ && options_.raw_text) statements.push_back(fmt::format("INSERT INTO mixed VALUES ({}, {}, {})", i, blob(), text(9)));
+        if (!postgresql_ && options_.raw_text)
+            statements.push_back(fmt::format("INSERT INTO mixed VALUES ({}, {}, {})", i, blob(), text(9)));
     }
     return statements;
 }
@@ -84,10 +86,15 @@ std::string Workload::operation() {
 
 std::vector<std::string> Workload::item_values() {
     if (postgresql_)
-        return {maybe_null(integer(16)),     maybe_null(integer(32)),      maybe_null(integer(64)), boolean(),          maybe_null(real(true)),
-                maybe_null(real(false)),     maybe_null(numeric()),        maybe_null(fmt::format("{}.{:06}", below(1000000), below(1000000))),
-                maybe_null(text(200)),       maybe_null(text(10)),         maybe_null(blob()),      maybe_null(date()), maybe_null(time()),
-                maybe_null(timestamp(false)), maybe_null(timestamp(true)), maybe_null(uuid()),      maybe_null(json()), maybe_null(json())};
+        return {maybe_null(integer(16)),     maybe_null(integer(32)),
+                maybe_null(integer(64)),     boolean(),
+                maybe_null(real(true)),      maybe_null(real(false)),
+                maybe_null(numeric()),       maybe_null(fmt::format("{}.{:06}", below(1000000), below(1000000))),
+                maybe_null(text(200)),       maybe_null(text(10)),
+                maybe_null(blob()),          maybe_null(date()),
+                maybe_null(time()),          maybe_null(timestamp(false)),
+                maybe_null(timestamp(true)), maybe_null(uuid()),
+                maybe_null(json()),          maybe_null(json())};
     return {maybe_null(integer(64)), boolean(),           maybe_null(real(false)), maybe_null(real(false)), maybe_null(numeric()),
             maybe_null(text(200)),   maybe_null(text(10)), maybe_null(blob()),     maybe_null(date()),      maybe_null(timestamp(false))};
 }
@@ -99,13 +106,19 @@ std::string Workload::item_change() {
     switch (below(7)) {
         case 0:
         case 1: return fmt::format("DELETE FROM items WHERE id = {}; {}", id, item_insert(id));  // an upsert in two steps
-        case 2: return fmt::format("UPDATE items SET f{} = {}, t = {}, raw = {} WHERE id = {}", postgresql_ ? "8" : "", real(false), text(100), blob(), id);
-        case 3: return fmt::format("UPDATE items SET i8 = {}, n = {}, b = NOT b WHERE id BETWEEN {} AND {}", integer(64), numeric(), id, id + 4);
+        case 2:
+            return fmt::format("UPDATE items SET f{} = {}, t = {}, raw = {} WHERE id = {}", postgresql_ ? "8" : "", real(false), text(100),
+                               blob(), id);
+        case 3:
+            return fmt::format("UPDATE items SET i8 = {}, n = {}, b = NOT b WHERE id BETWEEN {} AND {}", integer(64), numeric(), id,
+                               id + 4);
         case 4:  // Out of the range and back: the key alone changes.
-            return fmt::format("UPDATE items SET id = id + {1} WHERE id = {0} AND NOT EXISTS (SELECT 1 FROM items o WHERE o.id = {0} + {1})", id, 100000);
+            return fmt::format(
+                "UPDATE items SET id = id + {1} WHERE id = {0} AND NOT EXISTS (SELECT 1 FROM items o WHERE o.id = {0} + {1})", id, 100000);
         case 5:
-            return fmt::format("UPDATE items SET id = id - {1}, t = {2} WHERE id = {0} + {1} AND NOT EXISTS (SELECT 1 FROM items o WHERE o.id = {0})",
-                               id, 100000, text(30));
+            return fmt::format(
+                "UPDATE items SET id = id - {1}, t = {2} WHERE id = {0} + {1} AND NOT EXISTS (SELECT 1 FROM items o WHERE o.id = {0})", id,
+                100000, text(30));
         default: return fmt::format("DELETE FROM items WHERE id = {}", id);
     }
 }
@@ -118,8 +131,9 @@ std::string Workload::doc_change() {
         case 2:
         case 3: return fmt::format("UPDATE docs SET rev = rev + 1, tag = {} WHERE id = {}", text(10), id);  // the wide value is not sent
         case 4:
-            return fmt::format("UPDATE docs SET id = {1}, rev = rev + 1 WHERE id = {0} AND NOT EXISTS (SELECT 1 FROM docs o WHERE o.id = {1})", id,
-                               below(options_.keys / 5 + 1) + 1);
+            return fmt::format(
+                "UPDATE docs SET id = {1}, rev = rev + 1 WHERE id = {0} AND NOT EXISTS (SELECT 1 FROM docs o WHERE o.id = {1})", id,
+                below(options_.keys / 5 + 1) + 1);
         default: return fmt::format("DELETE FROM docs WHERE id = {}", id);
     }
 }
@@ -128,7 +142,9 @@ std::string Workload::pair_change() {
     const int n = key();
     const std::string where = fmt::format("a = {} AND b = 'k{}'", n % 20, n);
     switch (below(4)) {
-        case 0: return fmt::format("INSERT INTO pairs VALUES ({}, 'k{}', {}) ON CONFLICT (a, b) DO UPDATE SET v = excluded.v", n % 20, n, below(1000));
+        case 0:
+            return fmt::format("INSERT INTO pairs VALUES ({}, 'k{}', {}) ON CONFLICT (a, b) DO UPDATE SET v = excluded.v", n % 20, n,
+                               below(1000));
         case 1: return fmt::format("UPDATE pairs SET v = v + 1 WHERE a = {}", n % 20);
         case 2:
             return fmt::format("DELETE FROM pairs WHERE a = {1} AND b = 'k{2}x'; UPDATE pairs SET b = b || 'x' WHERE {0};"
@@ -141,8 +157,12 @@ std::string Workload::pair_change() {
 std::string Workload::code_change() {
     const int n = key();
     switch (below(postgresql_ ? 4 : 7)) {
-        case 0: return fmt::format("INSERT INTO codes (code, val) VALUES ('c{}', {}) ON CONFLICT (code) DO UPDATE SET val = excluded.val", n, below(1000));
-        case 1: return fmt::format("DELETE FROM codes WHERE code = 'c{0}'; INSERT INTO codes (code, val) VALUES ('c{0}', -1)", n);  // a freed value taken
+        case 0:
+            return fmt::format("INSERT INTO codes (code, val) VALUES ('c{}', {}) ON CONFLICT (code) DO UPDATE SET val = excluded.val", n,
+                               below(1000));
+        case 1:
+            return fmt::format("DELETE FROM codes WHERE code = 'c{0}'; INSERT INTO codes (code, val) VALUES ('c{0}', -1)",
+                               n);  // a freed value taken
         case 2:  // Two rows swap a unique value, by way of a third one.
             return fmt::format("UPDATE codes SET code = '~{2}' WHERE code = 'c{0}'; UPDATE codes SET code = 'c{0}' WHERE code = 'c{1}';"
                                "UPDATE codes SET code = 'c{1}' WHERE code = '~{2}'",
@@ -157,11 +177,16 @@ std::string Workload::code_change() {
 std::string Workload::family_change() {
     const int id = key();
     switch (below(postgresql_ ? 5 : 6)) {
-        case 0: return fmt::format("INSERT INTO parents VALUES ({0}, {1}) ON CONFLICT (id) DO NOTHING; INSERT INTO children (parent_id, qty) VALUES ({0}, {2})",
-                                   id, text(20), below(100));
+        case 0:
+            return fmt::format(
+                "INSERT INTO parents VALUES ({0}, {1}) ON CONFLICT (id) DO NOTHING; INSERT INTO children (parent_id, qty) VALUES ({0}, "
+                "{2})",
+                id, text(20), below(100));
         case 1: return fmt::format("DELETE FROM parents WHERE id = {}", id);  // cascades
         case 2: return fmt::format("UPDATE children SET qty = qty + 1 WHERE parent_id BETWEEN {} AND {}", id, id + 3);
-        case 3: return fmt::format("UPDATE parents SET id = {1} WHERE id = {0} AND NOT EXISTS (SELECT 1 FROM parents o WHERE o.id = {1})", id, key());
+        case 3:
+            return fmt::format("UPDATE parents SET id = {1} WHERE id = {0} AND NOT EXISTS (SELECT 1 FROM parents o WHERE o.id = {1})", id,
+                               key());
         case 4: return fmt::format("UPDATE parents SET name = {} WHERE id = {}", text(20), id);
         default: return fmt::format("INSERT OR REPLACE INTO parents VALUES ({}, {})", id, text(20));  // cascades too
     }
@@ -172,16 +197,20 @@ std::string Workload::keyless_change() {
     const int what = below(15);
     switch (below(4)) {
         case 0: return fmt::format("UPDATE notes SET n = n + 1 WHERE rowid = (SELECT rowid FROM notes WHERE what = 'w{}' LIMIT 1)", what);
-        case 1: return fmt::format("DELETE FROM notes WHERE rowid = (SELECT rowid FROM notes WHERE what = 'w{}' ORDER BY rowid DESC LIMIT 1)", what);
+        case 1:
+            return fmt::format("DELETE FROM notes WHERE rowid = (SELECT rowid FROM notes WHERE what = 'w{}' ORDER BY rowid DESC LIMIT 1)",
+                               what);
         default: return fmt::format("INSERT INTO notes VALUES ('w{}', {})", what, below(4));
     }
 }
 
 std::string Workload::mixed_change() {
-    static const char* const values[] = {"1", "1.0", "'1'", "x'31'", "NULL", "CAST(x'6100ff62' AS TEXT)", "-0.0", "9e999", "9223372036854775807", "''", "x''"};
+    static const char* const values[] = {
+        "1", "1.0", "'1'", "x'31'", "NULL", "CAST(x'6100ff62' AS TEXT)", "-0.0", "9e999", "9223372036854775807", "''", "x''"};
     const char* v = values[below(static_cast<int>(std::size(values)))];
     const char* w = values[below(static_cast<int>(std::size(values)))];
-    return fmt::format("INSERT INTO mixed VALUES ({0}, {1}, {2}) ON CONFLICT (id) DO UPDATE SET v = excluded.v, w = excluded.w", key(), v, w);
+    return fmt::format("INSERT INTO mixed VALUES ({0}, {1}, {2}) ON CONFLICT (id) DO UPDATE SET v = excluded.v, w = excluded.w", key(), v,
+                       w);
 }
 
 // ---- values ----
@@ -220,7 +249,8 @@ std::string Workload::numeric() {
 }
 
 std::string Workload::text(std::size_t most) {
-    static const char* const pieces[] = {"a", "Zebra ", "''", "\\", "\t", "\n", "ß", "日本", "🦊", "\"", "%", " ", "NULL", "\\N", "\r\n", ",", "0"};
+    static const char* const pieces[] = {"a",  "Zebra ", "''", "\\",   "\t",  "\n",   "ß", "日本", "🦊",
+                                         "\"", "%",      " ",  "NULL", "\\N", "\r\n", ",", "0"};
     std::string value;
     const int count = below(12);
     for (int i = 0; i < count && value.size() + 8 < most; ++i) value += pieces[below(static_cast<int>(std::size(pieces)))];
@@ -253,8 +283,8 @@ std::string Workload::time() { return fmt::format("'{:02}:{:02}:{:02}.{:06}'", b
 std::string Workload::timestamp(bool zoned) {
     if (postgresql_ && chance(4)) return chance(50) ? "'-infinity'" : "'0044-03-15 12:00:00 BC'";
     const std::string fraction = postgresql_ ? fmt::format(".{:06}", chance(30) ? below(10) * 100000 : below(1000000)) : "";
-    return fmt::format("'{:04}-{:02}-{:02} {:02}:{:02}:{:02}{}{}'", 1900 + below(200), 1 + below(12), 1 + below(28), below(24), below(60), below(60),
-                       fraction, zoned ? "+02" : "");
+    return fmt::format("'{:04}-{:02}-{:02} {:02}:{:02}:{:02}{}{}'", 1900 + below(200), 1 + below(12), 1 + below(28), below(24), below(60),
+                       below(60), fraction, zoned ? "+02" : "");
 }
 
 std::string Workload::uuid() {

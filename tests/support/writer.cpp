@@ -93,8 +93,9 @@ void Writer::work(int number) {
             std::this_thread::sleep_for(20ms);  // the leader is away
         }
         if (options_.rate > 0) {
-            next = std::max(next + std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>{1 / options_.rate}),
-                            std::chrono::steady_clock::now() - 100ms);
+            next = std::max(
+                next + std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>{1 / options_.rate}),
+                std::chrono::steady_clock::now() - 100ms);
             std::this_thread::sleep_until(next);
         }
     }
@@ -137,7 +138,8 @@ std::vector<std::string> tokens(const Database& database) {
             found.push_back(row[0].value());
     } else {
         SqliteDb db{database.path()};
-        for (const SqliteRow& row : db.query("SELECT token FROM ledger ORDER BY token COLLATE BINARY")) found.push_back(std::get<std::string>(row[0]));
+        for (const SqliteRow& row : db.query("SELECT token FROM ledger ORDER BY token COLLATE BINARY"))
+            found.push_back(std::get<std::string>(row[0]));
     }
     return found;
 }
@@ -152,14 +154,17 @@ testing::AssertionResult Writer::ledgers_agree(const Database& follower) const {
     const std::lock_guard lock{mutex_};
     if (acknowledged_.empty()) return testing::AssertionFailure() << "the writer committed nothing";
     for (const std::string& token : acknowledged_) {
-        if (on_leader.count(token) != 1) return testing::AssertionFailure() << "acknowledged " << token << " on the leader " << on_leader.count(token) << " times";
+        if (on_leader.count(token) != 1)
+            return testing::AssertionFailure() << "acknowledged " << token << " on the leader " << on_leader.count(token) << " times";
         if (on_follower.count(token) != 1)
-            return testing::AssertionFailure() << "acknowledged " << token << " on the follower " << on_follower.count(token) << " times (of "
-                                               << acknowledged_.size() << "; the follower has " << theirs.size() << ")";
+            return testing::AssertionFailure() << "acknowledged " << token << " on the follower " << on_follower.count(token)
+                                               << " times (of " << acknowledged_.size() << "; the follower has " << theirs.size() << ")";
     }
     for (const std::string& token : theirs)
-        if (acknowledged_.count(token) == 0 && unknown_.count(token) == 0) return testing::AssertionFailure() << "never committed: " << token;
-    if (ours != theirs) return testing::AssertionFailure() << ours.size() << " tokens on the leader, " << theirs.size() << " on the follower";
+        if (acknowledged_.count(token) == 0 && unknown_.count(token) == 0)
+            return testing::AssertionFailure() << "never committed: " << token;
+    if (ours != theirs)
+        return testing::AssertionFailure() << ours.size() << " tokens on the leader, " << theirs.size() << " on the follower";
     return testing::AssertionSuccess();
 }
 
