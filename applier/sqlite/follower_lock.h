@@ -1,6 +1,6 @@
 #pragma once
 
-#include <memory>
+#include <cstdint>
 #include <string>
 
 namespace rowferry {
@@ -18,7 +18,7 @@ public:
 private:
     struct File;
     File* file_ = nullptr;  // Lives until the process ends: closing any descriptor of the file would drop SQLite's own POSIX locks on it.
-    long long offset_ = 0;
+    std::int64_t offset_ = 0;
 };
 
 }  // namespace rowferry

@@ -4,9 +4,9 @@
 
 #include <fmt/format.h>
 
-#include "decoder/text_check.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/value_shapes.h"
 
 namespace rowferry {
 namespace {
@@ -48,7 +48,7 @@ Cell decode_field(std::string_view field, const TableSchema& table, std::size_t 
         *out = '\0';
         text = {start, static_cast<std::size_t>(out - start)};
     }
-    if (check_text(text) != TextFault::none) fail(table, column, "text that is not UTF-8");
+    if (find_bad_text(text) != std::string_view::npos) fail(table, column, "text that is not UTF-8");
     return Cell::text(text);
 }
 

@@ -1,8 +1,8 @@
 #include "decoder/pgoutput/messages.h"
+#include "schemas/value_shapes.h"
 
 #include <fmt/format.h>
 
-#include "decoder/text_check.h"
 
 namespace rowferry::pgoutput {
 namespace {
@@ -48,7 +48,7 @@ struct Context {
 std::string_view read_name(ByteReader& in) {
     const std::size_t start = in.offset();
     const std::string_view name = in.cstring();
-    if (check_text(name) != TextFault::none) in.fail_at("a name that is not UTF-8", start);
+    if (find_bad_text(name) != std::string_view::npos) in.fail_at("a name that is not UTF-8", start);
     return name;
 }
 

@@ -4,9 +4,9 @@
 
 #include <fmt/format.h>
 
-#include "decoder/text_check.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/value_shapes.h"
 
 namespace rowferry::pgoutput {
 namespace {
@@ -16,14 +16,10 @@ namespace {
 }
 
 Cell text_cell(const TableSchema& table, std::size_t column, std::string_view text, Arena& arena) {
-    switch (check_text(text)) {
-        case TextFault::none: return Cell::text(arena.copy(text));
-        case TextFault::nul: fail(table, column, "the leader sent a text with a NUL byte");
-        case TextFault::invalid:
-            fail(table, column,
-                 "the leader sent a text that is not valid UTF-8 (is the database's encoding SQL_ASCII?); correct the row on the leader");
-    }
-    fail(table, column, "text check without a result");
+    const std::size_t bad = find_bad_text(text);
+    if (bad == std::string_view::npos) return Cell::text(arena.copy(text));
+    if (text[bad] == '\0') fail(table, column, "the leader sent a text with a NUL byte");
+    fail(table, column, "the leader sent a text that is not valid UTF-8 (is the database's encoding SQL_ASCII?); correct the row on the leader");
 }
 
 void check_width(const TupleView& tuple, const TableSchema& table, std::size_t cells) {

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "db/file_lock.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
 
@@ -61,30 +62,12 @@ private:
     std::map<FileKey, std::vector<int>> free_;
 };
 
-constexpr std::int64_t kLockArea = std::int64_t{1} << 62;
-constexpr std::uint64_t kLockBytes = std::uint64_t{1} << 40;  // wide enough that two names never meet
-
-std::int64_t lock_byte(const std::string& stream) {
-    std::uint64_t hash = 0xCBF29CE484222325U;  // FNV-1a
-    for (const char c : stream) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3U;
-    return kLockArea + static_cast<std::int64_t>(hash % kLockBytes);
-}
-
-bool set_lock(int fd, std::int64_t at, short type) {
-    struct flock lock {};
-    lock.l_type = type;
-    lock.l_whence = SEEK_SET;
-    lock.l_start = at;
-    lock.l_len = 1;
-    return ::fcntl(fd, F_OFD_SETLK, &lock) == 0;
-}
-
 }  // namespace
 
 LeaderFile::LeaderFile(std::string path) : path_{std::move(path)}, fd_{DescriptorPool::instance().borrow(path_)} {}
 
 LeaderFile::~LeaderFile() {
-    if (locked_) set_lock(fd_, *locked_, F_UNLCK);
+    if (locked_) unlock_byte(fd_, *locked_);
     try {
         DescriptorPool::instance().give_back(fd_);
     } catch (...) {
@@ -108,8 +91,8 @@ std::optional<LeaderFile::Header> LeaderFile::header() const noexcept {
 }
 
 bool LeaderFile::try_lock_stream(const std::string& stream) {
-    const std::int64_t at = lock_byte(stream);
-    if (!set_lock(fd_, at, F_WRLCK)) return false;
+    const std::int64_t at = stream_lock_byte(StreamRole::leader, stream);
+    if (!lock_byte(fd_, at)) return false;
     locked_ = at;
     return true;
 }
