@@ -38,7 +38,8 @@ PgConninfo::PgConninfo(std::string uri) : uri_{std::move(uri)} { parse(uri_); }
 
 std::string PgConninfo::with(const std::vector<Keyword>& keywords) const {
     const Options options = parse(uri_);
-    std::string text;
+    // A peer that vanished without a word is noticed within half a minute, unless the URI says otherwise.
+    std::string text = "keepalives_idle=10 keepalives_interval=5 keepalives_count=3 tcp_user_timeout=30000 ";
     for (const auto* option = options.get(); option->keyword != nullptr; ++option)
         if (option->val != nullptr) text += keyword(option->keyword, option->val);
     for (const auto& [name, value] : keywords) text += keyword(name, value);
@@ -76,7 +77,10 @@ std::string session_settings(PgRole role) {
         "SET row_security = off;"
         "SET statement_timeout = 0;"
         "SET lock_timeout = 0;"
-        "SET idle_in_transaction_session_timeout = 0;";
+        "SET idle_in_transaction_session_timeout = 0;"
+        "SET idle_session_timeout = 0;"
+        // PostgreSQL 17 and later.
+        "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name = 'transaction_timeout';";
     if (role == PgRole::leader) settings += "SET synchronous_commit = local;";
     return settings;
 }

@@ -27,9 +27,12 @@ PgLink::PgLink(const PgConninfo& conninfo, Kind kind, PgRole role, const std::st
             if (state == PGRES_POLLING_FAILED || PQstatus(connection_) == CONNECTION_BAD) fail(conninfo.describe());
             pollfd fds[] = {{PQsocket(connection_), static_cast<short>(state == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0},
                             {stop_.fd(), POLLIN, 0}};
-            ::poll(fds, 2, 1000);
-            stop_.check();
-            if (std::chrono::steady_clock::now() > deadline) throw PgError{"", conninfo.describe() + ": no answer while connecting"};
+            // PQconnectPoll may be called only once the socket is ready, or it blocks.
+            while (fds[0].revents == 0) {
+                ::poll(fds, 2, 1000);
+                stop_.check();
+                if (std::chrono::steady_clock::now() > deadline) throw PgError{"", conninfo.describe() + ": no answer while connecting"};
+            }
         }
         PQsetnonblocking(connection_, 1);
         query(session_settings(role));
@@ -40,6 +43,14 @@ PgLink::PgLink(const PgConninfo& conninfo, Kind kind, PgRole role, const std::st
 }
 
 PgLink::~PgLink() {
+    // A command that still runs (making a slot waits for old transactions) would go on without us and hold what it has.
+    if (PQtransactionStatus(connection_) == PQTRANS_ACTIVE && !streaming_) {
+        if (PGcancel* cancel = PQgetCancel(connection_)) {
+            char reason[256];
+            PQcancel(cancel, reason, sizeof reason);
+            PQfreeCancel(cancel);
+        }
+    }
     PQfreemem(copy_row_);
     PQfinish(connection_);
 }
@@ -108,6 +119,7 @@ PgResult PgLink::query(const std::string& sql) {
         }
         last = std::move(result);
         const auto state = PQresultStatus(last.get());
+        streaming_ = streaming_ || state == PGRES_COPY_BOTH;
         if (state == PGRES_COPY_IN || state == PGRES_COPY_OUT || state == PGRES_COPY_BOTH) break;
     }
     return last;

@@ -62,6 +62,7 @@ public:
 private:
     PGconn* connection_ = nullptr;
     char* copy_row_ = nullptr;
+    bool streaming_ = false;  // in COPY BOTH, which has an end of its own
     const StopSignal& stop_;
 };
 

@@ -21,7 +21,6 @@ ErrorKind kind_of(int extended_code) {
         case SQLITE_FULL:  // resumes by itself once there is room again
         case SQLITE_CANTOPEN:
         case SQLITE_NOMEM: return ErrorKind::retryable;
-        case SQLITE_INTERRUPT: return ErrorKind::interrupted;
         default: return ErrorKind::halted;
     }
 }
@@ -65,8 +64,9 @@ SqliteDatabase::SqliteDatabase(std::string path, Mode mode) : path_{std::move(pa
 SqliteDatabase::~SqliteDatabase() { sqlite3_close_v2(db_); }
 
 void SqliteDatabase::fail(int code, std::string_view doing) const {
-    throw SqliteError{sqlite3_extended_errcode(db_) != SQLITE_OK ? sqlite3_extended_errcode(db_) : code,
-                      fmt::format("{}: {}: {}", printable(path_), doing, sqlite3_errmsg(db_))};
+    const int actual = sqlite3_extended_errcode(db_) != SQLITE_OK ? sqlite3_extended_errcode(db_) : code;
+    if ((actual & 0xFF) == SQLITE_INTERRUPT) throw InterruptedError{"stopped by a signal"};
+    throw SqliteError{actual, fmt::format("{}: {}: {}", printable(path_), doing, sqlite3_errmsg(db_))};
 }
 
 void SqliteDatabase::execute(const std::string& sql) {

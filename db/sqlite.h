@@ -12,7 +12,7 @@
 
 namespace rowferry {
 
-/// A failed SQLite call. Busy and locked are retryable, everything else is halted.
+/// A failed SQLite call. Busy and locked are retryable, everything else is halted; an interrupted one is an InterruptedError instead.
 class SqliteError : public Error {
 public:
     SqliteError(int extended_code, const std::string& what);

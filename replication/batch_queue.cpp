@@ -38,6 +38,11 @@ void BatchQueue::cancel() {
     room_.notify_all();
 }
 
+void BatchQueue::wait_until_cancelled() {
+    std::unique_lock lock{mutex_};
+    room_.wait(lock, [&] { return cancelled_; });
+}
+
 bool BatchQueue::cancelled() const {
     const std::lock_guard lock{mutex_};
     return cancelled_;

@@ -29,6 +29,8 @@ public:
     /// push() returns false at once from here on. Applier, when it gives up.
     void cancel();
     [[nodiscard]] bool cancelled() const;
+    /// Reader, after close().
+    void wait_until_cancelled();
 
     /// The next batch; null when none came within `wait`. Applier.
     BatchPtr pop(std::chrono::milliseconds wait);

@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "schemas/error.h"
+
 namespace rowferry {
 namespace {
 // Large enough that hand-over costs nothing, small enough that a queue of them bounds memory well.
@@ -39,10 +41,23 @@ void Reader::read_until_cancelled() {
     source_->report(acknowledgement_.durable());
 }
 
+void Reader::last_report() noexcept {
+    try {
+        source_->report(acknowledgement_.durable());
+    } catch (const std::exception& error) {
+        spdlog::debug("the last report: {}", error.what());
+    }
+}
+
 void Reader::run() noexcept {
     try {
         read_until_cancelled();
         queue_.close(nullptr);
+    } catch (const InterruptedError&) {
+        // A signal: what the applier still commits is reported before the end, so that nobody on the leader waits for it in vain.
+        queue_.close(std::current_exception());
+        queue_.wait_until_cancelled();
+        last_report();
     } catch (...) {
         queue_.close(std::current_exception());
     }

@@ -26,6 +26,7 @@ public:
 private:
     void run() noexcept;
     void read_until_cancelled();
+    void last_report() noexcept;
 
     std::unique_ptr<Source> source_;
     BatchQueue& queue_;

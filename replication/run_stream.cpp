@@ -14,6 +14,7 @@ namespace rowferry {
 namespace {
 
 // What may wait between reader and applier; with the batches in hand it bounds the memory of the stream.
+constexpr std::chrono::seconds kSteadyAfter{10};
 constexpr std::size_t kQueueBytes = 16 * 1024 * 1024;
 
 /// One run of a stream over all its attempts.
@@ -57,6 +58,7 @@ private:
     Observer& observer_;
     Retry retry_;
     std::optional<Position> fence_;  // of --until; a marker is written once, however often we reconnect
+    bool followed_ = false;          // at least one attempt came as far as following
     bool told_new_tables_ = false;
 };
 
@@ -84,7 +86,13 @@ Checkpoint Run::ready_checkpoint(Leader& leader, Follower& follower) {
 
 void Run::warn_about_new_tables(Leader& leader, const Checkpoint& checkpoint) {
     if (std::exchange(told_new_tables_, true)) return;
-    for (const TablePtr& table : leader.select_tables(options_.request)) {
+    std::vector<TablePtr> selected;
+    try {
+        selected = leader.select_tables(options_.request);
+    } catch (const RefusedError&) {
+        return;  // a table of the stream is gone: the source knows better what to say
+    }
+    for (const TablePtr& table : selected) {
         bool known = false;
         for (const TableState& state : checkpoint.tables) known = known || state.name == table->name;
         if (!known) spdlog::warn("{} matches the patterns but is not part of stream {}: it was made after the copy", to_string(table->name), checkpoint.stream);
@@ -114,13 +122,14 @@ void Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
     const auto sink = follower.open_sink(checkpoint, options_.follower);
     auto source = leader.follow(request, checkpoint);
     if (fence_) source->cut_at(*fence_);
-    retry_.succeeded();
+    followed_ = true;
     spdlog::info("following {} from {}", leader.describe(), to_string(checkpoint.position_kind, checkpoint.position));
 
     Acknowledgement acknowledgement{checkpoint.position};
     Waker progress;
     BatchQueue queue{kQueueBytes};
     ApplyLoop loop{*sink, checkpoint.position, fence_, GroupLimits{}, [&](Position position, std::int64_t commit_time_us) {
+                       retry_.succeeded();
                        acknowledgement.committed(position);
                        progress.wake();
                        observer_.following(position, commit_time_us);
@@ -128,8 +137,11 @@ void Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
     if (const LeaderIdentity now = leader.identify(); !(now == checkpoint.leader)) loop.set_leader(now);
     Reader reader{std::move(source), queue, acknowledgement, progress};
     try {
-        for (bool done = loop.settle(ApplyLoop::Clock::now()); !done;) {
+        const auto began = ApplyLoop::Clock::now();
+        for (bool done = loop.settle(began); !done;) {
             stop_.check();
+            // An outage is over when something was committed, or nothing went wrong for a while: an idle leader commits nothing.
+            if (ApplyLoop::Clock::now() - began >= kSteadyAfter) retry_.succeeded();
             loop.set_idle_interval(std::chrono::milliseconds{reader.leader_waits_for_us() ? 0 : 1000});
             BatchPtr batch = queue.pop(std::min(loop.next_settle(ApplyLoop::Clock::now()), std::chrono::milliseconds{200}));
             if (!batch) {
@@ -162,7 +174,12 @@ void Run::attempt() {
 void Run::work(Leader& leader, Follower& follower) {
     if (follower.is_same_database(leader)) throw RefusedError{"leader and follower are the same database"};
     options_.request.need_profiles = leader.engine() == Engine::sqlite && follower.engine() == Engine::postgresql;
-    follower.lock(options_.request.stream);
+    try {
+        follower.lock(options_.request.stream);
+    } catch (const RefusedError& error) {
+        if (followed_) throw RetryableError{error.what()};  // most likely our own last session, which the server still believes in
+        throw;
+    }
     const Checkpoint checkpoint = ready_checkpoint(leader, follower);
     warn_about_new_tables(leader, checkpoint);
     follow(leader, follower, checkpoint);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <set>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -68,6 +69,7 @@ private:
     bool replica_role_ = false;  // known once a connection is open
     std::string stream_;         // whose lock we hold on the link
     Copying copying_ = Copying::none;
+    bool copy_started_ = false;  // between start_copy and finish_copy of a stream
     std::set<TableName> made_;  // follower names
     std::vector<PgNextNumber> next_numbers_;
 };
@@ -90,6 +92,9 @@ bool prepare_connection(const PgRun& run, const std::string& application) {
     if (run("SHOW synchronous_commit").text(0, 0) == "off" ||
         standby_names_list(run("SHOW synchronous_standby_names").text(0, 0), application))
         run("SET synchronous_commit = local");
+    // A backend whose client is gone must not keep the stream's lock, neither while it works nor while it waits for the network.
+    run("SET client_connection_check_interval = '1s'");
+    run("SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3");
     // Row values would get into the context of errors.
     run("SET log_parameter_max_length_on_error = 0");
     return silence_triggers(run);
@@ -124,6 +129,8 @@ PgLink& PgFollower::link() {
             // Lost while it was idle.
         }
     }
+    // Whoever took the lock meanwhile may have begun the copy anew.
+    if (std::exchange(copy_started_, false)) throw RetryableError{"the connection that held the stream's lock was lost during the copy"};
     close_link();
     auto link = std::make_unique<PgLink>(conninfo_, PgLink::Kind::sql, PgRole::follower, application_name(), stop_);
     replica_role_ = prepare_connection(run_on(*link), application_name());
@@ -219,6 +226,7 @@ void PgFollower::start_copy(const Checkpoint& initial, const std::vector<TablePt
     pg_checkpoints::write(looked.run, checkpoint, made);
     transaction.commit();
     if (copying_ == Copying::whole) link().query("BEGIN; SET CONSTRAINTS ALL DEFERRED");
+    copy_started_ = !stream_.empty();
 }
 
 void PgFollower::start_clone(const std::vector<TablePtr>& tables, const FollowerOptions&) {
@@ -248,10 +256,16 @@ void PgFollower::set_next_number(const TablePtr& table, std::uint16_t column, st
 void PgFollower::finish_copy(const Checkpoint& ready, const std::vector<TablePtr>& tables) {
     if (copying_ == Copying::whole) link_->link->query("COMMIT");
     copying_ = Copying::none;
+    link();
+    copy_started_ = false;
     const PgRun run = control();
     std::map<TableName, bool> made;
     for (const TablePtr& table : tables) made[table->name] = made_.contains(follower_table(table->name, table->engine, Engine::postgresql));
     PgTransaction transaction{*session_};
+    if (run(fmt::format("SELECT FROM rowferry.checkpoint WHERE stream = {} AND follower_id = {} AND state = 'copying' FOR UPDATE",
+                        quote_literal(ready.stream), quote_literal(ready.follower_id)))
+            .empty())
+        throw HaltError{fmt::format("stream {}: the checkpoint of this copy was removed or changed by somebody else: start again", ready.stream)};
     pg_tables::finish(run, tables, made_, replica_role_);
     pg_tables::set_next_numbers(run, next_numbers_);
     Checkpoint checkpoint = ready;

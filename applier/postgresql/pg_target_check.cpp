@@ -186,6 +186,12 @@ std::vector<std::string> PgTargetCheck::check(const std::vector<TablePtr>& table
             plan.notes.push_back(
                 fmt::format("{}: no unique index over the leader's key; updates and deletes will be slow", to_string(wanted[i])));
     }
+    for (const Checkpoint& other : pg_checkpoints::load(run)) {
+        if (unfinished != nullptr && other.stream == unfinished->stream) continue;
+        for (const TableState& state : other.tables)
+            if (std::ranges::find(wanted, follower_table(state.name, state.shape.engine, Engine::postgresql)) != wanted.end())
+                throw RefusedError{fmt::format("{} on the follower already belongs to stream {}", to_string(state.name), printable(other.stream, 40))};
+    }
     return std::move(plan.notes);
 }
 

@@ -39,7 +39,7 @@ public:
     void open(bool create) override;
     void undo_open() noexcept override;
     bool is_same_database(Leader& leader) override;
-    void lock(const std::string& stream) override { lock_ = std::make_unique<FollowerLock>(path_, stream), locked_stream_ = stream; }
+    void lock(const std::string& stream) override;
     std::vector<Checkpoint> load_checkpoints() override { return sqlite_checkpoints::load(db()); }
     std::vector<std::string> check_tables(const std::vector<TablePtr>& tables, const FollowerOptions& options, const Checkpoint* unfinished) override;
     void start_copy(const Checkpoint& initial, const std::vector<TablePtr>& tables, const FollowerOptions& options) override;
@@ -83,8 +83,13 @@ SqliteDatabase& SqliteFollower::db() {
 
 void SqliteFollower::open(bool create) {
     if (connection_) return;
-    struct stat info {};
-    const bool missing = ::stat(path_.c_str(), &info) != 0;
+    bool made = false;
+    if (create) {
+        // Whoever makes the file is told so, and only one can. Before SQLite has opened it: closing a descriptor drops this process's locks.
+        const int fd = ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        made = fd >= 0;
+        if (made) ::close(fd);
+    }
     auto connection = std::make_unique<SqliteConnection>(path_, create ? SqliteDatabase::Mode::create : SqliteDatabase::Mode::read_write, stop_);
     SqliteDatabase& opened = connection->db();
     // Reads the header, so that a file that is no database is found here.
@@ -94,7 +99,17 @@ void SqliteFollower::open(bool create) {
         sync_folder(path_);
     }
     connection_ = std::move(connection);
-    made_file_ = missing;
+    made_file_ = made;
+}
+
+void SqliteFollower::lock(const std::string& stream) {
+    try {
+        lock_ = std::make_unique<FollowerLock>(path_, stream);
+        locked_stream_ = stream;
+    } catch (...) {
+        made_file_ = false;  // the file is theirs who hold the lock
+        throw;
+    }
 }
 
 void SqliteFollower::undo_open() noexcept {

@@ -40,6 +40,9 @@ std::vector<int> numbers(const std::string& text) {
     return result;
 }
 
+// Catalog rows only, no function that opens a table (pg_get_expr, pg_partition_tree): it would wait for whoever holds a lock on the table,
+// and that may be a transaction which waits for our acknowledgement.
+
 constexpr const char* kTables = R"(
 select c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.reltuples, rn.nspname, rc.relname
   from pg_catalog.pg_class c
@@ -57,11 +60,12 @@ constexpr const char* kColumns = R"(
 select a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.atttypid, a.atttypmod, a.attnotnull,
        a.attidentity, a.attgenerated, b.oid, pg_catalog.format_type(b.oid, b.modifier),
        (select pg_catalog.json_agg(e.enumlabel order by e.enumsortorder) from pg_catalog.pg_enum e where e.enumtypid = b.oid),
-       pg_catalog.pg_get_serial_sequence(pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname), a.attname) is not null
-         and (a.attidentity <> '' or pg_catalog.pg_get_expr(ad.adbin, ad.adrelid) like 'nextval(%')
+       a.attidentity <> '' or exists (
+         select from pg_catalog.pg_depend d
+           join pg_catalog.pg_depend s on s.classid = 'pg_catalog.pg_class'::regclass and s.objid = d.refobjid and s.deptype = 'a'
+                                      and s.refclassid = 'pg_catalog.pg_class'::regclass and s.refobjid = a.attrelid and s.refobjsubid = a.attnum
+          where d.classid = 'pg_catalog.pg_attrdef'::regclass and d.objid = ad.oid and d.refclassid = 'pg_catalog.pg_class'::regclass)
   from pg_catalog.pg_attribute a
-  join pg_catalog.pg_class c on c.oid = a.attrelid
-  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   left join pg_catalog.pg_attrdef ad on ad.adrelid = a.attrelid and ad.adnum = a.attnum
  cross join lateral (
        with recursive domains(oid, base, modifier, next_modifier, depth) as (

@@ -115,7 +115,11 @@ void PgLogicalLeader::check(const StreamRequest& request, const std::vector<Tabl
 std::unique_ptr<Snapshot> PgLogicalLeader::start(const StreamRequest& request) {
     const std::string name = slot(request.stream);
     // What an unfinished start of the same follower left; check() has refused everybody else's.
-    if (drop_slot(session(), name, false)) spdlog::info("removed slot {} of an unfinished start", name);
+    try {
+        if (drop_slot(session(), name, false)) spdlog::info("removed slot {} of an unfinished start", name);
+    } catch (const RefusedError& error) {
+        throw RetryableError{error.what()};  // the server has not noticed yet that its last reader is gone
+    }
     drop_publications(session(), request.stream);
 
     const std::vector<PgTable> tables = selected(request, true);

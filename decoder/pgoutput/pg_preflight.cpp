@@ -13,14 +13,16 @@
 namespace rowferry {
 namespace {
 
-void check_settings(PgSession& session) {
+void check_settings(PgSession& session, const std::string& stream, const std::string& slot) {
     if (session.server_version() < 150000)
         throw RefusedError{fmt::format("the leader runs PostgreSQL {}: 15 or later is needed", session.server_version() / 10000)};
     const PgRows rows = session.query(R"(
 select current_setting('wal_level'), pg_catalog.pg_is_in_recovery(),
-       current_setting('max_replication_slots')::int - (select count(*) from pg_catalog.pg_replication_slots),
-       current_setting('max_wal_senders')::int - (select count(*) from pg_catalog.pg_stat_replication),
-       current_setting('max_slot_wal_keep_size'), current_setting('synchronous_standby_names'))");
+       current_setting('max_replication_slots')::int - (select count(*) from pg_catalog.pg_replication_slots where slot_name <> $1),
+       current_setting('max_wal_senders')::int - (select count(*) from pg_catalog.pg_stat_replication where application_name <> $2),
+       current_setting('max_slot_wal_keep_size'), current_setting('synchronous_standby_names'),
+       exists (select from pg_catalog.pg_stat_activity where wait_event = 'SyncRep'))",
+                                     {slot, application_name(stream)});
     if (rows.text(0, 0) != "logical")
         throw RefusedError{fmt::format("wal_level is {} on the leader: set wal_level = logical in postgresql.conf and restart it", rows.text(0, 0))};
     if (rows.boolean(0, 1)) throw RefusedError{"the leader is a standby in recovery: point rowferry at the primary"};
@@ -28,6 +30,10 @@ select current_setting('wal_level'), pg_catalog.pg_is_in_recovery(),
     if (rows.integer(0, 3) < 1) throw RefusedError{"every WAL sender of the leader is in use: raise max_wal_senders"};
     if (rows.text(0, 4) == "-1")
         spdlog::info("max_slot_wal_keep_size is unlimited: while the follower is away the leader keeps all WAL, until its disk is full");
+    // Creating a slot waits for every transaction that is under way, and those would wait for the stream that is not there yet.
+    if (standby_names_list(rows.text(0, 5), application_name(stream)) && rows.boolean(0, 6))
+        throw RefusedError{fmt::format("commits on the leader already wait for {}: take it out of synchronous_standby_names until the copy is complete",
+                                       application_name(stream))};
     if (standby_names_list(rows.text(0, 5), "*"))
         spdlog::warn("synchronous_standby_names holds '*': commits on the leader will wait for rowferry as for any standby");
 }
@@ -81,7 +87,7 @@ void check_pg_leader(PgSession& session, const StreamRequest& request, const std
     check_row_security(session, tables);
     check_not_copying(session);
     if (request.one_off) return;
-    check_settings(session);
+    check_settings(session, request.stream, slot);
     check_rights(session, tables);
     check_names(session, request, slot);
 }

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
 
 #include "decoder/pgoutput/pg_names.h"
 #include "schemas/identifier.h"
@@ -13,8 +14,22 @@ namespace {
 
 using Json = nlohmann::json;
 
-// ALTER TABLE and CREATE PUBLICATION queue behind the application's locks, and everything else queues behind them.
-constexpr const char* kLockTimeout = "SET LOCAL lock_timeout = '3s'";
+/// ALTER TABLE and ALTER PUBLICATION queue behind the application's locks, and everything else queues behind them: not for long.
+class LockTimeout {
+public:
+    explicit LockTimeout(PgSession& session) : session_{session} { session_.query("SET lock_timeout = '3s'"); }
+    ~LockTimeout() {
+        try {
+            session_.query("SET lock_timeout = 0");
+        } catch (const Error&) {  // the session is gone
+        }
+    }
+    LockTimeout(const LockTimeout&) = delete;
+    LockTimeout& operator=(const LockTimeout&) = delete;
+
+private:
+    PgSession& session_;
+};
 
 std::string note_to_json(const PublicationNote& note) {
     Json json{{"rowferry", 1}, {"follower", note.follower_id}, {"restore", Json::array()}, {"insert_only", Json::array()}};
@@ -56,7 +71,7 @@ bool needed_by_another_stream(const std::vector<StreamPublication>& publications
 std::string table_list(const std::vector<PgTable>& tables, bool insert_only) {
     std::string list;
     for (const PgTable& table : tables)
-        if (table.schema.insert_only == insert_only) list += (list.empty() ? " FOR TABLE ONLY " : ", ONLY ") + quote_table(table.schema.name);
+        if (table.schema.insert_only == insert_only) list += (list.empty() ? "ONLY " : ", ONLY ") + quote_table(table.schema.name);
     return list;
 }
 
@@ -113,45 +128,56 @@ void create_publications(PgSession& session, const StreamRequest& request, const
     const std::vector<StreamPublication> others = read_publications(session);
     PublicationNote note;
     note.follower_id = request.follower_id;
-    PgTransaction transaction{session};
-    session.query(kLockTimeout);
+    std::vector<const PgTable*> to_set_full;
     for (const PgTable& table : tables) {
         if (table.schema.insert_only) note.insert_only.push_back({table.schema.name, counted_changes(session, table.schema.name)});
         const bool made_full_by_us = table.replica_identity == 'f' && original_identity(others, table) != 'f';
         if ((table.has_identity && !made_full_by_us) || table.schema.insert_only) continue;
         note.restore.push_back({table.schema.name, original_identity(others, table)});
-        if (!table.has_identity) session.query(identity_statement(table.schema.name, 'f'));
+        if (!table.has_identity) to_set_full.push_back(&table);
     }
-    const std::string via_root = fmt::format(", publish_via_partition_root = {}", request.partition_roots);
-    session.query(fmt::format("CREATE PUBLICATION {}{} WITH (publish = 'insert, update, delete, truncate'{})",
-                              quote_identifier(publication_name(request.stream)), table_list(tables, false), via_root));
-    if (const std::string inserts = table_list(tables, true); !inserts.empty())
-        session.query(fmt::format("CREATE PUBLICATION {}{} WITH (publish = 'insert, truncate'{})",
-                                  quote_identifier(insert_publication_name(request.stream)), inserts, via_root));
-    session.query(fmt::format("COMMENT ON PUBLICATION {} IS {}", quote_identifier(publication_name(request.stream)), quote_literal(note_to_json(note))));
+    const LockTimeout timeout{session};
+    const std::string main = quote_identifier(publication_name(request.stream));
+    const std::string via_root = fmt::format("publish_via_partition_root = {}", request.partition_roots);
+    // The note is there before anything it has to take back, and every table is locked alone.
+    PgTransaction transaction{session};
+    session.query(fmt::format("CREATE PUBLICATION {} WITH (publish = 'insert, update, delete, truncate', {})", main, via_root));
+    session.query(fmt::format("COMMENT ON PUBLICATION {} IS {}", main, quote_literal(note_to_json(note))));
     transaction.commit();
+    for (const PgTable* table : to_set_full) session.query(identity_statement(table->schema.name, 'f'));
+    if (const std::string list = table_list(tables, false); !list.empty()) session.query(fmt::format("ALTER PUBLICATION {} ADD TABLE {}", main, list));
+    if (const std::string list = table_list(tables, true); !list.empty())
+        session.query(fmt::format("CREATE PUBLICATION {} FOR TABLE {} WITH (publish = 'insert, truncate', {})",
+                                  quote_identifier(insert_publication_name(request.stream)), list, via_root));
 }
 
 std::vector<std::string> drop_publications(PgSession& session, const std::string& stream) {
     std::vector<std::string> removed;
     const std::vector<StreamPublication> publications = read_publications(session);
-    PgTransaction transaction{session};
-    session.query(kLockTimeout);
-    for (const StreamPublication& publication : publications) {
-        if (publication.stream != stream) continue;
-        for (const auto& item : publication.note.restore) {
-            if (needed_by_another_stream(publications, stream, item.table)) continue;
-            if (session.query("select pg_catalog.to_regclass($1)", {quote_table(item.table)}).is_null(0, 0)) continue;
-            session.query(identity_statement(item.table, item.replica_identity));
-            removed.push_back(fmt::format("replica identity full of {}", to_string(item.table)));
-        }
+    const auto ours = std::ranges::find(publications, stream, &StreamPublication::stream);
+    if (ours == publications.end()) {
+        if (publication_exists(session, publication_name(stream)))
+            spdlog::warn("publication {} is left alone: its comment does not say that it is rowferry's", publication_name(stream));
+        return removed;
     }
-    for (const std::string& name : {publication_name(stream), insert_publication_name(stream)}) {
-        if (!publication_exists(session, name)) continue;
-        session.query("DROP PUBLICATION " + quote_identifier(name));
-        removed.push_back("publication " + name);
+    const LockTimeout timeout{session};
+    if (publication_exists(session, insert_publication_name(stream))) {
+        session.query("DROP PUBLICATION " + quote_identifier(insert_publication_name(stream)));
+        removed.push_back("publication " + insert_publication_name(stream));
     }
-    transaction.commit();
+    // First nothing is published any more, or the application's updates would fail once a table has its old identity again.
+    std::string list;
+    for (const TableName& name : published_tables(session, stream)) list += (list.empty() ? "ONLY " : ", ONLY ") + quote_table(name);
+    const std::string main = quote_identifier(publication_name(stream));
+    if (!list.empty()) session.query(fmt::format("ALTER PUBLICATION {} DROP TABLE {}", main, list));
+    for (const auto& item : ours->note.restore) {
+        if (needed_by_another_stream(publications, stream, item.table)) continue;
+        if (session.query("select pg_catalog.to_regclass($1)", {quote_table(item.table)}).is_null(0, 0)) continue;
+        session.query(identity_statement(item.table, item.replica_identity));
+        removed.push_back(fmt::format("replica identity full of {}", to_string(item.table)));
+    }
+    session.query("DROP PUBLICATION " + main);
+    removed.push_back("publication " + publication_name(stream));
     return removed;
 }
 

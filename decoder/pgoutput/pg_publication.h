@@ -41,8 +41,9 @@ struct StreamPublication {
 /// Updates plus deletes that the statistics views have counted for a table since they were last reset.
 [[nodiscard]] std::int64_t counted_changes(PgSession& session, const TableName& table);
 
-/// Creates the stream's publications and their comment, and sets REPLICA IDENTITY FULL where `keyless` says so: one transaction, with a
-/// lock timeout, so that the application waits for us at most that long.
+/// Creates the stream's publications and their comment, and sets REPLICA IDENTITY FULL where `keyless` says so: one table at a time and with
+/// a lock timeout, so that the application never waits for us longer than that. A crash in between leaves a publication whose comment says
+/// what to put back.
 void create_publications(PgSession& session, const StreamRequest& request, const std::vector<PgTable>& tables);
 
 /// Drops the stream's publications and puts replica identities back, unless another stream still needs them. One line each.

@@ -34,6 +34,7 @@ private:
     TableSelection selection_;
     std::vector<TableName> expected_;
     std::vector<std::string> expected_oids_;
+    std::string members_;  ///< pg_publication_rel rows at the first look.
     bool leader_waits_ = false;
     std::chrono::steady_clock::time_point last_look_{};
 };
