@@ -34,7 +34,12 @@ std::string keyword(std::string_view name, std::string_view value) {
 
 }  // namespace
 
-PgConninfo::PgConninfo(std::string uri) : uri_{std::move(uri)} { parse(uri_); }
+PgConninfo::PgConninfo(std::string uri) : uri_{std::move(uri)} {
+    const Options options = parse(uri_);
+    for (const auto* option = options.get(); option->keyword != nullptr; ++option)
+        if (option->val != nullptr && std::string_view{option->keyword} == "host" && std::string_view{option->val}.find('@') != std::string_view::npos)
+            throw UsageError{"the PostgreSQL URI has an @ in its host: in a user name or password it is written %40"};
+}
 
 std::string PgConninfo::with(const std::vector<Keyword>& keywords) const {
     const Options options = parse(uri_);
@@ -75,6 +80,7 @@ std::string session_settings(PgRole role) {
         "SET lc_monetary = 'C';"
         "SET xmloption = 'content';"
         "SET row_security = off;"
+        "SET default_transaction_read_only = off;"
         "SET statement_timeout = 0;"
         "SET lock_timeout = 0;"
         "SET idle_in_transaction_session_timeout = 0;"

@@ -148,9 +148,10 @@ void PgLink::drain() {
 void PgLink::put_copy(std::string_view data) {
     for (;;) {
         const int put = PQputCopyData(connection_, data.data(), static_cast<int>(data.size()));
-        if (put == 1) return;
         if (put < 0) fail("COPY");
+        // libpq rather lets its buffer grow than makes us wait, up to the size of the whole COPY.
         flush();
+        if (put == 1) return;
     }
 }
 

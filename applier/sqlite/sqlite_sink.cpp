@@ -233,9 +233,19 @@ std::string SqliteSink::place(std::span<const Event> from_event) const {
 void SqliteSink::commit(const CheckpointAdvance& advance) {
     if (parked_tables_ != 0) throw std::logic_error{"a group may only end where a leader transaction ends"};
     open_group();
+    verify_file();
     checkpoint_.advance(advance);
     connection_.commit();
     checkpoint_.committed();
+}
+
+/// A file that was deleted or moved goes on taking commits as long as we have it open, and nobody would ever see them.
+void SqliteSink::verify_file() {
+    int moved = 0;
+    sqlite3_file_control(connection_.db().handle(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    if (moved != 0)
+        throw HaltError{fmt::format("{}: the follower's file was deleted, moved or replaced while it was being written. Put it back, or drop the stream and copy again",
+                                    printable(connection_.db().path()))};
 }
 
 void SqliteSink::rollback() noexcept {

@@ -38,6 +38,7 @@ private:
 
     void open_group();
     void verify_tables();
+    void verify_file();
     Table& table_for(const TableSchema& schema);
     ParkedRows& parked_of(Table& table);
     void step(const Event& event);

@@ -256,9 +256,14 @@ std::vector<PgTable> complete(PgSession& session, Drafts drafts) {
 }  // namespace
 
 ColumnIndexes find_key(const TableSchema& table) {
-    ColumnIndexes key = table.primary_key;
+    // Two rows may share a key that is checked only at the end of a transaction.
+    ColumnIndexes key = table.primary_key_deferrable ? ColumnIndexes{} : table.primary_key;
+    const auto deferrable = [&](const UniqueKey& unique) {
+        if (table.primary_key_deferrable && unique.columns == table.primary_key) return true;
+        return std::ranges::any_of(table.indexes, [&](const IndexSchema& index) { return index.name == unique.name && index.deferrable; });
+    };
     for (const UniqueKey& unique : table.unique_keys)
-        if (key.empty() && std::ranges::all_of(unique.columns, [&](std::uint16_t column) { return table.columns[column].not_null; })) key = unique.columns;
+        if (key.empty() && !deferrable(unique) && std::ranges::all_of(unique.columns, [&](std::uint16_t column) { return table.columns[column].not_null; })) key = unique.columns;
     std::ranges::sort(key);
     return key;
 }

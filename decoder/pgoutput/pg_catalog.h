@@ -34,7 +34,7 @@ struct PgTable {
 /// One line for each thing the patterns select that will not be replicated: views, foreign, unlogged and temporary tables.
 [[nodiscard]] std::vector<std::string> skipped_relations(PgSession& session, const TableSelection& selection);
 
-/// Columns of the primary key, or of a unique key that cannot hold NULLs: enough to find one row. Empty without one.
+/// Columns of the primary key, or of a unique key that cannot hold NULLs, not deferrable: enough to find one row. Empty without one.
 [[nodiscard]] ColumnIndexes find_key(const TableSchema& table);
 
 /// Value class of a built-in type (below all domains).

@@ -86,7 +86,7 @@ LeaderIdentity PgLogicalLeader::identify() {
 Position PgLogicalLeader::current_position() { return {parse_lsn(session().query("select pg_catalog.pg_current_wal_flush_lsn()").text(0, 0)), 0}; }
 
 std::vector<PgTable> PgLogicalLeader::selected(const StreamRequest& request, bool streamed) {
-    std::vector<PgTable> tables = read_tables(session(), request.partition_roots);
+    std::vector<PgTable> tables = read_tables(session(), request.partition_roots || publishes_via_root(session(), request.stream));
     std::vector<TableName> names;
     for (const PgTable& table : tables) {
         names.push_back(table.schema.name);
@@ -126,6 +126,7 @@ std::unique_ptr<Snapshot> PgLogicalLeader::start(const StreamRequest& request) {
     // The publication comes first: decoding looks it up in the catalog as it was at each change.
     create_publications(session(), request, tables);
     const auto link = replication_link();
+    spdlog::info("making slot {}: the leader first waits for the transactions that are open or prepared now", name);
     const PgResult created = link->query(fmt::format("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput (SNAPSHOT 'export')", quote_identifier(name)));
     const std::uint64_t consistent_point = parse_lsn(PQgetvalue(created.get(), 0, 1));
     // The exported snapshot lives until the next command on `link`, which is dropped once the snapshot has imported it.

@@ -32,7 +32,8 @@ private:
 };
 
 std::string note_to_json(const PublicationNote& note) {
-    Json json{{"rowferry", 1}, {"follower", note.follower_id}, {"restore", Json::array()}, {"insert_only", Json::array()}};
+    Json json{{"rowferry", 1}, {"follower", note.follower_id}, {"restore", Json::array()}, {"insert_only", Json::array()},
+              {"members", note.members}, {"leaves", note.leaves}};
     for (const auto& item : note.restore)
         json["restore"].push_back({{"schema", item.table.schema}, {"table", item.table.name}, {"identity", std::string{item.replica_identity}}});
     for (const auto& item : note.insert_only)
@@ -50,6 +51,8 @@ std::optional<PublicationNote> note_from_json(const std::string& text) {
             note.restore.push_back({{item.at("schema").get<std::string>(), item.at("table").get<std::string>()}, item.at("identity").get<std::string>().at(0)});
         for (const Json& item : json.at("insert_only"))
             note.insert_only.push_back({{item.at("schema").get<std::string>(), item.at("table").get<std::string>()}, item.at("changes").get<std::int64_t>()});
+        note.members = json.value("members", "");
+        note.leaves = json.value("leaves", "");
         return note;
     } catch (const std::exception&) {  // somebody edited the comment
         return std::nullopt;
@@ -117,6 +120,28 @@ std::vector<TableName> published_tables(PgSession& session, const std::string& s
     return names;
 }
 
+PublicationContent read_publication_content(PgSession& session, const std::string& stream) {
+    const std::vector<std::optional<std::string>> names{publication_name(stream), insert_publication_name(stream)};
+    const PgRows rows = session.query(
+        "select coalesce(pg_catalog.string_agg(r.oid::text, ',' order by r.oid), ''), "
+        "coalesce(pg_catalog.bool_and(r.prqual is null and r.prattrs is null and p.pubinsert and p.pubtruncate "
+        "and (p.pubname = $2 or (p.pubupdate and p.pubdelete))), true) "
+        "from pg_catalog.pg_publication p join pg_catalog.pg_publication_rel r on r.prpubid = p.oid where p.pubname in ($1, $2)",
+        names);
+    const PgRows leaves = session.query(
+        "with recursive tree(relid) as ("
+        "select r.prrelid from pg_catalog.pg_publication p join pg_catalog.pg_publication_rel r on r.prpubid = p.oid "
+        "join pg_catalog.pg_class c on c.oid = r.prrelid where p.pubname in ($1, $2) and c.relkind = 'p' "
+        "union select i.inhrelid from tree t join pg_catalog.pg_inherits i on i.inhparent = t.relid) "
+        "select coalesce(pg_catalog.string_agg(relid::text, ',' order by relid), '') from tree",
+        names);
+    return {rows.text(0, 0), leaves.text(0, 0), rows.boolean(0, 1)};
+}
+
+bool publishes_via_root(PgSession& session, const std::string& stream) {
+    return !session.query("select from pg_catalog.pg_publication where pubname = $1 and pubviaroot", {publication_name(stream)}).empty();
+}
+
 std::int64_t counted_changes(PgSession& session, const TableName& table) {
     const PgRows rows = session.query(
         "select coalesce(sum(n_tup_upd + n_tup_del), 0)::bigint from pg_catalog.pg_stat_all_tables where schemaname = $1 and relname = $2",
@@ -149,6 +174,10 @@ void create_publications(PgSession& session, const StreamRequest& request, const
     if (const std::string list = table_list(tables, true); !list.empty())
         session.query(fmt::format("CREATE PUBLICATION {} FOR TABLE {} WITH (publish = 'insert, truncate', {})",
                                   quote_identifier(insert_publication_name(request.stream)), list, via_root));
+    const PublicationContent content = read_publication_content(session, request.stream);
+    note.members = content.members;
+    note.leaves = content.leaves;
+    session.query(fmt::format("COMMENT ON PUBLICATION {} IS {}", main, quote_literal(note_to_json(note))));
 }
 
 std::vector<std::string> drop_publications(PgSession& session, const std::string& stream) {

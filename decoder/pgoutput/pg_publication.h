@@ -23,6 +23,8 @@ struct PublicationNote {
     std::string follower_id;
     std::vector<Restore> restore;
     std::vector<InsertOnly> insert_only;
+    std::string members;  ///< Oids of the publications' pg_publication_rel rows: a table that is taken out and put back has another.
+    std::string leaves;   ///< Oids of the partitions below the published roots when the stream began.
 };
 
 struct StreamPublication {
@@ -37,6 +39,15 @@ struct StreamPublication {
 [[nodiscard]] bool publication_exists(PgSession& session, const std::string& name);
 /// The tables that the stream's publications hold now.
 [[nodiscard]] std::vector<TableName> published_tables(PgSession& session, const std::string& stream);
+
+struct PublicationContent {
+    std::string members;        ///< As in the note.
+    std::string leaves;
+    bool publishes_all = true;  ///< Every row and column of every kind of change that was asked for.
+};
+[[nodiscard]] PublicationContent read_publication_content(PgSession& session, const std::string& stream);
+/// Partitioned tables are published through their root.
+[[nodiscard]] bool publishes_via_root(PgSession& session, const std::string& stream);
 
 /// Updates plus deletes that the statistics views have counted for a table since they were last reset.
 [[nodiscard]] std::int64_t counted_changes(PgSession& session, const TableName& table);

@@ -14,6 +14,10 @@ namespace {
 
 // Well below half of the default wal_sender_timeout of 60 s, after which the server asks, and below any sensible smaller one.
 constexpr std::chrono::seconds kStatusInterval{1};
+// An idle server says nothing as long as it hears from us, so we ask, and give up on one that answers to nothing. It does not answer while it
+// works through a large transaction that is not ours, so not too soon.
+constexpr std::chrono::seconds kAskAfter{10};
+constexpr std::chrono::seconds kGoneAfter{60};
 
 /// What a Relation message says, compared with the shape the table had when it was copied.
 bool same_shape(const pgoutput::Relation& relation, const TableSchema& table) {
@@ -61,12 +65,26 @@ PgSource::~PgSource() {
 
 void PgSource::read(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) {
     watch_->look_if_due();
+    if (Clock::now() - last_read_ > kAskAfter) last_heard_ = Clock::now();
+    read_messages(batch, budget, wait);
+    last_read_ = Clock::now();
+}
+
+/// A leader that is frozen, or behind something that answers for it, keeps its connection open and says nothing.
+void PgSource::listen_for_life() {
+    const auto silence = Clock::now() - last_heard_;
+    if (silence > kGoneAfter)
+        throw RetryableError{fmt::format("the leader has not answered for {} s", std::chrono::duration_cast<std::chrono::seconds>(silence).count())};
+}
+
+void PgSource::read_messages(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) {
     const auto deadline = Clock::now() + wait;
     for (;;) {
         while (batch.size_bytes() < budget && take_message(batch)) {
         }
         if (reply_due_ || Clock::now() - last_status_ >= kStatusInterval) send_status();
         if (!batch.empty()) return;
+        listen_for_life();
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
         if (left.count() <= 0) return;
         pollfd woken{wake_fd_, POLLIN, 0};
@@ -85,6 +103,7 @@ bool PgSource::take_message(Batch& batch) {
     }
     if (size == 0) return false;
     if (size < 0) stream_ended();
+    last_heard_ = Clock::now();
     const std::unique_ptr<char, decltype(&PQfreemem)> owned{buffer, &PQfreemem};
     const auto message = pgoutput::decode_copy_data(pgoutput::as_bytes({buffer, static_cast<std::size_t>(size)}));
     if (const auto* data = std::get_if<pgoutput::XLogData>(&message)) {
@@ -214,7 +233,8 @@ void PgSource::report(Position durable) {
 void PgSource::send_status() {
     const auto now = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch());
     const std::uint64_t written = std::max(received_, durable_);
-    const auto status = pgoutput::encode_status_update(written, durable_, durable_, pgoutput::unix_to_pg_us(now.count()), false);
+    const auto status = pgoutput::encode_status_update(written, durable_, durable_, pgoutput::unix_to_pg_us(now.count()),
+                                                          Clock::now() - last_heard_ > kAskAfter);
     link_->put_copy({status.data(), status.size()});
     link_->flush();
     reply_due_ = false;

@@ -36,6 +36,7 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
+    void read_messages(Batch& batch, std::size_t budget, std::chrono::milliseconds wait);
     /// One CopyData message into the batch. False when none has arrived.
     bool take_message(Batch& batch);
     void decode(std::span<const std::byte> message, Batch& batch);
@@ -52,6 +53,7 @@ private:
     [[nodiscard]] bool changes_expected(const char* what) const;
     void idle(std::uint64_t wal_end, Batch& batch);
     void send_status();
+    void listen_for_life();
     [[noreturn]] void stream_ended();
 
     std::unique_ptr<PgLink> link_;
@@ -68,6 +70,8 @@ private:
     bool skipping_ = false;        ///< Inside a resent transaction.
     bool reply_due_ = false;
     Clock::time_point last_status_{};
+    Clock::time_point last_read_{};    ///< End of the last read(): while nobody reads, nothing can be heard.
+    Clock::time_point last_heard_{};   ///< Something came from the leader.
 };
 
 }  // namespace rowferry

@@ -1,8 +1,10 @@
 #include "decoder/pgoutput/pg_watch.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "decoder/pgoutput/pg_names.h"
 #include "schemas/error.h"
@@ -19,6 +21,8 @@ PgWatch::PgWatch(const PgConninfo& conninfo, const StreamRequest& request, const
     for (const TableState& state : checkpoint.tables) {
         expected_.push_back(state.name);
         expected_oids_.push_back(std::to_string(state.shape.leader_id));
+        expected_numbers_.push_back(state.shape.leader_id);
+        shapes_.push_back(state.shape);
     }
     std::ranges::sort(expected_);
     // The reader looks, and while it waits nobody answers the leader.
@@ -41,6 +45,7 @@ void PgWatch::look() {
     look_at_publication();
     look_at_insert_only_tables();
     look_at_partitions();
+    look_at_shapes();
     look_at_standby_names();
     last_look_ = std::chrono::steady_clock::now();
 }
@@ -48,19 +53,16 @@ void PgWatch::look() {
 void PgWatch::look_at_publication() {
     if (!publication_exists(session_, publication_name(stream_)))
         throw HaltError{fmt::format("publication {} is gone: changes since then are not in the stream. Drop the stream and copy again", publication_name(stream_))};
-    const PgRows rows = session_.query(
-        "select coalesce(pg_catalog.string_agg(r.oid::text, ',' order by r.oid), ''), "
-        "coalesce(pg_catalog.bool_and(r.prqual is null and r.prattrs is null and p.pubinsert and p.pubtruncate "
-        "and (p.pubname = $2 or (p.pubupdate and p.pubdelete))), true) "
-        "from pg_catalog.pg_publication p join pg_catalog.pg_publication_rel r on r.prpubid = p.oid where p.pubname in ($1, $2)",
-        {publication_name(stream_), insert_publication_name(stream_)});
-    if (!rows.boolean(0, 1))
+    const auto note = read_publication_note(session_, stream_);
+    if (!note) throw HaltError{fmt::format("the comment on publication {} was changed: rowferry cannot tell whose it is", publication_name(stream_))};
+    const PublicationContent content = read_publication_content(session_, stream_);
+    if (!content.publishes_all)
         throw HaltError{fmt::format("publication {} was altered: it no longer publishes every row and column of every kind of change. Drop the stream and copy "
                                     "again",
                                     publication_name(stream_))};
-    if (members_.empty()) members_ = rows.text(0, 0);
+    look_at_leaves(note->leaves, content.leaves);
     const std::vector<TableName> published = published_tables(session_, stream_);
-    if (published == expected_ && members_ != rows.text(0, 0))
+    if (published == expected_ && content.members != note->members)
         throw HaltError{fmt::format("a table was taken out of publication {} and put back: changes in between are missing. Drop the stream and copy again",
                                     publication_name(stream_))};
     if (published == expected_) return;
@@ -75,9 +77,33 @@ void PgWatch::look_at_publication() {
                                         to_string(name), publication_name(stream_))};
 }
 
+/// Partitions below a root that is published as one table: one that left took its rows along, and one that came may have brought some.
+void PgWatch::look_at_leaves(const std::string& before, const std::string& now) {
+    const auto listed = [](const std::string& oids) {
+        std::set<std::string> result;
+        for (std::size_t start = 0; start < oids.size();) {
+            const std::size_t comma = std::min(oids.find(',', start), oids.size());
+            result.insert(oids.substr(start, comma - start));
+            start = comma + 1;
+        }
+        return result;
+    };
+    const std::set<std::string> old = listed(before);
+    const std::set<std::string> present = listed(now);
+    for (const std::string& oid : old)
+        if (!present.contains(oid))
+            throw HaltError{fmt::format("a partition (oid {}) of a table that is replicated through its root was detached or dropped: its rows are still on the "
+                                        "follower. Drop the stream and copy again",
+                                        oid)};
+    for (const std::string& oid : present)
+        if (!old.contains(oid) && told_leaves_.insert(oid).second)
+            spdlog::warn("partition {} is new below a table that is replicated through its root: rows it had before it was attached are not on the follower",
+                         session_.query("select $1::oid::regclass", {oid}).text(0, 0));
+}
+
 void PgWatch::look_at_insert_only_tables() {
     const auto note = read_publication_note(session_, stream_);
-    if (!note) throw HaltError{fmt::format("the comment on publication {} was changed: rowferry cannot tell whose it is", publication_name(stream_))};
+    if (!note) return;
     for (const auto& table : note->insert_only) {
         const std::int64_t now = counted_changes(session_, table.table);
         // Counters that went down were reset; whatever they show was counted after that.
@@ -109,6 +135,20 @@ select n.nspname, c.relname, rn.nspname, rc.relname from tree t
         throw HaltError{fmt::format("{} is a new partition of a replicated table and not in the stream. Drop the stream and copy again "
                                     "(--partitions root follows new partitions by itself)",
                                     to_string(name))};
+    }
+}
+
+/// A rewritten or widened table shows in the stream at its next change only, and old rows that changed with it never do.
+void PgWatch::look_at_shapes() {
+    for (const PgTable& table : read_tables(session_, expected_numbers_)) {
+        const auto known = std::ranges::find(shapes_, table.schema.leader_id, &TableSchema::leader_id);
+        if (known == shapes_.end()) continue;
+        const bool same = std::ranges::equal(known->columns, table.schema.columns, [](const ColumnSchema& a, const ColumnSchema& b) {
+            return a.name == b.name && a.type_oid == b.type_oid && a.type_modifier == b.type_modifier;
+        });
+        if (!same)
+            throw HaltError{fmt::format("stream {}, table {}: the table changed its shape on the leader: it was ({}), now it is ({}). Drop the stream and copy again",
+                                        stream_, to_string(table.schema.name), describe_columns(*known), describe_columns(table.schema))};
     }
 }
 

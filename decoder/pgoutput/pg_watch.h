@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,9 @@ public:
 
 private:
     void look_at_publication();
+    void look_at_leaves(const std::string& before, const std::string& now);
     void look_at_insert_only_tables();
+    void look_at_shapes();
     void look_at_partitions();
     void look_at_standby_names();
 
@@ -34,7 +37,9 @@ private:
     TableSelection selection_;
     std::vector<TableName> expected_;
     std::vector<std::string> expected_oids_;
-    std::string members_;  ///< pg_publication_rel rows at the first look.
+    std::vector<std::uint32_t> expected_numbers_;
+    std::vector<TableSchema> shapes_;
+    std::set<std::string> told_leaves_;
     bool leader_waits_ = false;
     std::chrono::steady_clock::time_point last_look_{};
 };

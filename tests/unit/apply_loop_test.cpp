@@ -37,7 +37,7 @@ struct Feed {
         return *this;
     }
     Feed& commit(std::uint64_t position) {
-        batch.add(Commit{at(position), 1, "r" + std::string{}});
+        batch.add(Commit{at(position), 1, "r"});
         return *this;
     }
     Feed& idle(std::uint64_t position) {

@@ -132,6 +132,13 @@ std::string compare_columns(const TableSchema& before, const TableSchema& now) {
     return same ? std::string{} : fmt::format("its columns were ({}) and are ({}) now", describe_columns(before), describe_columns(now));
 }
 
+/// A key of the same columns under the same collations.
+bool has_unique_index(const TableSchema& table, const IndexSchema& wanted) {
+    return std::any_of(table.indexes.begin(), table.indexes.end(), [&](const IndexSchema& index) {
+        return index.unique && index.columns == wanted.columns && index.collations == wanted.collations;
+    });
+}
+
 TablePtr verify_table(SqliteDatabase& db, const TablePtr& shape, const TriggerList& triggers, const std::vector<CapturedTable>& captured) {
     const auto broken = [&](const std::string& what) -> HaltError {
         return HaltError{fmt::format("{}: {}", to_string(shape->name), what)};
@@ -147,11 +154,39 @@ TablePtr verify_table(SqliteDatabase& db, const TablePtr& shape, const TriggerLi
     now->schema.identity = shape->identity;
     now->schema.leader_id = shape->leader_id;
     if (const auto problem = triggers.problem(*now, *record)) throw broken(*problem);
+    for (const IndexSchema& index : now->schema.indexes)
+        if (index.unique && !has_unique_index(*shape, index))
+            throw broken(fmt::format("it has a new unique key, index {}: a row that REPLACE displaces by it would stay on the follower", printable(index.name, 100)));
     if (now->schema.unique_keys == shape->unique_keys) return shape;
     auto refreshed = std::make_shared<TableSchema>(*shape);
     refreshed->unique_keys = now->schema.unique_keys;
     refreshed->indexes = now->schema.indexes;
     return refreshed;
+}
+
+}  // namespace
+
+namespace {
+
+/// Puts the seal behind every trigger of ours, so that one that is made again later stands behind it. Before that, whatever was made again since
+/// the last time is held against the streams that rely on it; those of this request have just been looked at.
+void seal(SqliteDatabase& db, const CaptureRequest& request) {
+    const TriggerList triggers{db};
+    if (triggers.exists(kSealName)) {
+        for (const CapturedTable& captured : read_captured_tables(db)) {
+            if (std::find(request.tables.begin(), request.tables.end(), captured.name) != request.tables.end()) continue;
+            auto table = read_sqlite_table(db, captured.name);
+            if (!table) continue;
+            table->schema.identity = captured.key;
+            table->schema.leader_id = captured.number;
+            const auto problem = triggers.problem(*table, captured);
+            if (!problem) continue;
+            for (const StreamRecord& stream : read_streams(db))
+                if (contains(stream.tables, captured.number)) mark_broken(db, stream.name, fmt::format("{}: {}", to_string(table->schema.name), *problem));
+        }
+    }
+    db.execute(drop_seal_sql());
+    db.execute(create_seal_sql());
 }
 
 }  // namespace
@@ -169,6 +204,7 @@ void install_stream(SqliteDatabase& db, const CaptureRequest& request) {
     stream.exact_replace = request.exact_replace;
     TableInstaller installer{db, request};
     for (const std::string& table : request.tables) stream.tables.push_back(installer.install(table));
+    seal(db, request);
     const LogEnd marker = append_marker(db);
     stream.acked_seq = marker.seq;
     stream.acked_tag = marker.tag;

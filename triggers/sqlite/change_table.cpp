@@ -76,6 +76,12 @@ std::string add_change_column_sql(char prefix, std::size_t number) {
 
 ColumnIndexes logged_key(const TableSchema& table) { return table.identity.empty() ? all_columns(table) : table.identity; }
 
+std::string create_seal_sql() {
+    return fmt::format("CREATE TRIGGER {} AFTER INSERT ON rowferry_meta WHEN 0 BEGIN SELECT 1; END", kSealName);
+}
+
+std::string drop_seal_sql() { return fmt::format("DROP TRIGGER IF EXISTS {}", kSealName); }
+
 std::string trigger_name(std::uint32_t table_number, TriggerKind kind) {
     const auto suffix = [&]() -> std::string_view {
         switch (kind) {

@@ -44,6 +44,12 @@ inline constexpr TriggerKind kPlainTriggers[] = {TriggerKind::insert, TriggerKin
 inline constexpr TriggerKind kReplaceTriggers[] = {TriggerKind::before_insert, TriggerKind::before_update};
 
 /// `rowferry_3_insert`.
+/// A trigger that does nothing and never fires. It stands behind all of ours in the schema: one of ours that is dropped and made again, word by
+/// word, as a table rebuild does, stands behind it. Its order among the triggers survives VACUUM.
+inline constexpr const char* kSealName = "rowferry_seal";
+[[nodiscard]] std::string create_seal_sql();
+[[nodiscard]] std::string drop_seal_sql();
+
 [[nodiscard]] std::string trigger_name(std::uint32_t table_number, TriggerKind kind);
 
 /// A unique key that REPLACE may remove rows by, with the collations by which the index compares.

@@ -23,6 +23,13 @@ bool is_ours_or_sqlites(std::string_view name) {
     return begins("rowferry_") || begins("sqlite_");
 }
 
+/// SQLite keeps the name as the schema spells it; the built-in ones are known by their capital letters.
+std::string built_in_collation(const std::string& name) {
+    for (const char* known : {"BINARY", "NOCASE", "RTRIM"})
+        if (sqlite3_stricmp(name.c_str(), known) == 0) return known;
+    return name;
+}
+
 std::string column_collation(SqliteDatabase& db, const std::string& table, const std::string& column, bool& autoincrement) {
     const char* type = nullptr;
     const char* collation = nullptr;
@@ -33,7 +40,7 @@ std::string column_collation(SqliteDatabase& db, const std::string& table, const
         sqlite3_table_column_metadata(db.handle(), "main", table.c_str(), column.c_str(), &type, &collation, &not_null, &key, &automatic);
     if (code != SQLITE_OK) db.fail(code, "reading a column's collation");
     autoincrement = automatic != 0;
-    return collation == nullptr ? "BINARY" : collation;
+    return collation == nullptr ? "BINARY" : built_in_collation(collation);
 }
 
 /// An index as the pragmas tell it.
@@ -62,7 +69,7 @@ std::vector<RawIndex> read_indexes(SqliteDatabase& db, const std::string& table)
     for (RawIndex& index : indexes) {
         parts.reset();
         parts.bind(1, index.name);
-        while (parts.step()) index.parts.push_back({static_cast<int>(parts.integer(0)), parts.integer(1) != 0, parts.text(2)});
+        while (parts.step()) index.parts.push_back({static_cast<int>(parts.integer(0)), parts.integer(1) != 0, built_in_collation(parts.text(2))});
     }
     return indexes;
 }

@@ -23,12 +23,15 @@ bool TriggerList::exists(const std::string& name) const { return find(name) != n
 
 std::optional<std::string> TriggerList::problem(const SqliteTable& table, const CapturedTable& captured) const {
     std::int64_t oldest = std::numeric_limits<std::int64_t>::max();
+    const Trigger* seal = find(kSealName);
+    if (seal == nullptr) return fmt::format("our trigger {} is gone", kSealName);
     const auto check = [&](TriggerKind kind, const std::string& wanted) -> std::optional<std::string> {
         const std::string name = trigger_name(captured.number, kind);
         const Trigger* trigger = find(name);
         if (trigger == nullptr) return fmt::format("our trigger {} is gone (the table was rebuilt, or the trigger dropped)", name);
         if (!same_sqlite_name(trigger->table, table.schema.name.name) || trigger->sql != wanted)
             return fmt::format("our trigger {} has another text now (was a column renamed?)", name);
+        if (trigger->rowid > seal->rowid) return fmt::format("our trigger {} was dropped and made again (the table was rebuilt)", name);
         // For the BEFORE triggers the order does not matter: what they log counts only if the row they speak of gets in.
         if (kind == TriggerKind::insert || kind == TriggerKind::update || kind == TriggerKind::remove)
             oldest = std::min(oldest, trigger->rowid);
