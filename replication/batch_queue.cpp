@@ -2,8 +2,9 @@
 
 namespace rowferry {
 namespace {
-// One being filled, one being applied, the rest for queues of small batches.
-constexpr std::size_t kKeptBatches = 16;
+// More than a full queue of ordinary batches, one being filled and one being applied: a backlog allocates nothing once it runs. Batches that
+// come and go between the other allocations of two threads leave holes that the C library cannot give back.
+constexpr std::size_t kKeptBatches = 32;
 }  // namespace
 
 BatchPtr BatchQueue::take_empty() {
@@ -23,6 +24,11 @@ bool BatchQueue::push(BatchPtr& batch, std::chrono::milliseconds wait) {
     queue_.push_back(std::move(batch));
     filled_.notify_one();
     return true;
+}
+
+bool BatchQueue::wait_until_empty(std::chrono::milliseconds wait) {
+    std::unique_lock lock{mutex_};
+    return room_.wait_for(lock, wait, [&] { return cancelled_ || queue_.empty(); });
 }
 
 void BatchQueue::close(std::exception_ptr cause) {

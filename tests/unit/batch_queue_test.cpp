@@ -54,13 +54,13 @@ TEST(BatchQueue, UsedBatchesAreFilledAgain) {
     EXPECT_EQ(queue.take_empty().get(), address);
 }
 
-/// Yields numbered idle positions as fast as it can, and remembers what it was told.
+/// Yields numbered commits as fast as it can, and remembers what it was told.
 class CountingSource : public Source {
 public:
     explicit CountingSource(std::uint64_t last) : last_{last} {}
     void read(Batch& batch, std::size_t, std::chrono::milliseconds) override {
         if (next_ == last_) throw RetryableError{"the end"};
-        batch.add_idle({++next_, 0});
+        batch.add(Commit{{++next_, 0}, 0, {}});
         static_cast<void>(batch.arena().bytes(100));
     }
     void report(Position durable) override {
@@ -85,7 +85,7 @@ TEST(Reader, HandsEverythingOverInOrderAndThenItsError) {
         for (;;) {
             BatchPtr batch = queue.pop(1000ms);
             ASSERT_NE(batch, nullptr);
-            for (const Event& event : batch->events()) EXPECT_EQ(std::get<Idle>(event).position.major, ++seen);
+            for (const Event& event : batch->events()) EXPECT_EQ(std::get<Commit>(event).position.major, ++seen);
             acknowledgement.committed({seen, 0});
             waker.wake();
             queue.recycle(std::move(batch));
