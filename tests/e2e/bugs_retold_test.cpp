@@ -122,5 +122,63 @@ TEST_F(BugTest, ARefusalLeavesNoNewFile) {
     EXPECT_FALSE(std::filesystem::exists(follower.path()));
 }
 
+// SQLite spells a collation as the schema does, and "nocase" was not taken for NOCASE: the row that REPLACE displaced stayed.
+TEST_F(BugTest, AReplaceUnderNocaseInSmallLettersDisplacesOnPostgresql) {
+    const Database leader = Database::sqlite("leader");
+    const Database follower = Database::postgresql(PgCluster::shared(), "follower");
+    leader.exec("CREATE TABLE u (id INTEGER PRIMARY KEY, c TEXT COLLATE nocase UNIQUE); INSERT INTO u VALUES (1, 'q'), (5, 'w')");
+    ASSERT_TRUE(ended(run_until_current(leader, follower), 0));
+    leader.exec("INSERT OR REPLACE INTO u VALUES (2, 'Q')");
+    ASSERT_TRUE(ended(run_until_current(leader, follower), 0));
+    EXPECT_TRUE(same_rows(leader, follower));
+}
+
+// A deleted file goes on taking commits while it is open; they were acknowledged, and nobody had them.
+TEST_F(BugTest, AFollowersFileThatIsDeletedIsAStop) {
+    const Database leader = Database::postgresql(cluster(), "leader");
+    const Database follower = Database::sqlite("follower");
+    leader.exec("CREATE TABLE t (id int PRIMARY KEY)");
+    const auto process = start_run(leader, follower);
+    ASSERT_TRUE(becomes_ready(*process, follower));
+    leader.exec("INSERT INTO t VALUES (0)");
+    ASSERT_TRUE(shows(*process, follower, "SELECT count(*) FROM t", "1"));
+    for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(follower.path().string() + suffix);
+    leader.exec("INSERT INTO t VALUES (1)");
+    EXPECT_TRUE(ended(*process, 7, "deleted, moved or replaced"));
+}
+
+// The rows of a detached partition left the leader's table without a word in the log.
+TEST_F(BugTest, APartitionThatLeavesAReplicatedRootIsAStop) {
+    const Database leader = Database::postgresql(cluster(), "leader");
+    const Database follower = Database::sqlite("follower");
+    leader.exec(
+        "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (10);"
+        "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (10) TO (20); INSERT INTO p SELECT generate_series(0, 19)");
+    ASSERT_TRUE(ended(run_until_current(leader, follower, {"--partitions", "root"}), 0));
+    EXPECT_EQ(follower.value("SELECT count(*) FROM p"), "20");
+    leader.exec("ALTER TABLE p DETACH PARTITION p2");
+    EXPECT_TRUE(ended(run_until_current(leader, follower), 7, "detached or dropped"));
+}
+
+// With REPLICA IDENTITY FULL the deferrable key was still used to find the row, though two rows share it in the middle of a transaction.
+TEST_F(BugTest, ADeferrableKeyIsNoWayToFindARow) {
+    const Database leader = Database::postgresql(cluster(), "leader");
+    const Database follower = Database::postgresql(PgCluster::shared(), "follower");
+    leader.exec(
+        "CREATE TABLE sw (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, v int UNIQUE DEFERRABLE INITIALLY DEFERRED);"
+        "ALTER TABLE sw REPLICA IDENTITY FULL; INSERT INTO sw VALUES (1, 1), (2, 2), (3, 3)");
+    ASSERT_TRUE(ended(run_until_current(leader, follower), 0));
+    leader.exec("UPDATE sw SET id = id + 1, v = v + 1");
+    ASSERT_TRUE(ended(run_until_current(leader, follower), 0));
+    EXPECT_TRUE(same_rows(leader, follower));
+}
+
+// An @ in a password that is not written %40 ends up in the host, and the host was printed.
+TEST_F(BugTest, APasswordWithAnAtIsNotPrinted) {
+    const RowferryResult result = rowferry({"run", "postgresql://role:se@cret@127.0.0.1:1/db", "sqlite:/nowhere/f.db"});
+    EXPECT_TRUE(ended(result, 2, "%40"));
+    EXPECT_EQ(result.err.find("cret"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace rowferry::test
