@@ -20,8 +20,7 @@ PgWatch::PgWatch(const PgConninfo& conninfo, const StreamRequest& request, const
     : session_{conninfo, PgRole::leader, application_name(request.stream) + "_watch"}, stream_{request.stream}, selection_{request.selection} {
     for (const TableState& state : checkpoint.tables) {
         expected_.push_back(state.name);
-        expected_oids_.push_back(std::to_string(state.shape.leader_id));
-        expected_numbers_.push_back(state.shape.leader_id);
+        expected_oids_.push_back(state.shape.leader_id);
         shapes_.push_back(state.shape);
     }
     std::ranges::sort(expected_);
@@ -42,27 +41,32 @@ void PgWatch::look_if_due() {
 }
 
 void PgWatch::look() {
-    look_at_publication();
-    look_at_insert_only_tables();
+    const PublicationNote note = read_note();
+    look_at_publication(note);
+    look_at_insert_only_tables(note);
     look_at_partitions();
     look_at_shapes();
     look_at_standby_names();
     last_look_ = std::chrono::steady_clock::now();
 }
 
-void PgWatch::look_at_publication() {
+PublicationNote PgWatch::read_note() {
     if (!publication_exists(session_, publication_name(stream_)))
         throw HaltError{fmt::format("publication {} is gone: changes since then are not in the stream. Drop the stream and copy again", publication_name(stream_))};
-    const auto note = read_publication_note(session_, stream_);
+    auto note = read_publication_note(session_, stream_);
     if (!note) throw HaltError{fmt::format("the comment on publication {} was changed: rowferry cannot tell whose it is", publication_name(stream_))};
+    return std::move(*note);
+}
+
+void PgWatch::look_at_publication(const PublicationNote& note) {
     const PublicationContent content = read_publication_content(session_, stream_);
     if (!content.publishes_all)
         throw HaltError{fmt::format("publication {} was altered: it no longer publishes every row and column of every kind of change. Drop the stream and copy "
                                     "again",
                                     publication_name(stream_))};
-    look_at_leaves(note->leaves, content.leaves);
+    look_at_leaves(note.leaves, content.leaves);
     const std::vector<TableName> published = published_tables(session_, stream_);
-    if (published == expected_ && content.members != note->members)
+    if (published == expected_ && content.members != note.members)
         throw HaltError{fmt::format("a table was taken out of publication {} and put back: changes in between are missing. Drop the stream and copy again",
                                     publication_name(stream_))};
     if (published == expected_) return;
@@ -101,10 +105,8 @@ void PgWatch::look_at_leaves(const std::string& before, const std::string& now) 
                          session_.query("select $1::oid::regclass", {oid}).text(0, 0));
 }
 
-void PgWatch::look_at_insert_only_tables() {
-    const auto note = read_publication_note(session_, stream_);
-    if (!note) return;
-    for (const auto& table : note->insert_only) {
+void PgWatch::look_at_insert_only_tables(const PublicationNote& note) {
+    for (const auto& table : note.insert_only) {
         const std::int64_t now = counted_changes(session_, table.table);
         // Counters that went down were reset; whatever they show was counted after that.
         const std::int64_t before = now < table.updates_and_deletes ? 0 : table.updates_and_deletes;
@@ -140,7 +142,7 @@ select n.nspname, c.relname, rn.nspname, rc.relname from tree t
 
 /// A rewritten or widened table shows in the stream at its next change only, and old rows that changed with it never do.
 void PgWatch::look_at_shapes() {
-    for (const PgTable& table : read_tables(session_, expected_numbers_)) {
+    for (const PgTable& table : read_tables(session_, expected_oids_)) {
         const auto known = std::ranges::find(shapes_, table.schema.leader_id, &TableSchema::leader_id);
         if (known == shapes_.end()) continue;
         const bool same = std::ranges::equal(known->columns, table.schema.columns, [](const ColumnSchema& a, const ColumnSchema& b) {

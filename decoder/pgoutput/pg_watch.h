@@ -25,9 +25,11 @@ public:
     [[nodiscard]] bool leader_waits_for_us() const noexcept { return leader_waits_; }
 
 private:
-    void look_at_publication();
+    /// The publication's comment. Throws HaltError when it, or the publication, is gone.
+    PublicationNote read_note();
+    void look_at_publication(const PublicationNote& note);
     void look_at_leaves(const std::string& before, const std::string& now);
-    void look_at_insert_only_tables();
+    void look_at_insert_only_tables(const PublicationNote& note);
     void look_at_shapes();
     void look_at_partitions();
     void look_at_standby_names();
@@ -36,8 +38,7 @@ private:
     std::string stream_;
     TableSelection selection_;
     std::vector<TableName> expected_;
-    std::vector<std::string> expected_oids_;
-    std::vector<std::uint32_t> expected_numbers_;
+    std::vector<std::uint32_t> expected_oids_;
     std::vector<TableSchema> shapes_;
     std::set<std::string> told_leaves_;
     bool leader_waits_ = false;
