@@ -45,6 +45,15 @@ struct Truncate {
     bool restart_identity = false;
 };
 
+/// The leader changed the shape of a table, at this place between the row changes of a transaction. Row changes behind it have the new shape.
+struct ShapeChange {
+    const TableSchema* before = nullptr;  ///< Kept alive by the batch, as `after` is.
+    const TableSchema* after = nullptr;   ///< Null: the table was dropped.
+    const TableSchema* leader_after = nullptr;  ///< `after` as the leader has it, without the stream's rules: what the checkpoint keeps.
+    /// Why the follower cannot be brought there by the stream (a rewrite, say); empty otherwise. In the arena.
+    std::string_view obstacle;
+};
+
 struct Commit {
     Position position;
     std::int64_t time_us = 0;     ///< The leader's clock, µs since 1970-01-01 UTC; 0 where unknown.
@@ -56,7 +65,7 @@ struct Idle {
     Position position;
 };
 
-using Event = std::variant<Begin, Change, Truncate, Commit, Idle>;
+using Event = std::variant<Begin, Change, Truncate, ShapeChange, Commit, Idle>;
 
 /// What crosses every seam: events in commit order whose cells are views into the batch's own arena. A transaction may
 /// span many batches and a batch may hold many transactions. Filled by one thread, immutable after hand-over, recycled.

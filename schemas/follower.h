@@ -14,9 +14,16 @@ namespace rowferry {
 
 enum class OnExisting : std::uint8_t { refuse, truncate };
 
+/// What happens when the leader changes the shape of a replicated table.
+enum class DdlMode : std::uint8_t {
+    stop,   ///< The stream stops there and says what to run; it goes on once the follower has the new shape.
+    apply,  ///< The follower is changed in order, in the transaction of the change.
+};
+
 struct FollowerOptions {
     OnExisting on_existing = OnExisting::refuse;
     bool fire_triggers = false;    ///< SQLite: user triggers on the follower's tables are accepted.
+    DdlMode ddl = DdlMode::stop;
 };
 
 /// Rows on their way into one table during the copy. Writes are durable at the latest when the copy is finished.

@@ -9,6 +9,7 @@
 #include "schemas/checkpoint.h"
 #include "schemas/selection.h"
 #include "schemas/source.h"
+#include "schemas/table_rules.h"
 
 namespace rowferry {
 
@@ -20,6 +21,7 @@ struct StreamRequest {
     std::string stream;
     std::string follower_id;
     TableSelection selection;
+    TableRules rules;                 ///< Columns, rows, names and masks. Leaders use columns and filter; the rest is done behind them.
     KeylessMode keyless = KeylessMode::refuse;
     bool one_off = false;             ///< A clone: nothing is installed, so nothing that only a stream needs is checked.
     bool exact_replace = false;       ///< SQLite: BEFORE triggers that log what REPLACE removes.

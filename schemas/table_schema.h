@@ -8,17 +8,10 @@
 #include <vector>
 
 #include "schemas/identity.h"
+#include "schemas/table_name.h"
+#include "schemas/user_type.h"
 
 namespace rowferry {
-
-/// A table of the leader. On SQLite the schema is always `main`.
-struct TableName {
-    std::string schema;
-    std::string name;
-    friend auto operator<=>(const TableName&, const TableName&) = default;
-};
-/// `schema.name` for messages, control characters escaped.
-[[nodiscard]] std::string to_string(const TableName& name);
 
 /// What the values of a column mean, whatever the engine calls the type. Resolved once when the schema is read:
 /// on PostgreSQL from the (base) type, on SQLite from the declared type and, where it matters, the profile.
@@ -64,8 +57,18 @@ enum class AutoNumber : std::uint8_t {
     always,      ///< PostgreSQL GENERATED ALWAYS AS IDENTITY.
 };
 
+/// How numbers or texts of a SQLite column stand for points in time, where the user says so.
+enum class TimeEncoding : std::uint8_t { none, epoch_s, epoch_ms, epoch_us, julian_day };
+
+/// What happens to a SQLite leader's value that its follower column cannot hold.
+enum class OnMismatch : std::uint8_t {
+    stop,        ///< The stream stops there.
+    quarantine,  ///< The row goes to a side table of the follower until an image of it fits.
+    null_value,  ///< NULL in its place, counted.
+};
+
 struct ColumnSchema {
-    std::string name;
+    std::string name;                 ///< On the follower, when the stream renames it (see leader_name).
     std::string type;                 ///< PostgreSQL: format_type() of the column. SQLite: the declared type, may be empty.
     std::uint32_t type_oid = 0;       ///< PostgreSQL: atttypid. SQLite: 0.
     std::int32_t type_modifier = -1;  ///< PostgreSQL: atttypmod.
@@ -77,7 +80,27 @@ struct ColumnSchema {
     std::string base_type;            ///< PostgreSQL: format_type() below all domains; equals `type` otherwise.
     std::vector<std::string> enum_labels;  ///< PostgreSQL enums: labels in order; empty otherwise.
     ColumnProfile profile;
+    std::uint16_t attribute = 0;      ///< PostgreSQL: attnum, which tells a column dropped and added again from one that stayed. SQLite: 0.
+    std::string default_expression;   ///< In the leader's dialect, as its catalog shows it; empty without one.
+    std::optional<std::string> missing_value;  ///< PostgreSQL: what rows older than the column have in it (attmissingval), in text form.
+    std::string comment;
+    // What the stream's rules ask for (schemas/table_rules.h); never from the leader.
+    std::string leader_name;          ///< Empty where `name` is the leader's too.
+    std::string wanted_type;          ///< Type of the follower's column; empty: chosen by map_column().
+    TimeEncoding encoding = TimeEncoding::none;
+    OnMismatch on_mismatch = OnMismatch::stop;
     friend bool operator==(const ColumnSchema&, const ColumnSchema&) = default;
+};
+
+/// A generated column. The stream does not carry it; a follower may compute it itself.
+struct GeneratedColumn {
+    std::string name;
+    std::string type;
+    std::string expression;  ///< In the leader's dialect.
+    bool stored = true;      ///< SQLite: STORED or VIRTUAL.
+    bool not_null = false;
+    std::uint16_t before = 0;  ///< Stands in front of this index of TableSchema::columns.
+    friend bool operator==(const GeneratedColumn&, const GeneratedColumn&) = default;
 };
 
 using ColumnIndexes = std::vector<std::uint16_t>;  ///< Indexes into TableSchema::columns.
@@ -99,6 +122,21 @@ struct IndexSchema {
     bool deferrable = false;            ///< PostgreSQL, only with `constraint`.
     bool initially_deferred = false;
     friend bool operator==(const IndexSchema&, const IndexSchema&) = default;
+};
+
+/// An index with a predicate or over expressions. No identity, no conflict target: only carried where it translates.
+struct ExpressionIndex {
+    struct Key {
+        std::string expression;  ///< In the leader's dialect; a plain column is its quoted name.
+        bool descending = false;
+        std::string collation;   ///< SQLite; empty: that of the expression.
+        friend bool operator==(const Key&, const Key&) = default;
+    };
+    std::string name;
+    bool unique = false;
+    std::vector<Key> keys;
+    std::string predicate;       ///< Empty without one.
+    friend bool operator==(const ExpressionIndex&, const ExpressionIndex&) = default;
 };
 
 struct ForeignKey {
@@ -131,6 +169,12 @@ struct TableSchema {
     bool insert_only = false;            ///< Published for inserts only (`--keyless insert`).
     bool without_rowid = false;          ///< SQLite.
     bool strict = false;                 ///< SQLite.
+    std::vector<GeneratedColumn> generated;
+    std::vector<CheckConstraint> checks;
+    std::vector<ExpressionIndex> expression_indexes;
+    std::string comment;
+    std::vector<UserType> types;         ///< PostgreSQL: every user-defined type the columns need, each behind those it needs itself.
+    std::optional<TableName> renamed_to;  ///< The follower's name for it, by the stream's rules.
 
     [[nodiscard]] std::optional<std::uint16_t> column_index(const std::string& column) const;
     [[nodiscard]] bool in_identity(std::uint16_t column) const;

@@ -29,6 +29,14 @@ TableSchema full_table() {
     id.base_type = "bigint";
     id.enum_labels = {"", "a,b", "\"", "\\"};
     id.profile = {true, true, true, true, false, false, false, false, false, false, false, false};
+    id.attribute = 7;
+    id.default_expression = "nextval('s')";
+    id.missing_value = "";
+    id.comment = "c";
+    id.leader_name = "ID";
+    id.wanted_type = "text";
+    id.encoding = TimeEncoding::julian_day;
+    id.on_mismatch = OnMismatch::null_value;
     ColumnSchema other;
     other.name = "";
     other.type = "numeric(10,2)";
@@ -43,6 +51,12 @@ TableSchema full_table() {
     table.insert_only = true;
     table.without_rowid = true;
     table.strict = true;
+    table.generated = {{"g", "integer", "a + 1", false, true, 1}};
+    table.checks = {{"positive", "id > 0"}};
+    table.expression_indexes = {{"e", true, {{"lower(a)", true, "NOCASE"}}, "a IS NOT NULL"}};
+    table.comment = "what it is";
+    table.types = {{UserType::Kind::range, {"s", "t"}, "x", {"l"}, "integer", true, "1", {{"c", "VALUE > 0"}}, {{"a", "text"}}}};
+    table.renamed_to = TableName{"s", "n"};
     return table;
 }
 
