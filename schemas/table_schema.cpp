@@ -28,21 +28,24 @@ using Json = nlohmann::json;
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TableName, schema, name)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ColumnProfile, integers, reals, texts, blobs, only_zero_or_one, only_dates, only_times, only_timestamps,
                                    only_zoned_timestamps, only_uuids, only_json, only_numbers)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Numbering, start, increment, minimum, maximum, cycle)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ColumnSchema, name, type, type_oid, type_modifier, value_class, not_null, autoincrement, auto_number,
-                                   collation, base_type, enum_labels, profile, attribute, default_expression, missing_value, comment, leader_name,
+                                   collation, base_type, enum_labels, profile, attribute, default_expression, missing_value, comment, pg_collation, numbering, leader_name,
                                    wanted_type, encoding, on_mismatch)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(GeneratedColumn, name, type, expression, stored, not_null, before)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CheckConstraint, name, expression)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(UserType::Attribute, name, type)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(UserType, kind, name, extension, labels, base, not_null, default_expression, checks, attributes)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(GeneratedColumn, name, type, expression, stored, not_null, before, collation, comment)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(CheckConstraint, name, expression, no_inherit, not_valid, inherited)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(UserType::Attribute, name, type, collation)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(UserType, kind, name, extension, labels, base, not_null, default_expression, checks, attributes, collation, multirange,
+                                   not_carried)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(UniqueKey, name, columns)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(IndexSchema, name, unique, constraint, columns, descending, collations, deferrable, initially_deferred)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(IndexSchema, name, unique, constraint, columns, descending, collations, deferrable, initially_deferred, definition,
+                                   extensions)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ExpressionIndex::Key, expression, descending, collation)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ExpressionIndex, name, unique, keys, predicate)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ExpressionIndex, name, unique, keys, predicate, method, definition, constraint, extensions)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ForeignKey, name, columns, parent, parent_columns, on_update, on_delete, deferrable, initially_deferred)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TableSchema, engine, name, leader_id, columns, primary_key, primary_key_deferrable,
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TableSchema, engine, name, leader_id, columns, primary_key, primary_key_name, primary_key_deferrable,
                                    primary_key_initially_deferred, identity, unique_keys, indexes, foreign_keys, not_carried, insert_only, without_rowid, strict,
-                                   generated, checks, expression_indexes, comment, types, renamed_to)
+                                   generated, checks, expression_indexes, comment, types, partition_key, partition_bound, parents, ancestors, renamed_to)
 
 std::string to_string(const TableName& name) { return printable(name.schema + "." + name.name, 200); }
 

@@ -67,6 +67,16 @@ enum class OnMismatch : std::uint8_t {
     null_value,  ///< NULL in its place, counted.
 };
 
+/// How a PostgreSQL sequence counts.
+struct Numbering {
+    std::int64_t start = 1;
+    std::int64_t increment = 1;
+    std::int64_t minimum = 1;
+    std::int64_t maximum = 0;
+    bool cycle = false;
+    friend bool operator==(const Numbering&, const Numbering&) = default;
+};
+
 struct ColumnSchema {
     std::string name;                 ///< On the follower, when the stream renames it (see leader_name).
     std::string type;                 ///< PostgreSQL: format_type() of the column. SQLite: the declared type, may be empty.
@@ -84,6 +94,8 @@ struct ColumnSchema {
     std::string default_expression;   ///< In the leader's dialect, as its catalog shows it; empty without one.
     std::optional<std::string> missing_value;  ///< PostgreSQL: what rows older than the column have in it (attmissingval), in text form.
     std::string comment;
+    std::string pg_collation;         ///< PostgreSQL: as DDL names it, `pg_catalog."C"`; empty where it is the type's own.
+    std::optional<Numbering> numbering;  ///< PostgreSQL, only with auto_number.
     // What the stream's rules ask for (schemas/table_rules.h); never from the leader.
     std::string leader_name;          ///< Empty where `name` is the leader's too.
     std::string wanted_type;          ///< Type of the follower's column; empty: chosen by map_column().
@@ -100,6 +112,8 @@ struct GeneratedColumn {
     bool stored = true;      ///< SQLite: STORED or VIRTUAL.
     bool not_null = false;
     std::uint16_t before = 0;  ///< Stands in front of this index of TableSchema::columns.
+    std::string collation = {};   ///< As in ColumnSchema::pg_collation.
+    std::string comment = {};
     friend bool operator==(const GeneratedColumn&, const GeneratedColumn&) = default;
 };
 
@@ -111,7 +125,7 @@ struct UniqueKey {
     friend bool operator==(const UniqueKey&, const UniqueKey&) = default;
 };
 
-/// A plain index over columns (no expression, no predicate); others are listed in TableSchema::not_carried.
+/// A plain index over columns (no expression, no predicate); the others are ExpressionIndex.
 struct IndexSchema {
     std::string name;
     bool unique = false;
@@ -121,10 +135,14 @@ struct IndexSchema {
     std::vector<std::string> collations;  ///< SQLite: one per column.
     bool deferrable = false;            ///< PostgreSQL, only with `constraint`.
     bool initially_deferred = false;
+    /// PostgreSQL: set where there is more to it than the members say (INCLUDE, NULLS NOT DISTINCT, operator class, storage …). As in ExpressionIndex.
+    std::string definition = {};
+    std::vector<std::string> extensions = {};  ///< PostgreSQL: what it needs on the follower.
     friend bool operator==(const IndexSchema&, const IndexSchema&) = default;
 };
 
-/// An index with a predicate or over expressions. No identity, no conflict target: only carried where it translates.
+/// An index with a predicate, over expressions or generated columns, of a method other than btree, or of an exclusion constraint. No identity,
+/// no conflict target: only carried where it translates. A unique one is checked at each row, so rows may not overtake each other.
 struct ExpressionIndex {
     struct Key {
         std::string expression;  ///< In the leader's dialect; a plain column is its quoted name.
@@ -136,6 +154,11 @@ struct ExpressionIndex {
     bool unique = false;
     std::vector<Key> keys;
     std::string predicate;       ///< Empty without one.
+    std::string method = {};     ///< PostgreSQL: btree, gin …; empty on SQLite.
+    /// PostgreSQL: what stands behind `CREATE INDEX … ON t USING`, or behind `ADD CONSTRAINT name` where the index is a constraint's.
+    std::string definition = {};
+    bool constraint = false;
+    std::vector<std::string> extensions = {};  ///< PostgreSQL: what it needs on the follower.
     friend bool operator==(const ExpressionIndex&, const ExpressionIndex&) = default;
 };
 
@@ -158,6 +181,7 @@ struct TableSchema {
     std::uint32_t leader_id = 0;         ///< PostgreSQL: pg_class.oid. SQLite: table number in the change table, 0 before capture.
     std::vector<ColumnSchema> columns;   ///< The columns the stream carries, in the leader's order. Generated ones are not here.
     ColumnIndexes primary_key;           ///< In key order; empty without one.
+    std::string primary_key_name;        ///< PostgreSQL.
     bool primary_key_deferrable = false;  ///< PostgreSQL. Such a key cannot be the replica identity.
     bool primary_key_initially_deferred = false;
     /// Columns that identify a row in updates and deletes, in column order. Empty: the whole row does (keyless).
@@ -174,6 +198,10 @@ struct TableSchema {
     std::vector<ExpressionIndex> expression_indexes;
     std::string comment;
     std::vector<UserType> types;         ///< PostgreSQL: every user-defined type the columns need, each behind those it needs itself.
+    std::string partition_key;           ///< PostgreSQL: what stands behind PARTITION BY; empty: not partitioned.
+    std::string partition_bound;         ///< PostgreSQL: `FOR VALUES …` or `DEFAULT` of a partition; empty otherwise.
+    std::vector<TableName> parents;      ///< PostgreSQL: what it inherits from, in order, or the table it is a partition of.
+    std::vector<TableSchema> ancestors;  ///< PostgreSQL: the partitioned tables above a partition, root first. They hold no rows themselves.
     std::optional<TableName> renamed_to;  ///< The follower's name for it, by the stream's rules.
 
     [[nodiscard]] std::optional<std::uint16_t> column_index(const std::string& column) const;

@@ -33,6 +33,8 @@ TableSchema full_table() {
     id.default_expression = "nextval('s')";
     id.missing_value = "";
     id.comment = "c";
+    id.pg_collation = "pg_catalog.\"C\"";
+    id.numbering = Numbering{-1, -2, -9223372036854775807 - 1, 9223372036854775807, true};
     id.leader_name = "ID";
     id.wanted_type = "text";
     id.encoding = TimeEncoding::julian_day;
@@ -45,17 +47,23 @@ TableSchema full_table() {
     table.primary_key = {1, 0};
     table.identity = {0, 1};
     table.unique_keys = {{"key \"1\"", {1, 0}}, {"", {0}}};
-    table.indexes = {{"index", true, true, {0, 1}, {true, false}, {"BINARY", "RTRIM"}}};
+    table.indexes = {{"index", true, true, {0, 1}, {true, false}, {"BINARY", "RTRIM"}, true, true, "btree (a) INCLUDE (b)", {"x"}}};
     table.foreign_keys = {{"fk", {0}, {"p.q", "parent\""}, {"id\""}, "CASCADE", "SET NULL", true, true}};
     table.not_carried = {"view v", "trigger \"t\""};
     table.insert_only = true;
     table.without_rowid = true;
     table.strict = true;
-    table.generated = {{"g", "integer", "a + 1", false, true, 1}};
-    table.checks = {{"positive", "id > 0"}};
-    table.expression_indexes = {{"e", true, {{"lower(a)", true, "NOCASE"}}, "a IS NOT NULL"}};
+    table.generated = {{"g", "integer", "a + 1", false, true, 1, "c", "why"}};
+    table.checks = {{"positive", "id > 0", true, true, true}};
+    table.expression_indexes = {{"e", true, {{"lower(a)", true, "NOCASE"}}, "a IS NOT NULL", "gin", "gin (a)", true, {"x"}}};
     table.comment = "what it is";
-    table.types = {{UserType::Kind::range, {"s", "t"}, "x", {"l"}, "integer", true, "1", {{"c", "VALUE > 0"}}, {{"a", "text"}}}};
+    table.types = {{UserType::Kind::range, {"s", "t"}, "x", {"l"}, "integer", true, "1", {{"c", "VALUE > 0", true, true, true}}, {{"a", "text", "c"}}, "c", "m", {"n"}}};
+    table.primary_key_name = "pk";
+    table.partition_key = "RANGE (a)";
+    table.partition_bound = "FOR VALUES FROM (1) TO (2)";
+    table.parents = {{"s", "p"}, {"s", "q"}};
+    table.ancestors.emplace_back();
+    table.ancestors.front().comment = "above";
     table.renamed_to = TableName{"s", "n"};
     return table;
 }
