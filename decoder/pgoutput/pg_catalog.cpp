@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "decoder/pgoutput/pg_definitions.h"
 #include "schemas/identifier.h"
 
 namespace rowferry {
@@ -124,9 +125,9 @@ void read_columns(PgSession& session, Drafts& drafts) {
         column.name = rows.text(row, 2);
         if (!rows.text(row, 8).empty()) {
             draft.table.has_generated = true;
-            draft.table.schema.not_carried.push_back(fmt::format("generated column {}: PostgreSQL does not send it", printable(column.name)));
             continue;
         }
+        column.attribute = static_cast<std::uint16_t>(rows.integer(row, 1));
         column.type = rows.text(row, 3);
         column.type_oid = to_oid(rows.text(row, 4));
         column.type_modifier = static_cast<std::int32_t>(rows.integer(row, 5));
@@ -163,11 +164,9 @@ void read_indexes(PgSession& session, Drafts& drafts) {
         const bool unique = rows.boolean(row, 2);
         const auto key_columns = static_cast<std::size_t>(rows.integer(row, 10));
         const auto columns = index_columns(draft, numbers(rows.text(row, 8)), key_columns);
+        // The others identify nothing: only their definition is read (pg_index_definitions).
         const bool plain = columns && !rows.boolean(row, 6) && !rows.boolean(row, 7) && !rows.boolean(row, 15);
-        if (!plain) {
-            schema.not_carried.push_back(fmt::format("{} {}", rows.boolean(row, 15) ? "exclusion constraint" : "partial or expression index", printable(name)));
-            continue;
-        }
+        if (!plain) continue;
         IndexSchema index{name, unique, rows.boolean(row, 11), *columns, {}, {}};
         for (const int option : numbers(rows.text(row, 9))) index.descending.push_back((option & 1) != 0);
         index.descending.resize(columns->size());
@@ -176,13 +175,12 @@ void read_indexes(PgSession& session, Drafts& drafts) {
         if (unique) schema.unique_keys.push_back({name, *columns});
         if (rows.boolean(row, 3)) {
             schema.primary_key = *columns;
+            schema.primary_key_name = name;
             schema.primary_key_deferrable = index.deferrable;
             schema.primary_key_initially_deferred = index.initially_deferred;
             draft.primary_key_deferrable = index.deferrable;
         } else if (rows.text(row, 12) == "btree" || unique) {
             schema.indexes.push_back(std::move(index));
-        } else {
-            schema.not_carried.push_back(fmt::format("{} index {}", rows.text(row, 12), printable(name)));
         }
         if (draft.table.replica_identity == 'i' && rows.boolean(row, 4)) schema.identity = *columns;
     }
@@ -239,7 +237,7 @@ void settle_identity(Draft& draft) {
     std::ranges::sort(table.schema.identity);
 }
 
-std::vector<PgTable> complete(PgSession& session, Drafts drafts) {
+std::vector<PgTable> complete(PgSession& session, Drafts drafts, PgDepth depth) {
     std::vector<PgTable> tables;
     if (drafts.empty()) return tables;
     read_columns(session, drafts);
@@ -250,6 +248,7 @@ std::vector<PgTable> complete(PgSession& session, Drafts drafts) {
         tables.push_back(std::move(draft.table));
     }
     std::ranges::sort(tables, {}, [](const PgTable& table) { return table.schema.name; });
+    if (depth == PgDepth::definition) read_definitions(session, tables);
     return tables;
 }
 
@@ -288,12 +287,12 @@ ValueClass pg_value_class(std::uint32_t type_oid) {
 
 std::vector<PgTable> read_tables(PgSession& session, bool partition_roots) {
     const std::string kinds = partition_roots ? " and c.relkind in ('r', 'p') and not c.relispartition" : " and c.relkind = 'r'";
-    return complete(session, read_table_rows(session.query(kTables + kinds + kReplicable)));
+    return complete(session, read_table_rows(session.query(kTables + kinds + kReplicable)), PgDepth::shape);
 }
 
-std::vector<PgTable> read_tables(PgSession& session, const std::vector<std::uint32_t>& oids) {
+std::vector<PgTable> read_tables(PgSession& session, const std::vector<std::uint32_t>& oids, PgDepth depth) {
     const std::string list = fmt::format("{{{}}}", fmt::join(oids, ","));
-    return complete(session, read_table_rows(session.query(std::string{kTables} + " and c.oid = any ($1::oid[])", {list})));
+    return complete(session, read_table_rows(session.query(std::string{kTables} + " and c.oid = any ($1::oid[])", {list})), depth);
 }
 
 bool selects_partition(const TableSelection& selection, const TableName& leaf, const TableName& root) {

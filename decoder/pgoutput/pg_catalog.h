@@ -21,12 +21,20 @@ struct PgTable {
     double estimated_rows = -1;        ///< pg_class.reltuples; negative when never analyzed.
 };
 
+/// How much of a table is read.
+enum class PgDepth : std::uint8_t {
+    shape,       ///< What the stream needs. Catalog rows only, so it waits for nobody's lock.
+    definition,  ///< Also what a follower's DDL needs: expressions, comments, types, partitions. Printing an expression opens its table, so this
+                 ///< is for the start of a copy only: the table's lock may be held by a transaction that waits for our acknowledgement.
+};
+
 /// Every table a stream could replicate: permanent, ordinary, outside system schemas, extensions and our own schema. With
 /// `partition_roots` partitioned tables stand for their leaves, otherwise the leaves are listed.
 [[nodiscard]] std::vector<PgTable> read_tables(PgSession& session, bool partition_roots);
 
 /// The same for tables known by oid (a table that is gone is missing from the result).
-[[nodiscard]] std::vector<PgTable> read_tables(PgSession& session, const std::vector<std::uint32_t>& oids);
+[[nodiscard]] std::vector<PgTable> read_tables(PgSession& session, const std::vector<std::uint32_t>& oids,
+                                               PgDepth depth = PgDepth::shape);
 
 /// A leaf is selected by its own name or by that of its root, and excluded by either.
 [[nodiscard]] bool selects_partition(const TableSelection& selection, const TableName& leaf, const TableName& root);

@@ -8,6 +8,7 @@
 #include "db/pg_link.h"
 #include "db/pg_session.h"
 #include "decoder/pgoutput/pg_catalog.h"
+#include "decoder/pgoutput/pg_definitions.h"
 #include "decoder/pgoutput/pg_history.h"
 #include "decoder/pgoutput/pg_names.h"
 #include "decoder/pgoutput/pg_preflight.h"
@@ -101,8 +102,10 @@ std::vector<PgTable> PgLogicalLeader::selected(const StreamRequest& request, boo
 }
 
 std::vector<TablePtr> PgLogicalLeader::select_tables(const StreamRequest& request) {
+    std::vector<PgTable> tables = selected(request, false);
+    read_definitions(session(), tables);
     std::vector<TablePtr> result;
-    for (const PgTable& table : selected(request, false)) result.push_back(std::make_shared<const TableSchema>(table.schema));
+    for (const PgTable& table : tables) result.push_back(std::make_shared<const TableSchema>(table.schema));
     return result;
 }
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "decoder/pgoutput/copy_text.h"
+#include "decoder/pgoutput/pg_definitions.h"
 #include "schemas/identifier.h"
 
 namespace rowferry {
@@ -37,8 +38,10 @@ void PgSnapshot::use_tables(const std::vector<PgTable>& requested) {
         // What identifies a row follows from the replica identity that is in force once the stream is installed.
         table.schema.identity = original->schema.identity;
         rows_.query(fmt::format("LOCK TABLE {} IN ACCESS SHARE MODE", from_clause(table)));
-        tables_.push_back(std::make_shared<const TableSchema>(table.schema));
     }
+    // Behind the locks: expressions are printed from the tables as they are now, not as the snapshot has them.
+    read_definitions(catalog_, details_);
+    for (const PgTable& table : details_) tables_.push_back(std::make_shared<const TableSchema>(table.schema));
 }
 
 std::optional<std::uint64_t> PgSnapshot::estimated_rows(const TableSchema& table) {
