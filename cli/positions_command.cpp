@@ -27,6 +27,10 @@ std::string positions_json(const PositionsReport& report) {
         follower["acked"] = to_string(checkpoint.position_kind, checkpoint.acked);
         follower["commit_time"] = nullptr;
         if (checkpoint.commit_time_us != 0) follower["commit_time"] = utc_time(checkpoint.commit_time_us);
+        ordered_json quarantined = ordered_json::array();
+        for (const QuarantinedTable& table : report.quarantined)
+            quarantined.push_back(ordered_json{{"schema", table.name.schema}, {"table", table.name.name}, {"keys", table.keys}});
+        follower["quarantined"] = std::move(quarantined);
     }
     ordered_json root;
     root["version"] = kJsonVersion;
@@ -47,6 +51,8 @@ std::string positions_text(const PositionsReport& report, bool with_follower) {
                             to_string(checkpoint.position_kind, checkpoint.position), to_string(checkpoint.position_kind, checkpoint.acked));
         if (checkpoint.commit_time_us != 0) text += fmt::format("          last commit {}\n", utc_time(checkpoint.commit_time_us));
         text += report.caught_up ? "          caught up\n" : "          behind\n";
+        for (const QuarantinedTable& table : report.quarantined)
+            text += fmt::format("          {} key(s) of {} in quarantine\n", table.keys, to_string(table.name));
     } else if (with_follower) {
         text += "follower  has no checkpoint for this stream\n";
     }

@@ -36,6 +36,7 @@ PositionsReport positions(Leader& leader, Follower* follower, const StreamReques
     if (follower == nullptr || !follower->exists()) return report;
     follower->open(false);
     report.follower = follower->load_checkpoint(request.stream);
+    if (report.follower) report.quarantined = follower->quarantined(request.stream);
     if (!report.follower || report.follower->state != CheckpointState::ready) return report;
     report.capture = report.follower->capture;
     if (!report.follower->leader.same_system(report.leader)) return report;

@@ -73,6 +73,7 @@ struct PositionsReport {
     PositionKind kind = PositionKind::lsn;
     Position leader_position;
     std::optional<Checkpoint> follower;  ///< Nothing without a follower, or when it has no checkpoint for the stream.
+    std::vector<QuarantinedTable> quarantined;  ///< Tables of the follower with rows that do not fit.
     bool caught_up = false;
 };
 /// `follower` may be null.

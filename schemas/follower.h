@@ -26,6 +26,12 @@ struct FollowerOptions {
     DdlMode ddl = DdlMode::stop;
 };
 
+/// A follower table some of whose rows are kept beside it, because a value does not fit (OnMismatch::quarantine).
+struct QuarantinedTable {
+    TableName name;  ///< On the follower.
+    std::uint64_t keys = 0;
+};
+
 /// Rows on their way into one table during the copy. Writes are durable at the latest when the copy is finished.
 class CopyTarget {
 public:
@@ -60,6 +66,9 @@ public:
     /// Every checkpoint in this database, or that of one stream, without creating anything. Needs open(). Throws HaltError for a newer layout.
     virtual std::vector<Checkpoint> load_checkpoints() = 0;
     std::optional<Checkpoint> load_checkpoint(const std::string& stream);
+
+    /// The stream's tables with rows in quarantine, by name. Needs open().
+    virtual std::vector<QuarantinedTable> quarantined(const std::string& /*stream*/) { return {}; }
 
     /// Can these tables be copied into this database? Existing tables: shape, rows (refused unless on_existing truncate or the
     /// same stream's own unfinished copy), user triggers, rights. Writes nothing. Throws RefusedError; returns notes for the log (one line

@@ -76,24 +76,25 @@ void PgCopyStream::begin(const PgTablePlan& plan, std::string_view before) {
     buffer_.clear();
     sent_ = 0;
     rows_ = 0;
+    nulled_.clear();
     link_.query(fmt::format("{}{}", before, plan.copy()));
     awaiting_ = true;
 }
 
 void PgCopyStream::add(const Change& row) {
     const std::size_t columns = plan_->leader().columns.size();
-    bool first = true;
-    for (std::size_t i = 0; i < columns; ++i) {
-        const PgTablePlan::Column& column = plan_->column(i);
-        if (!column.written) continue;
-        if (!first) buffer_ += '\t';
-        first = false;
-        try {
-            append_cell(buffer_, convert(column.conversion, row.after[i], scratch_));
-        } catch (const ValueError& error) {
-            throw ValueError{fmt::format("column {}: {}", printable(column.follower->name, 80), error.what())};
+    const std::size_t start = buffer_.size();
+    try {
+        for (std::size_t i = 0; i < columns; ++i) {
+            if (!plan_->column(i).written) continue;
+            add_cell(static_cast<std::uint16_t>(i), row.after[i]);
+            buffer_ += '\t';
         }
+    } catch (const ValueError&) {
+        buffer_.resize(start);
+        throw;
     }
+    if (buffer_.size() > start) buffer_.pop_back();
     buffer_ += '\n';
     ++rows_;
     if (scratch_.used() > kPiece) scratch_.clear();
@@ -102,6 +103,24 @@ void PgCopyStream::add(const Change& row) {
         sent_ = buffer_.size();
         link_.flush();
     }
+}
+
+void PgCopyStream::add_cell(std::uint16_t index, const Cell& cell) {
+    const PgTablePlan::Column& column = plan_->column(index);
+    try {
+        append_cell(buffer_, convert(column.conversion, cell, scratch_));
+    } catch (const ValueError& error) {
+        if (column.on_mismatch != OnMismatch::null_value)
+            throw ValueError{fmt::format("column {}: {}", printable(column.follower->name, 80), error.what())};
+        append_cell(buffer_, Cell::null());
+        Nulled& nulled = nulled_[index];
+        if (nulled.count++ == 0) nulled.why = error.what();
+    }
+}
+
+void PgCopyStream::tell(PgMismatchLog& log) {
+    for (const auto& [column, nulled] : nulled_) log.note(*plan_, column, kMadeNull, nulled.why, {}, nulled.count);
+    nulled_.clear();
 }
 
 void PgCopyStream::end() {

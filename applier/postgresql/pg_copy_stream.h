@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "applier/postgresql/pg_failure.h"
+#include "applier/postgresql/pg_mismatch.h"
 #include "applier/postgresql/pg_table_plan.h"
 #include "db/pg_link.h"
 #include "schemas/arena.h"
@@ -30,16 +32,24 @@ public:
 
     /// For the next run, maybe of another table. `before` is SQL to run first in the same message, such as a SAVEPOINT.
     void begin(const PgTablePlan& plan, std::string_view before = {});
-    /// Throws ValueError with the column's name in front.
+    /// Throws ValueError with the column's name in front for a value that does not fit and is not to become NULL; the row is left out then.
     void add(const Change& row);
     void end();
     /// Waits for the server. Nothing: all rows are in.
     [[nodiscard]] std::optional<Failure> result();
 
+    /// Counts what became NULL in the rows that the server has accepted.
+    void tell(PgMismatchLog& log);
+
     [[nodiscard]] bool awaiting() const noexcept { return awaiting_; }
     [[nodiscard]] std::uint64_t rows() const noexcept { return rows_; }
 
 private:
+    struct Nulled {
+        std::string why;
+        std::uint64_t count = 0;
+    };
+    void add_cell(std::uint16_t column, const Cell& cell);
     std::string key_of(std::uint64_t row) const;
 
     PgLink& link_;
@@ -48,6 +58,7 @@ private:
     std::string buffer_;
     std::size_t sent_ = 0;
     std::uint64_t rows_ = 0;
+    std::map<std::uint16_t, Nulled> nulled_;  // by column
     bool awaiting_ = false;
 };
 

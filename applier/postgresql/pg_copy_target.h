@@ -6,6 +6,7 @@
 #include "applier/postgresql/pg_copy_stream.h"
 #include "applier/postgresql/pg_shared_link.h"
 #include "applier/postgresql/pg_table_plan.h"
+#include "schemas/error.h"
 #include "schemas/follower.h"
 
 namespace rowferry {
@@ -14,8 +15,10 @@ namespace rowferry {
 /// while the leader is read, and a complaint still leads to the row.
 class PgCopyTarget : public CopyTarget {
 public:
-    /// `own_transaction`: begin and commit here; otherwise the caller's transaction is open.
-    PgCopyTarget(std::shared_ptr<PgSharedLink> shared, const TableSchema& leader, const PgTarget& follower, bool own_transaction);
+    /// `own_transaction`: begin and commit here; otherwise the caller's transaction is open. `stream`: whose rows go to rowferry.quarantine
+    /// when they do not fit and that is asked for.
+    PgCopyTarget(std::shared_ptr<PgSharedLink> shared, const TableSchema& leader, const PgTarget& follower, bool own_transaction,
+                 std::string stream);
     ~PgCopyTarget() override;
 
     void write(std::span<const Event> rows) override;
@@ -23,11 +26,16 @@ public:
 
 private:
     void collect();
+    void quarantine(const Change& row, const ValueError& error);
+    [[noreturn]] void fail(const Change& row, const ValueError& error) const;
 
     std::shared_ptr<PgSharedLink> shared_;
     PgLink& link_;  // of shared_, while that has it
     PgTablePlan plan_;
-    PgCopyStream stream_;
+    PgCopyStream copy_;
+    PgMismatchLog mismatches_;
+    std::string stream_;
+    std::string quarantined_;  // VALUES of rowferry.quarantine, still to be written
     bool own_transaction_;
     bool open_ = false;
     std::uint64_t rows_ = 0;  // accepted by the server

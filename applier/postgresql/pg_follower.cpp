@@ -11,6 +11,7 @@
 
 #include "applier/postgresql/pg_checkpoint_store.h"
 #include "applier/postgresql/pg_copy_target.h"
+#include "applier/postgresql/pg_quarantine_store.h"
 #include "applier/postgresql/pg_target_check.h"
 #include "applier/postgresql/pg_shared_link.h"
 #include "applier/postgresql/pg_sink.h"
@@ -40,6 +41,7 @@ public:
     bool is_same_database(Leader& leader) override;
     void lock(const std::string& stream) override;
     std::vector<Checkpoint> load_checkpoints() override { return pg_checkpoints::load(control()); }
+    std::vector<QuarantinedTable> quarantined(const std::string& stream) override { return pg_quarantine::counts(control(), stream); }
     std::vector<std::string> check_tables(const std::vector<TablePtr>& tables, const FollowerOptions& options,
                                           const Checkpoint* unfinished) override;
     void start_copy(const Checkpoint& initial, const std::vector<TablePtr>& tables, const FollowerOptions& options) override;
@@ -59,6 +61,7 @@ private:
     PgLink& link();
     void close_link();
     PgTargetCheck preflight();
+    static void prepare_quarantine(const PgRun& run, const std::string& stream, const std::vector<TablePtr>& tables);
     std::set<TableName> prepare(const PgRun& run, const std::vector<TablePtr>& tables, const PgMakePlan& plan,
                                 const std::map<TableName, PgTarget>& existing);
 
@@ -70,6 +73,7 @@ private:
     std::string stream_;         // whose lock we hold on the link
     Copying copying_ = Copying::none;
     bool copy_started_ = false;  // between start_copy and finish_copy of a stream
+    std::string copying_stream_;
     std::set<TableName> made_;  // follower names
     std::vector<PgNextNumber> next_numbers_;
 };
@@ -206,6 +210,12 @@ std::set<TableName> PgFollower::prepare(const PgRun& run, const std::vector<Tabl
     return made;
 }
 
+/// The side table begins empty with the copy, and is made where a table of the stream may need it.
+void PgFollower::prepare_quarantine(const PgRun& run, const std::string& stream, const std::vector<TablePtr>& tables) {
+    pg_quarantine::clear(run, stream);
+    if (std::any_of(tables.begin(), tables.end(), [](const TablePtr& table) { return quarantines(*table); })) pg_quarantine::create_table(run);
+}
+
 void PgFollower::start_copy(const Checkpoint& initial, const std::vector<TablePtr>& tables, const FollowerOptions&) {
     const PgTargetCheck looked = preflight();
     const auto existing = read_targets(looked.run, PgTargetCheck::names(tables));
@@ -214,6 +224,7 @@ void PgFollower::start_copy(const Checkpoint& initial, const std::vector<TablePt
 
     PgTransaction transaction{*session_};
     pg_checkpoints::create_tables(looked.run);
+    prepare_quarantine(looked.run, initial.stream, tables);
     made_ = prepare(looked.run, tables, plan, existing);
     for (const TablePtr& table : tables) {
         const TableName name = follower_table(table->name, table->engine, Engine::postgresql);
@@ -227,12 +238,17 @@ void PgFollower::start_copy(const Checkpoint& initial, const std::vector<TablePt
     transaction.commit();
     if (copying_ == Copying::whole) link().query("BEGIN; SET CONSTRAINTS ALL DEFERRED");
     copy_started_ = !stream_.empty();
+    copying_stream_ = initial.stream;
 }
 
 void PgFollower::start_clone(const std::vector<TablePtr>& tables, const FollowerOptions&) {
     const PgTargetCheck looked = preflight();
     const auto existing = read_targets(looked.run, PgTargetCheck::names(tables));
     const PgMakePlan plan = looked.plan_missing(tables, existing);
+    for (const TablePtr& table : tables)
+        if (quarantines(*table))
+            throw RefusedError{fmt::format("{}: on-mismatch = quarantine needs a stream, which keeps the side table: a clone has none. Use stop or null",
+                                           to_string(table->name))};
     PgLink& connection = link();
     connection.query("BEGIN; SET CONSTRAINTS ALL DEFERRED");
     made_ = prepare(run_on(connection), tables, plan, existing);
@@ -246,7 +262,7 @@ std::unique_ptr<CopyTarget> PgFollower::copy_into(const TablePtr& table) {
     const TableName name = follower_table(table->name, table->engine, Engine::postgresql);
     const auto found = read_targets(run_on(connection), {name});
     if (found.empty()) throw HaltError{fmt::format("{}: the follower's table is gone", to_string(name))};
-    return std::make_unique<PgCopyTarget>(link_, *table, found.begin()->second, copying_ == Copying::tables);
+    return std::make_unique<PgCopyTarget>(link_, *table, found.begin()->second, copying_ == Copying::tables, copying_stream_);
 }
 
 void PgFollower::set_next_number(const TablePtr& table, std::uint16_t column, std::int64_t next) {
@@ -298,6 +314,8 @@ std::unique_ptr<Sink> PgFollower::open_sink(const Checkpoint& checkpoint, const 
         if (!problems.empty()) throw HaltError{fmt::format("{}", fmt::join(problems, "; "))};
         tables.push_back({table.shape, found->second, table.included_to});
     }
+    if (std::any_of(tables.begin(), tables.end(), [](const PgSinkTable& table) { return quarantines(table.leader); }))
+        pg_quarantine::create_table(looked.run);
     stream_ = checkpoint.stream;
     link();
     return std::make_unique<PgSink>(link_, checkpoint, std::move(tables), !replica_role_);

@@ -20,7 +20,7 @@ public:
     /// What a result belongs to. `plan` and `statement` (nullptr: not kept) outlive the pipeline; `event` is an index into the caller's
     /// events.
     struct Pending {
-        enum class Kind : std::uint8_t { control, truncate, advance, commit, change, sync };
+        enum class Kind : std::uint8_t { control, truncate, advance, commit, change, displaced, sync };
         Kind kind = Kind::control;
         bool counts_replaced = false;
         PgTablePlan* plan = nullptr;

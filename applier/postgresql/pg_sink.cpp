@@ -34,7 +34,8 @@ constexpr std::string_view kDivisionByZero = "22012";
 /// Do two shapes of a table lead to the same statements?
 bool writes_alike(const TableSchema& left, const TableSchema& right) {
     const auto same_column = [](const ColumnSchema& a, const ColumnSchema& b) {
-        return a.name == b.name && a.type == b.type && a.type_oid == b.type_oid && a.collation == b.collation;
+        return a.name == b.name && a.type == b.type && a.type_oid == b.type_oid && a.collation == b.collation &&
+               a.on_mismatch == b.on_mismatch;
     };
     return left.engine == right.engine && left.identity == right.identity && left.unique_keys == right.unique_keys &&
            std::equal(left.columns.begin(), left.columns.end(), right.columns.begin(), right.columns.end(), same_column);
@@ -46,6 +47,8 @@ PgSink::PgSink(std::shared_ptr<PgSharedLink> shared, const Checkpoint& checkpoin
     : shared_{std::move(shared)},
       link_{*shared_->link},
       pipeline_{link_, [this](const PgPipeline::Pending& pending, const PGresult* result) { on_result(pending, result); }},
+      sender_{pipeline_, mismatches_},
+      quarantine_{pipeline_, sender_, mismatches_, checkpoint.stream},
       stream_{checkpoint.stream},
       kind_{checkpoint.position_kind},
       position_{checkpoint.position},
@@ -63,6 +66,7 @@ PgSink::PgSink(std::shared_ptr<PgSharedLink> shared, const Checkpoint& checkpoin
         table.source = std::move(source);
         tables_.emplace(name, std::move(table));
     }
+    readmit();
 }
 
 PgSink::~PgSink() { rollback(); }
@@ -99,6 +103,9 @@ void PgSink::use_shape(Table& table, TableSchema schema) {
         throw HaltError{fmt::format("{}: the leader's table has changed its shape: {}", to_string(schema.name), problems.front())};
     table.retired.push_back(std::move(table.plan));
     table.plan = std::make_unique<PgTablePlan>(std::move(schema), table.source.follower, plans_made_++);
+    if (table.quarantined.empty()) return;
+    pipeline_.finish();
+    load_quarantined(table, {});
 }
 
 bool PgSink::already_in(const Table& table) const { return skipping_ || after_ < table.source.included_to; }
@@ -117,8 +124,8 @@ void PgSink::apply(std::span<const Event> events) {
             open_transaction();
             if (row->operation == Operation::insert && i >= run_end_) {
                 const std::uint32_t end = insert_run(i, *row);
-                if (copy_run(i, end, table)) {
-                    i = end - 1;
+                if (const std::uint32_t done = copy_run(i, end, table); done > i) {
+                    i = done - 1;
                     continue;
                 }
                 run_end_ = end;
@@ -156,68 +163,33 @@ std::uint32_t PgSink::insert_run(std::uint32_t first, const Change& change) cons
 void PgSink::change(std::uint32_t event, const Change& change, Table& table) {
     PgTablePlan& plan = *table.plan;
     try {
+        if (table.quarantined.concern(plan, change)) return quarantine(event, change, table);
         switch (change.operation) {
             case Operation::insert:
                 if (table.copy_pause > 0) --table.copy_pause;
-                send(event, change, table, plan.insert());
+                sender_.send(plan, change, plan.insert(), event);
                 return;
-            case Operation::update: send(event, change, table, plan.update(change)); return;
-            case Operation::remove: send(event, change, table, plan.remove()); return;
+            case Operation::update: sender_.send(plan, change, plan.update(change), event); return;
+            case Operation::remove: sender_.send(plan, change, plan.remove(), event); return;
         }
     } catch (const ValueError& error) {
-        fail_value(plan, change, error.what(), place(event));
+        if (!plan.lenient() || change.operation == Operation::remove) fail_value(plan, change, error.what(), place(event));
     }
-}
-
-void PgSink::send(std::uint32_t event, const Change& change, Table& table, PgStatement& statement) {
-    PgTablePlan& plan = *table.plan;
-    values_.clear();
-    lengths_.clear();
-    for (const PgParameter& parameter : statement.parameters) {
-        const bool from_before = parameter.image == PgParameter::Image::key && !change.before.empty();
-        const PgTablePlan::Column& column = plan.column(parameter.column);
-        const auto complain = [&](std::string_view why) {
-            throw ValueError{fmt::format("column {}: {}", printable(column.follower->name, 80), why)};
-        };
-        Cell cell = from_before ? change.before[parameter.column] : change.after[parameter.column];
-        if (!cell.is_sent()) complain("the leader did not send the value by which the row is found");
-        try {
-            cell = convert(column.conversion, cell, scratch_);
-        } catch (const ValueError& error) {
-            complain(error.what());
-        }
-        if (cell.is_null()) {
-            values_.push_back(nullptr);
-            lengths_.push_back(0);
-            continue;
-        }
-        if (cell.kind() != CellKind::text && cell.kind() != CellKind::blob)
-            complain("the leader sent a value in a form that cannot be bound");
-        const std::string_view bytes = cell.bytes();
-        // libpq takes text up to its first NUL.
-        if (!column.binary && plan.leader().engine == Engine::sqlite && std::memchr(bytes.data(), '\0', bytes.size()) != nullptr)
-            complain("the text holds a NUL character, which PostgreSQL cannot store");
-        values_.push_back(bytes.data());
-        lengths_.push_back(static_cast<int>(bytes.size()));
-    }
-    PgPipeline::Pending pending;
-    pending.kind = PgPipeline::Pending::Kind::change;
-    pending.counts_replaced = statement.counts_replaced;
-    pending.plan = &plan;
-    pending.statement = statement.name.empty() ? nullptr : &statement;
-    pending.event = event;
-    pipeline_.send(statement, values_, lengths_, pending);
-    scratch_.clear();
+    quarantine(event, change, table);
 }
 
 void PgSink::on_result(const PgPipeline::Pending& pending, const PGresult* result) {
     using Kind = PgPipeline::Pending::Kind;
     const auto status = PQresultStatus(result);
     const bool good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
-    if (good && pending.kind == Kind::change) {
+    if (good && (pending.kind == Kind::change || pending.kind == Kind::displaced)) {
         std::uint64_t rows = 0;
         const std::string_view count = PQcmdTuples(const_cast<PGresult*>(result));
         std::from_chars(count.data(), count.data() + count.size(), rows);
+        if (pending.kind == Kind::displaced) {
+            replaced_ += rows;
+            return;
+        }
         if (rows != 1) fail_count(*pending.plan, change_at(pending.event), rows, place(pending.event));
         if (pending.counts_replaced) {
             std::uint64_t gone = 0;
@@ -247,25 +219,30 @@ void PgSink::on_result(const PgPipeline::Pending& pending, const PGresult* resul
                               printable(diagnosis.constraint, 80))};
 }
 
-/// Writes the inserts of [first, end) by COPY if that is worth it and keeps their meaning. False: nothing was written.
-bool PgSink::copy_run(std::uint32_t first, std::uint32_t end, Table& table) {
+/// Writes the inserts of [first, end) by COPY as far as that is worth it and keeps their meaning. Returns one past the last event that is
+/// done with; `first`: nothing was written.
+std::uint32_t PgSink::copy_run(std::uint32_t first, std::uint32_t end, Table& table) {
     PgTablePlan& plan = *table.plan;
-    if (end - first < kCopyRun || table.copy_pause > 0 || (plan.replaces() && !plan.copy_finds_conflicts())) return false;
+    if (end - first < kCopyRun || table.copy_pause > 0 || (plan.replaces() && !plan.copy_finds_conflicts())) return first;
     std::uint32_t inserts = 0;
     for (std::uint32_t i = first; i < end; ++i) inserts += std::holds_alternative<Change>(events_[i]) ? 1 : 0;
-    if (inserts < kCopyRun) return false;
+    if (inserts < kCopyRun || table.quarantined.concern(plan, change_at(first))) return first;
 
     pipeline_.finish();
     if (!copy_) copy_ = std::make_unique<PgCopyStream>(link_);
     copy_->begin(plan, plan.replaces() ? "SAVEPOINT rowferry_run; " : "");
+    bool cut = false;
     for (std::uint32_t i = first; i < end; ++i) {
         const auto* row = std::get_if<Change>(&events_[i]);
         if (row == nullptr) continue;
+        cut = table.quarantined.concern(plan, *row);
         try {
-            copy_->add(*row);
+            if (!cut) copy_->add(*row);
         } catch (const ValueError& error) {
-            fail_value(plan, *row, error.what(), place(i));
+            if (!plan.lenient()) fail_value(plan, *row, error.what(), place(i));
+            cut = true;
         }
+        if (cut) end = i;  // change() sees what is to become of it
     }
     copy_->end();
     if (const auto failure = copy_->result()) {
@@ -273,15 +250,17 @@ bool PgSink::copy_run(std::uint32_t first, std::uint32_t end, Table& table) {
             link_.query("ROLLBACK TO SAVEPOINT rowferry_run; RELEASE SAVEPOINT rowferry_run");
             table.next_pause = std::min(std::max(2 * table.next_pause, kFirstPause), kLongestPause);
             table.copy_pause = table.next_pause;
-            return false;
+            return first;
         }
         fail_copy(plan, *failure, first, end);
     }
     if (plan.replaces()) link_.query("RELEASE SAVEPOINT rowferry_run");
+    copy_->tell(mismatches_);
     table.next_pause = 0;
+    if (cut) table.copy_pause = kFirstPause;
     for (std::uint32_t i = first; i < end; ++i)
         if (const auto* begin = std::get_if<Begin>(&events_[i])) after_ = begin->after;
-    return true;
+    return end;
 }
 
 void PgSink::fail_copy(const PgTablePlan& plan, const PgCopyStream::Failure& failure, std::uint32_t first, std::uint32_t end) const {
@@ -294,9 +273,11 @@ void PgSink::fail_copy(const PgTablePlan& plan, const PgCopyStream::Failure& fai
 
 void PgSink::truncate(std::uint32_t event, const Truncate& truncate) {
     std::string names;
+    std::vector<Table*> emptied;
     for (const TableSchema* schema : truncate.tables) {
-        const Table& table = table_of(schema);
+        Table& table = table_of(schema);
         if (already_in(table)) continue;
+        emptied.push_back(&table);
         const PgTarget& follower = table.plan->follower();
         names += fmt::format("{}{}{}", names.empty() ? "" : ", ", follower.partitioned ? "" : "ONLY ", quote_table(follower.name));
     }
@@ -307,6 +288,7 @@ void PgSink::truncate(std::uint32_t event, const Truncate& truncate) {
     const std::string sql = fmt::format("TRUNCATE {}{}", names, truncate.restart_identity ? " RESTART IDENTITY" : "");
     pipeline_.control(sql.c_str(), PgPipeline::Pending::Kind::truncate, event);
     if (defer_) pipeline_.control("SET CONSTRAINTS ALL DEFERRED");
+    for (Table* table : emptied) quarantine_.truncate(*table->plan, table->quarantined, event);
 }
 
 PgPlace PgSink::place(std::uint32_t event) const {
@@ -349,6 +331,7 @@ void PgSink::commit(const CheckpointAdvance& advance) {
     open_ = false;
     position_ = advance.position;
     for (auto& [name, table] : tables_) table.retired.clear();
+    mismatches_.tell();
 }
 
 void PgSink::rollback() noexcept {

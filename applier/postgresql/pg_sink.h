@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "applier/postgresql/pg_copy_stream.h"
 #include "applier/postgresql/pg_pipeline.h"
+#include "applier/postgresql/pg_quarantine.h"
 #include "applier/postgresql/pg_shared_link.h"
 #include "applier/postgresql/pg_table_plan.h"
 #include "schemas/checkpoint.h"
@@ -30,13 +32,14 @@ class PgSink : public Sink {
 public:
     /// `defer`: no right to set session_replication_role, so constraints are deferred in every transaction. With that right deferrable
     /// constraints are not checked at all (their checks are triggers); what the leader's constraints allowed arrives either way.
+    /// Rows of rowferry.quarantine that fit by now are brought back at once.
     PgSink(std::shared_ptr<PgSharedLink> shared, const Checkpoint& checkpoint, std::vector<PgSinkTable> tables, bool defer);
     ~PgSink() override;
 
     void apply(std::span<const Event> events) override;
     void commit(const CheckpointAdvance& advance) override;
     void rollback() noexcept override;
-    [[nodiscard]] std::uint64_t replaced_rows() const override { return replaced_; }
+    [[nodiscard]] std::uint64_t replaced_rows() const override { return replaced_ + quarantine_.replaced_rows(); }
 
 private:
     struct Table {
@@ -45,14 +48,17 @@ private:
         std::vector<std::unique_ptr<PgTablePlan>> retired;  // results of the pipeline may still refer to them
         std::uint32_t copy_pause = 0;                       // inserts to go one by one after a COPY met a conflict
         std::uint32_t next_pause = 0;
+        PgQuarantinedKeys quarantined;
     };
 
     void open_transaction();
     void change(std::uint32_t event, const Change& change, Table& table);
-    void send(std::uint32_t event, const Change& change, Table& table, PgStatement& statement);
     void truncate(std::uint32_t event, const Truncate& truncate);
     std::uint32_t insert_run(std::uint32_t first, const Change& change) const;
-    bool copy_run(std::uint32_t first, std::uint32_t end, Table& table);
+    std::uint32_t copy_run(std::uint32_t first, std::uint32_t end, Table& table);
+    void quarantine(std::uint32_t event, const Change& change, Table& table);
+    void load_quarantined(Table& table, const std::function<void(const Batch&)>& fits);
+    void readmit();
     [[noreturn]] void fail_copy(const PgTablePlan& plan, const PgCopyStream::Failure& failure, std::uint32_t first,
                                 std::uint32_t end) const;
     void on_result(const PgPipeline::Pending& pending, const PGresult* result);
@@ -65,6 +71,9 @@ private:
     std::shared_ptr<PgSharedLink> shared_;
     PgLink& link_;  // of shared_, while that has it
     PgPipeline pipeline_;
+    PgMismatchLog mismatches_;
+    PgChangeSender sender_;
+    PgQuarantine quarantine_;
     std::unique_ptr<PgCopyStream> copy_;
     PgStatement advance_;
     std::string stream_;
@@ -83,9 +92,6 @@ private:
     Table* last_table_ = nullptr;
     std::span<const Event> events_;
     std::uint32_t run_end_ = 0;  // inserts before this event are known to be too few for COPY
-    Arena scratch_;
-    std::vector<const char*> values_;
-    std::vector<int> lengths_;
 };
 
 }  // namespace rowferry

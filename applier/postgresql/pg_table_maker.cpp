@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "applier/postgresql/pg_mismatch.h"
 #include "db/pg_error.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
@@ -64,9 +65,15 @@ bool attempt(const PgRun& run, const std::string& sql, std::string& why) {
     return true;
 }
 
-void make_foreign_keys(const PgRun& run, const TableSchema& leader, const TableName& table, bool replica_role) {
+void make_foreign_keys(const PgRun& run, const TableSchema& leader, const TableName& table, bool replica_role,
+                       const std::set<TableName>& quarantining) {
     for (const ForeignKey& key : leader.foreign_keys) {
         const TableName parent = follower_table(key.parent, leader.engine, Engine::postgresql);
+        if (!replica_role && quarantining.contains(parent)) {
+            spdlog::warn("{}: the foreign key to {} is left out: rows of that may be in quarantine, and it would refuse the rows that refer to them",
+                         to_string(table), to_string(parent));
+            continue;
+        }
         if (!name_is_taken(run, parent.schema, parent.name)) {
             spdlog::warn("{}: no foreign key to {}, which is not on the follower", to_string(table), to_string(parent));
             continue;
@@ -111,8 +118,11 @@ void finish(const PgRun& run, const std::vector<TablePtr>& tables, const std::se
         make_indexes(run, *table, name);
         make_folded_key(run, *table, name);
     }
+    std::set<TableName> quarantining;
     for (const TablePtr& table : tables)
-        if (ours(table, name)) make_foreign_keys(run, *table, name, replica_role);
+        if (quarantines(*table)) quarantining.insert(follower_table(table->name, table->engine, Engine::postgresql));
+    for (const TablePtr& table : tables)
+        if (ours(table, name)) make_foreign_keys(run, *table, name, replica_role, quarantining);
     std::string names;
     for (const TablePtr& table : tables) {
         ours(table, name);

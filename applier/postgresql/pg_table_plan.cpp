@@ -109,6 +109,8 @@ PgTablePlan::PgTablePlan(TableSchema leader, PgTarget follower, std::size_t numb
             column.conversion = resolve_conversion(leader_, static_cast<std::uint16_t>(i), Engine::postgresql, column.follower->base_type);
             column.binary = column.conversion == Conversion::to_bytea;
         }
+        column.on_mismatch = leader_.columns[i].on_mismatch;
+        lenient_ = lenient_ || column.on_mismatch != OnMismatch::stop;
         column.limited = !split_type(column.follower->base_type).arguments.empty();
         identity_column_ = identity_column_ || column.follower->identity;
         if (column.written) copied += (copied.empty() ? "" : ", ") + quote_identifier(column.follower->name);
@@ -161,23 +163,43 @@ std::string PgTablePlan::locate(PgStatement& statement) const {
 std::string PgTablePlan::conflict_condition(PgStatement& statement, const ColumnMask* mask) const {
     std::string condition;
     for (const UniqueKey& key : leader_.unique_keys) {
-        const IndexSchema* index = index_of(leader_, key);
         if (mask != nullptr && std::none_of(key.columns.begin(), key.columns.end(), [&](std::uint16_t c) { return mask->test(c); }))
             continue;
-        std::string same;
-        for (const std::uint16_t column : key.columns) {
-            std::string name = quote_identifier(columns_[column].follower->name);
-            std::string value = parameter(statement, column, PgParameter::Image::after);
-            if (compares_specially(leader_, index, column) && is_text(*columns_[column].follower)) {
-                const std::string_view collation = key_collation(leader_, index, column);
-                name = pg_fold(collation, name);
-                value = pg_fold(collation, value);
-            }
-            same += fmt::format("{}{} = {}", same.empty() ? "" : " AND ", name, value);
-        }
-        condition += fmt::format("{}({})", condition.empty() ? "" : " OR ", same);
+        condition += fmt::format("{}({})", condition.empty() ? "" : " OR ", same_key(statement, key));
     }
     return condition;
+}
+
+/// Rows that are equal to the row after in `key`, as the leader compares.
+std::string PgTablePlan::same_key(PgStatement& statement, const UniqueKey& key) const {
+    const IndexSchema* index = index_of(leader_, key);
+    std::string same;
+    for (const std::uint16_t column : key.columns) {
+        std::string name = quote_identifier(columns_[column].follower->name);
+        std::string value = parameter(statement, column, PgParameter::Image::after);
+        if (compares_specially(leader_, index, column) && is_text(*columns_[column].follower)) {
+            const std::string_view collation = key_collation(leader_, index, column);
+            name = pg_fold(collation, name);
+            value = pg_fold(collation, value);
+        }
+        same += fmt::format("{}{} = {}", same.empty() ? "" : " AND ", name, value);
+    }
+    return same;
+}
+
+std::string_view PgTablePlan::collation_of(const UniqueKey& key, std::uint16_t column) const {
+    return key_collation(leader_, index_of(leader_, key), column);
+}
+
+PgStatement& PgTablePlan::displace(std::size_t unique_key) {
+    displaces_.resize(leader_.unique_keys.size());
+    PgStatement& statement = displaces_.at(unique_key);
+    if (statement.name.empty()) {
+        statement.name = fmt::format("{}k{}", prefix_, unique_key);
+        statement.sql =
+            fmt::format("DELETE FROM {}{} WHERE {}", only(), quote_table(follower_.name), same_key(statement, leader_.unique_keys[unique_key]));
+    }
+    return statement;
 }
 
 PgStatement PgTablePlan::make_insert() const {

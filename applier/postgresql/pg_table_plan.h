@@ -57,6 +57,7 @@ public:
         bool in_key = false;
         bool binary = false;
         bool limited = false;  ///< The type has a modifier that a value may exceed.
+        OnMismatch on_mismatch = OnMismatch::stop;
     };
 
     /// `number` makes the names of prepared statements unique within a connection.
@@ -76,8 +77,15 @@ public:
     [[nodiscard]] PgStatement& remove();
     /// Throws ValueError for a change of a key that the follower lets nobody set. A statement without a name is valid until the next call.
     [[nodiscard]] PgStatement& update(const Change& change);
+    /// Deletes what is equal to the row after in this one of the leader's unique keys.
+    [[nodiscard]] PgStatement& displace(std::size_t unique_key);
     /// `COPY … FROM STDIN`.
     [[nodiscard]] const std::string& copy() const noexcept { return copy_sql_; }
+
+    /// A value that does not fit may have another end than that of the stream.
+    [[nodiscard]] bool lenient() const noexcept { return lenient_; }
+    /// By which the leader compares `column` in `key`.
+    [[nodiscard]] std::string_view collation_of(const UniqueKey& key, std::uint16_t column) const;
 
     /// The identity columns; of a keyless table every column.
     [[nodiscard]] const ColumnIndexes& match() const noexcept { return match_; }
@@ -93,6 +101,7 @@ private:
     std::string row_condition(PgStatement& statement) const;
     std::string locate(PgStatement& statement) const;
     std::string conflict_condition(PgStatement& statement, const ColumnMask* mask) const;
+    std::string same_key(PgStatement& statement, const UniqueKey& key) const;
     PgStatement make_insert() const;
     PgStatement make_remove() const;
     PgStatement make_update(const ColumnMask& mask) const;
@@ -105,10 +114,12 @@ private:
     ColumnIndexes match_;
     bool identity_column_ = false;
     bool copy_finds_conflicts_ = true;
+    bool lenient_ = false;
     std::string copy_sql_;
     PgStatement insert_;
     PgStatement remove_;
     std::deque<Update> updates_;  // a deque: statements are referred to while more are added
+    std::vector<PgStatement> displaces_;  // one per unique key, made at the first use
     PgStatement overflow_;        // for the column mask after kMaxUpdates
     ColumnMask mask_;
     std::size_t last_update_ = 0;

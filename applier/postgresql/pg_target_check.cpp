@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "applier/postgresql/pg_checkpoint_store.h"
+#include "applier/postgresql/pg_mismatch.h"
 #include "applier/postgresql/pg_table_plan.h"
 #include "schemas/conversion.h"
 #include "schemas/error.h"
@@ -104,6 +105,8 @@ PgMakePlan PgTargetCheck::plan_missing(const std::vector<TablePtr>& tables, cons
 
 std::vector<std::string> PgTargetCheck::problems(const TableSchema& leader, const PgTarget& existing) const {
     std::vector<std::string> lines = check_target_columns(leader, existing);
+    const std::vector<std::string> rules = check_mismatch_rules(leader, &existing, replica_role);
+    lines.insert(lines.end(), rules.begin(), rules.end());
     const std::string table = to_string(existing.name);
     if (existing.plain && !existing.writable)
         lines.push_back(fmt::format("{} may not be written: GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON {} TO {}", table,
@@ -159,7 +162,11 @@ std::vector<std::string> PgTargetCheck::check(const std::vector<TablePtr>& table
     bool filled = false;
     for (std::size_t i = 0; i < tables.size(); ++i) {
         const auto found = existing.find(wanted[i]);
-        if (found == existing.end()) continue;
+        if (found == existing.end()) {
+            const auto rules = check_mismatch_rules(*tables[i], nullptr, replica_role);
+            lines.insert(lines.end(), rules.begin(), rules.end());
+            continue;
+        }
         const auto unfit = problems(*tables[i], found->second);
         lines.insert(lines.end(), unfit.begin(), unfit.end());
         if (!unfit.empty() || !target_has_rows(run, found->second)) continue;

@@ -33,6 +33,16 @@ void check_names(const std::vector<TablePtr>& tables) {
     }
 }
 
+/// Every value of a SQLite leader fits into SQLite, and what a PostgreSQL leader's column holds is known by its type.
+void check_mismatch_rules(const std::vector<TablePtr>& tables) {
+    for (const TablePtr& table : tables)
+        for (const ColumnSchema& column : table->columns)
+            if (column.on_mismatch != OnMismatch::stop && table->engine == Engine::postgresql)
+                throw RefusedError{fmt::format("{}: on-mismatch other than stop is for SQLite leaders: what a column of PostgreSQL holds is known by "
+                                               "its type, and the follower's column either takes all of it or is refused",
+                                               to_string(table->name))};
+}
+
 void check_other_streams(const std::vector<TablePtr>& tables, const Checkpoint* unfinished, const std::vector<Checkpoint>& checkpoints) {
     for (const Checkpoint& checkpoint : checkpoints) {
         if (unfinished != nullptr && checkpoint.stream == unfinished->stream) continue;
@@ -144,6 +154,7 @@ bool has_rows(SqliteDatabase& db, const std::string& table) {
 std::vector<std::string> check_sqlite_tables(SqliteDatabase& db, const std::vector<TablePtr>& tables, const FollowerOptions& options,
                                              const Checkpoint* unfinished, const std::vector<Checkpoint>& checkpoints) {
     check_names(tables);
+    check_mismatch_rules(tables);
     check_other_streams(tables, unfinished, checkpoints);
     if (db.query_text("PRAGMA main.encoding") != "UTF-8")
         throw RefusedError{fmt::format("{}: the database's encoding is not UTF-8, which cannot hold every text exactly", printable(db.path()))};

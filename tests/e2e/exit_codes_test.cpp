@@ -242,6 +242,7 @@ TEST_P(ExitCodeTest, PositionsTellsInJsonWhatItPromises) {
     EXPECT_TRUE(both.at("follower").at("position").is_string());
     EXPECT_TRUE(both.at("follower").at("acked").is_string());
     EXPECT_TRUE(both.at("follower").contains("commit_time"));
+    EXPECT_EQ(both.at("follower").at("quarantined"), nlohmann::json::array());
     EXPECT_EQ(both.at("caught_up"), true);
     EXPECT_EQ(both.size(), 6U) << both;
 
