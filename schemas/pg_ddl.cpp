@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "schemas/conversion.h"
 #include "schemas/identifier.h"
 
 namespace rowferry {
@@ -80,9 +81,22 @@ std::string_view key_collation(const TableSchema& leader, const IndexSchema* ind
     return leader.columns.at(column).collation;
 }
 
+/// Kept as tagged text on PostgreSQL, where the collation does not reach and 1 and 1.0 are two texts.
+bool is_tagged(const TableSchema& leader, std::uint16_t column) {
+    return leader.engine == Engine::sqlite && map_column(leader, column, Engine::postgresql).type == kSqliteValue;
+}
+
 bool compares_specially(const TableSchema& leader, const IndexSchema* index, std::uint16_t column) {
+    if (is_tagged(leader, column)) return true;
     const std::string_view collation = key_collation(leader, index, column);
     return leader.columns.at(column).value_class == ValueClass::text && !collation.empty() && collation != "BINARY";
+}
+
+std::string pg_fold(const TableSchema& leader, const IndexSchema* index, std::uint16_t column, const std::string& operand) {
+    const std::string folded = pg_fold(key_collation(leader, index, column), operand);
+    if (!is_tagged(leader, column)) return folded;
+    // r:1 is equal to i:1, r:-0 to i:0.
+    return fmt::format("regexp_replace(regexp_replace({}, '^r:-0$', 'r:0'), '^r:(-?[0-9]+)$', 'i:\\1')", folded);
 }
 
 std::string pg_fold(std::string_view collation, const std::string& operand) {
@@ -105,7 +119,7 @@ std::string pg_create_index(const TableName& table, const TableSchema& leader, c
         columns += columns.empty() ? "" : ", ";
         // Only uniqueness needs the leader's comparison; an ordinary index serves the follower's own queries better plain.
         const bool folded = index.unique && compares_specially(leader, &index, index.columns[i]);
-        columns += folded ? "(" + pg_fold(key_collation(leader, &index, index.columns[i]), column) + ")" : column;
+        columns += folded ? "(" + pg_fold(leader, &index, index.columns[i], column) + ")" : column;
         if (i < index.descending.size() && index.descending[i]) columns += " DESC";
     }
     return fmt::format("CREATE {}INDEX {}{}ON {} ({})", index.unique ? "UNIQUE " : "", name.empty() ? "" : quote_identifier(name),

@@ -35,6 +35,8 @@ enum class PgForeignKeyStyle : std::uint8_t {
 [[nodiscard]] bool compares_specially(const TableSchema& leader, const IndexSchema* index, std::uint16_t column);
 /// `operand` folded so that `=` on the result compares as SQLite does with `collation`. Unknown collations compare as they are.
 [[nodiscard]] std::string pg_fold(std::string_view collation, const std::string& operand);
+/// The same for one column of a unique key, tagged values included (kSqliteValue).
+[[nodiscard]] std::string pg_fold(const TableSchema& leader, const IndexSchema* index, std::uint16_t column, const std::string& operand);
 /// The collation by which `index` (nullptr: the primary key) compares `column`.
 [[nodiscard]] std::string_view key_collation(const TableSchema& leader, const IndexSchema* index, std::uint16_t column);
 

@@ -156,4 +156,9 @@ ValueClass pg_value_class(std::string_view base_type) {
     return found == kClasses.end() ? ValueClass::other : found->value_class;
 }
 
+bool pg_is_time(std::string_view base_type) {
+    const ValueClass value_class = pg_value_class(base_type);
+    return value_class == ValueClass::date || value_class == ValueClass::timestamp || value_class == ValueClass::timestamptz;
+}
+
 }  // namespace rowferry

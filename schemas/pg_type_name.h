@@ -21,6 +21,9 @@ struct PgTypeName {
 /// format_type() of the column below all domains.
 [[nodiscard]] const std::string& base_type_of(const ColumnSchema& column);
 
+/// date, timestamp and timestamptz: a point in time, by the format_type() name below all domains.
+[[nodiscard]] bool pg_is_time(std::string_view base_type);
+
 /// Is this nothing but a type name? A leader is not trusted to put anything else into the follower's DDL.
 [[nodiscard]] bool is_plain_pg_type(std::string_view type);
 

@@ -41,6 +41,8 @@ struct NamedClass {
 constexpr std::array kOwnNames = {
     NamedClass{"NUMERIC_TEXT", ValueClass::numeric}, NamedClass{"UUID_TEXT", ValueClass::uuid}, NamedClass{"DATE_TEXT", ValueClass::date},
     NamedClass{"TIME_TEXT", ValueClass::time},       NamedClass{"JSON_TEXT", ValueClass::json}, NamedClass{"TIMESTAMP_TEXT", ValueClass::timestamp},
+    NamedClass{"TIMESTAMPTZ_TEXT", ValueClass::timestamptz},
+    NamedClass{"FLOAT8_BLOB", ValueClass::real},     NamedClass{"FLOAT4_BLOB", ValueClass::real},
 };
 
 /// Names that SQLite gives NUMERIC affinity.
@@ -107,10 +109,10 @@ ValueClass sqlite_value_class(std::string_view declared_type) {
     switch (sqlite_affinity(declared_type)) {
         case Affinity::integer: return ValueClass::integer;
         case Affinity::real: return ValueClass::real;
-        case Affinity::blob: return ValueClass::bytes;
+        case Affinity::blob:
         case Affinity::text: {
-            const NamedClass* own = find_name(kOwnNames, words);
-            return own != nullptr ? own->value_class : ValueClass::text;
+            if (const NamedClass* own = find_name(kOwnNames, words)) return own->value_class;
+            return sqlite_affinity(declared_type) == Affinity::text ? ValueClass::text : ValueClass::bytes;
         }
         case Affinity::numeric: break;
     }

@@ -27,7 +27,8 @@ using Json = nlohmann::json;
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TableName, schema, name)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ColumnProfile, integers, reals, texts, blobs, only_zero_or_one, only_dates, only_times, only_timestamps,
-                                   only_zoned_timestamps, only_uuids, only_json, only_numbers)
+                                   only_zoned_timestamps, only_uuids, only_json, only_numbers, only_nan, bad_texts, only_floats, least_integer,
+                                   most_integer, shortest_text, longest_text)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Numbering, start, increment, minimum, maximum, cycle)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ColumnSchema, name, type, type_oid, type_modifier, value_class, not_null, autoincrement, auto_number,
                                    collation, base_type, enum_labels, profile, attribute, default_expression, missing_value, comment, pg_collation, numbering, leader_name,

@@ -47,6 +47,13 @@ struct ColumnProfile {
     bool only_uuids = true;            ///< All texts seen are is_uuid().
     bool only_json = true;             ///< All texts seen are is_json().
     bool only_numbers = true;          ///< All texts seen are is_number().
+    bool only_nan = true;              ///< All texts seen are 'NaN', as SQLite has no such number.
+    bool bad_texts = false;            ///< Some text is nothing that PostgreSQL can hold: find_bad_text().
+    bool only_floats = true;           ///< All reals seen are single precision floats.
+    std::int64_t least_integer = 0;    ///< With `integers`: the limits of those seen.
+    std::int64_t most_integer = 0;
+    std::uint64_t shortest_text = 0;   ///< With `texts`: characters of the shortest and the longest.
+    std::uint64_t longest_text = 0;
     friend bool operator==(const ColumnProfile&, const ColumnProfile&) = default;
 };
 

@@ -39,13 +39,17 @@ ColumnMapping pg_to_sqlite(const ColumnSchema& column) {
         std::string why = fmt::format("{} is kept as text, exactly as PostgreSQL prints it ({})", printable(base, 100), declared);
         return ColumnMapping{std::move(declared), std::move(why)};
     };
+    const std::string& target = conversion_target(column.type, base);
+    if (target == kSqliteValue) return {"", {}};  // without a type SQLite stores exactly what it is given
+    if (target == kSqliteNumeric) return {"NUMERIC", {}};
     if (!column.enum_labels.empty() && !type.array) return as_text("ENUM_TEXT");
     if (type.name == "citext" && !type.array)
         return {"TEXT COLLATE NOCASE", "citext becomes text that compares without regard to case in ASCII only"};
     switch (pg_value_class(base)) {
         case ValueClass::integer: return {type.name == "smallint" ? "SMALLINT" : type.name == "integer" ? "INTEGER" : "BIGINT", {}};
         case ValueClass::boolean: return {"BOOLEAN", {}};
-        case ValueClass::real: return {"REAL", {}};
+        // Not REAL: in that affinity SQLite keeps whole values as integers, and -0 loses its sign.
+        case ValueClass::real: return {type.name == "real" ? "FLOAT4_BLOB" : "FLOAT8_BLOB", {}};
         case ValueClass::bytes: return {"BLOB", {}};
         case ValueClass::text:
             if (type.name == "character varying" && !type.modifiers.empty()) return {with_modifiers("VARCHAR", type), {}};
@@ -54,8 +58,8 @@ ColumnMapping pg_to_sqlite(const ColumnSchema& column) {
         case ValueClass::numeric: return as_text(with_modifiers("NUMERIC_TEXT", type));
         case ValueClass::date: return as_text("DATE_TEXT");
         case ValueClass::time: return as_text("TIME_TEXT");
-        case ValueClass::timestamp:
-        case ValueClass::timestamptz: return as_text("TIMESTAMP_TEXT");
+        case ValueClass::timestamp: return as_text("TIMESTAMP_TEXT");
+        case ValueClass::timestamptz: return as_text("TIMESTAMPTZ_TEXT");
         case ValueClass::uuid: return as_text("UUID_TEXT");
         case ValueClass::json: return as_text("JSON_TEXT");
         case ValueClass::other:
@@ -63,7 +67,7 @@ ColumnMapping pg_to_sqlite(const ColumnSchema& column) {
     }
     if (!type.array && type.schema.empty()) {
         if (type.name == "money") return as_text("MONEY_TEXT");
-        if (type.name == "time with time zone") return as_text("TIME_TEXT");
+        if (type.name == "time with time zone") return as_text("TIMETZ_TEXT");
         if (type.name.starts_with("interval")) return as_text("PERIOD_TEXT");
     }
     return as_text("PG_TEXT");
@@ -106,16 +110,17 @@ std::string seen_classes(const ColumnProfile& profile) {
 class SqliteColumn {
 public:
     SqliteColumn(const TableSchema& table, std::uint16_t index)
-        : table_{table}, column_{table.columns.at(index)}, index_{index}, profile_{column_.profile} {}
+        : table_{table}, column_{table.columns.at(index)}, index_{index}, profile_{column_.profile}, class_{sqlite_value_class(column_.type)} {}
 
     [[nodiscard]] ColumnMapping map() const {
-        switch (value_class()) {
-            case ValueClass::integer: return integer();
-            case ValueClass::boolean: return boolean();
+        if (nothing()) return empty();
+        switch (class_) {
+            case ValueClass::integer: return only_integers() ? ColumnMapping{"bigint", {}} : numbers_or(false);
+            case ValueClass::boolean: return only_integers() && profile_.only_zero_or_one ? ColumnMapping{"boolean", {}} : by_profile();
             case ValueClass::real: return real();
             case ValueClass::numeric: return numeric();
-            case ValueClass::text: return profile_.integers || profile_.reals || profile_.blobs ? by_profile() : ColumnMapping{"text", {}};
-            case ValueClass::bytes: return profile_.integers || profile_.reals || profile_.texts ? by_profile() : ColumnMapping{"bytea", {}};
+            case ValueClass::text: return good_texts() ? text() : by_profile();
+            case ValueClass::bytes: return only_blobs() ? ColumnMapping{"bytea", {}} : by_profile();
             case ValueClass::date:
             case ValueClass::time:
             case ValueClass::timestamp:
@@ -129,10 +134,13 @@ public:
     }
 
 private:
-    [[nodiscard]] ValueClass value_class() const { return sqlite_value_class(column_.type); }
+    [[nodiscard]] bool only_integers() const { return profile_.integers && !profile_.reals && !profile_.texts && !profile_.blobs; }
     [[nodiscard]] bool only_texts() const { return profile_.texts && !profile_.integers && !profile_.reals && !profile_.blobs; }
-    [[nodiscard]] bool only_integers() const { return profile_.integers && !profile_.texts && !profile_.reals && !profile_.blobs; }
+    [[nodiscard]] bool only_blobs() const { return profile_.blobs && !profile_.integers && !profile_.reals && !profile_.texts; }
+    [[nodiscard]] bool good_texts() const { return only_texts() && !profile_.bad_texts; }
     [[nodiscard]] bool nothing() const { return !profile_.integers && !profile_.reals && !profile_.texts && !profile_.blobs; }
+    /// A name that map_column itself gives: what is in the column came from PostgreSQL.
+    [[nodiscard]] bool own_name() const { return column_.type.find("_TEXT") != std::string::npos; }
     [[nodiscard]] std::string declared() const {
         return column_.type.empty() ? "without a declared type" : "declared " + printable(column_.type, 80);
     }
@@ -142,42 +150,73 @@ private:
         return {std::move(type), std::move(why)};
     }
 
-    [[nodiscard]] ColumnMapping integer() const {
-        if (nothing() || only_integers()) return {"bigint", {}};
-        if (profile_.reals && !profile_.texts && !profile_.blobs)
-            return {"numeric", fmt::format("{} but holds fractions: numeric", declared())};
-        return by_profile();
+    /// The declared type alone decides.
+    [[nodiscard]] ColumnMapping empty() const {
+        const auto plain = [&](std::string type) {
+            std::string why = fmt::format("{} without a value yet: {}", declared(), type);
+            return ColumnMapping{std::move(type), std::move(why)};
+        };
+        switch (class_) {
+            case ValueClass::integer: return {"bigint", {}};
+            case ValueClass::real: return {column_.type == "FLOAT4_BLOB" ? "real" : "double precision", {}};
+            case ValueClass::numeric: return own_name() ? ColumnMapping{"numeric", {}} : sqlite_numeric();
+            case ValueClass::text: return text();
+            case ValueClass::bytes: return {"bytea", {}};
+            case ValueClass::boolean: return plain("boolean");
+            case ValueClass::json: return plain(own_name() && !needs_equality() ? "json" : "text");
+            case ValueClass::date: return plain(own_name() ? "date" : "text");
+            case ValueClass::time: return plain(own_name() ? "time without time zone" : "text");
+            case ValueClass::timestamp: return plain(own_name() ? "timestamp without time zone" : "text");
+            case ValueClass::timestamptz: return plain(own_name() ? "timestamp with time zone" : "text");
+            case ValueClass::uuid: return plain(own_name() ? "uuid" : "text");
+            case ValueClass::any:
+            case ValueClass::other: break;
+        }
+        return plain("text");
     }
 
-    [[nodiscard]] ColumnMapping boolean() const {
-        if (nothing()) return {"boolean", fmt::format("{} without a value yet: boolean, which takes 0 and 1", declared())};
-        if (only_integers() && profile_.only_zero_or_one) return {"boolean", {}};
+    [[nodiscard]] ColumnMapping sqlite_numeric() const {
+        return {std::string{kSqliteNumeric},
+                fmt::format("{}: numeric under the domain {}, by which integers and reals come back as what they are", declared(), kSqliteNumeric)};
+    }
+
+    /// NaN is the one number that stays a text in SQLite.
+    [[nodiscard]] ColumnMapping numbers_or(bool nan) const {
+        if (!profile_.blobs && (!profile_.texts || (nan && profile_.only_nan && (profile_.integers || profile_.reals)))) return sqlite_numeric();
         return by_profile();
     }
 
     [[nodiscard]] ColumnMapping real() const {
-        if (profile_.blobs) return by_profile();
-        if (!profile_.texts) return {"double precision", {}};
-        // In a column with REAL affinity the only number that stays text is one that SQLite does not read: NaN.
-        if (profile_.only_numbers) return {"double precision", "holds texts such as NaN: double precision"};
-        return by_profile();
+        if (profile_.blobs || profile_.integers || (profile_.texts && !profile_.only_nan)) return by_profile();
+        return {column_.type == "FLOAT4_BLOB" && profile_.only_floats ? "real" : "double precision", {}};
     }
 
     [[nodiscard]] ColumnMapping numeric() const {
-        if (profile_.blobs || (profile_.texts && !profile_.only_numbers)) return by_profile();
-        // Without precision and scale: SQLite does not enforce them.
-        if (!profile_.texts) return {"numeric", {}};
-        return shaped("numeric", "a decimal number in PostgreSQL's form");
+        // Texts that are numbers survive in TEXT affinity only. Without precision and scale: SQLite does not enforce them.
+        if (own_name()) return only_texts() && profile_.only_numbers ? shaped("numeric", "a decimal number in PostgreSQL's form") : by_profile();
+        return numbers_or(true);
+    }
+
+    [[nodiscard]] ColumnMapping text() const {
+        const PgTypeName type = parse_pg_type(column_.type);
+        if (type.name != "CHAR_TEXT") return {"text", {}};
+        if (type.modifiers.empty()) return {"bpchar", {}};
+        const auto length = static_cast<std::uint64_t>(type.modifiers.front());
+        const bool padded = !profile_.texts || (profile_.shortest_text == length && profile_.longest_text == length);
+        return {padded ? fmt::format("character({})", length) : "text", {}};
     }
 
     [[nodiscard]] ColumnMapping temporal() const {
         if (only_texts()) {
-            const bool day_only = value_class() == ValueClass::date;
-            const bool clock_only = value_class() == ValueClass::time;
+            const bool day_only = class_ == ValueClass::date;
+            const bool clock_only = class_ == ValueClass::time;
+            const auto zoned = [&] { return shaped("timestamp with time zone", "a timestamp in UTC in PostgreSQL's form"); };
             if (day_only && profile_.only_dates) return shaped("date", "a date in PostgreSQL's form");
             if (clock_only && profile_.only_times) return shaped("time without time zone", "a time in PostgreSQL's form");
+            // `infinity` is of both kinds.
+            if (class_ == ValueClass::timestamptz && profile_.only_zoned_timestamps) return zoned();
             if (!clock_only && profile_.only_timestamps) return shaped("timestamp without time zone", "a timestamp in PostgreSQL's form");
-            if (!clock_only && profile_.only_zoned_timestamps) return shaped("timestamp with time zone", "a timestamp in UTC in PostgreSQL's form");
+            if (!clock_only && profile_.only_zoned_timestamps) return zoned();
         }
         return by_profile();
     }
@@ -198,14 +237,14 @@ private:
                std::any_of(table_.foreign_keys.begin(), table_.foreign_keys.end(), has);
     }
 
-    /// The one storage class that occurs decides; several have no PostgreSQL type that keeps them apart.
+    /// The one storage class that occurs decides. Several are kept apart by tags.
     [[nodiscard]] ColumnMapping by_profile() const {
-        if (nothing()) return {"text", fmt::format("{} without a value yet: text", declared())};
         const std::string seen = seen_classes(profile_);
-        if (seen.find(',') != std::string::npos)
-            throw RefusedError{fmt::format("{} ({}) holds values of several storage classes ({}), and no PostgreSQL type keeps them all exactly: make "
-                                           "them one kind on the leader, or leave the table out with --exclude-table {}",
-                                           place(table_, column_), declared(), seen, printable(table_.name.name, 100))};
+        const bool several = seen.find(',') != std::string::npos;
+        if (several || profile_.bad_texts)
+            return {std::string{kSqliteValue},
+                    fmt::format("{} and holds {}: text under the domain {}, tagged with the storage class (i:42, r:0.1, t:abc, b:ff)", declared(),
+                                several ? "values of several storage classes (" + seen + ")" : "texts that PostgreSQL cannot hold", kSqliteValue)};
         const char* type = profile_.integers ? "bigint" : profile_.reals ? "double precision" : profile_.texts ? "text" : "bytea";
         return {type, fmt::format("{} and holds {} values only: {}", declared(), seen, type)};
     }
@@ -214,12 +253,39 @@ private:
     const ColumnSchema& column_;
     std::uint16_t index_;
     const ColumnProfile& profile_;
+    ValueClass class_;
 };
+
+// What the user asked for.
+
+ColumnMapping asked_type(const TableSchema& table, const ColumnSchema& column, Engine to) {
+    std::string type = column.wanted_type;
+    if (type.empty()) {
+        const bool to_number = table.engine == Engine::postgresql && pg_is_time(base_type_of(column));
+        const bool julian = column.encoding == TimeEncoding::julian_day;
+        if (to == Engine::sqlite)
+            type = julian ? "REAL" : "INTEGER";
+        else
+            type = !to_number ? "timestamp with time zone" : julian ? "double precision" : "bigint";
+    }
+    if (to == Engine::sqlite) {
+        ColumnSchema wanted;
+        wanted.type = type;
+        type = same_sqlite_type(wanted).type;
+    } else {
+        if (type == "sqlite_value" || type == "sqlite_numeric") type = "public." + type;
+        if (!is_plain_pg_type(type))
+            throw RefusedError{fmt::format("{}: \"{}\", which the stream's rules ask for, is not the name of a type", place(table, column), printable(type, 100))};
+    }
+    std::string why = fmt::format("{} becomes {}, as the stream's rules ask", column.type.empty() ? "the column" : printable(column.type, 80), printable(type, 80));
+    return {std::move(type), std::move(why)};
+}
 
 }  // namespace
 
 ColumnMapping map_column(const TableSchema& table, std::uint16_t column, Engine to) {
     const ColumnSchema& source = table.columns.at(column);
+    if (!source.wanted_type.empty() || source.encoding != TimeEncoding::none) return asked_type(table, source, to);
     if (table.engine == Engine::postgresql) return to == Engine::postgresql ? same_pg_type(table, source) : pg_to_sqlite(source);
     return to == Engine::sqlite ? same_sqlite_type(source) : SqliteColumn{table, column}.map();
 }

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "schemas/calendar.h"
+
 namespace rowferry {
 namespace {
 
@@ -17,45 +19,16 @@ std::size_t digits_at_front(std::string_view text) noexcept {
     return count;
 }
 
-/// Two digits at `at`, or -1.
-int two_digits(std::string_view text, std::size_t at) noexcept {
-    if (text.size() < at + 2 || !is_digit(text[at]) || !is_digit(text[at + 1])) return -1;
-    return (text[at] - '0') * 10 + (text[at + 1] - '0');
-}
-
 bool is_infinity(std::string_view text) noexcept { return text == "infinity" || text == "-infinity"; }
 
-int days_in_month(int year, int month) noexcept {
-    if (month == 2) return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 29 : 28;
-    return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
-}
-
-bool is_calendar_date(std::string_view text) noexcept {
-    if (text.size() != 10 || text[4] != '-' || text[7] != '-') return false;
-    const int century = two_digits(text, 0);
-    const int rest = two_digits(text, 2);
-    const int month = two_digits(text, 5);
-    const int day = two_digits(text, 8);
-    if (century < 0 || rest < 0) return false;
-    const int year = century * 100 + rest;
-    return year >= 1 && month >= 1 && month <= 12 && day >= 1 && day <= days_in_month(year, month);
-}
-
-/// Below 24:00:00. PostgreSQL would read second 60 and carry it over, so it is not a shape.
-bool is_clock_time(std::string_view text) noexcept {
-    if (text.size() < 8 || text[2] != ':' || text[5] != ':') return false;
-    const int hour = two_digits(text, 0);
-    const int minute = two_digits(text, 3);
-    const int second = two_digits(text, 6);
-    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) return false;
-    const std::string_view fraction = text.substr(8);
-    if (fraction.empty()) return true;
-    const std::size_t digits = fraction.size() - 1;
-    return fraction[0] == '.' && digits >= 1 && digits <= 6 && digits_at_front(fraction.substr(1)) == digits && fraction.back() != '0';
-}
-
-bool is_day_and_time(std::string_view text) noexcept {
-    return text.size() >= 19 && text[10] == ' ' && is_calendar_date(text.substr(0, 10)) && is_clock_time(text.substr(11));
+/// A day, or a day and time, as PostgreSQL prints it. `zone`: what stands behind the time.
+bool is_point_in_time(std::string_view text, bool clock, std::string_view zone, std::int64_t last_day) noexcept {
+    PointInTime time;
+    if (!read_time(text, time) || time.days < kFirstDay || time.days > last_day) return false;
+    if (text.ends_with(" BC")) text.remove_suffix(3);
+    if (!text.ends_with(zone)) return false;
+    text.remove_suffix(zone.size());
+    return (text.find(':') != std::string_view::npos) == clock && text.find('+') == std::string_view::npos;
 }
 
 /// Length of the UTF-8 sequence at the front, 0 when it is not one. `text` is not empty.
@@ -215,16 +188,16 @@ private:
 
 }  // namespace
 
-bool is_date(std::string_view text) noexcept { return is_calendar_date(text) || is_infinity(text); }
+bool is_date(std::string_view text) noexcept { return is_point_in_time(text, false, "", kLastDate) || is_infinity(text); }
 
-bool is_time(std::string_view text) noexcept { return is_clock_time(text) || text == "24:00:00"; }
-
-bool is_timestamp(std::string_view text) noexcept { return is_day_and_time(text) || is_infinity(text); }
-
-bool is_zoned_timestamp(std::string_view text) noexcept {
-    if (is_infinity(text)) return true;
-    return text.ends_with("+00") && is_day_and_time(text.substr(0, text.size() - 3));
+bool is_time(std::string_view text) noexcept {
+    std::int64_t microseconds = 0;
+    return read_clock(text, microseconds) || text == "24:00:00";
 }
+
+bool is_timestamp(std::string_view text) noexcept { return is_point_in_time(text, true, "", kLastTimestamp) || is_infinity(text); }
+
+bool is_zoned_timestamp(std::string_view text) noexcept { return is_point_in_time(text, true, "+00", kLastTimestamp) || is_infinity(text); }
 
 bool is_uuid(std::string_view text) noexcept {
     if (text.size() != 36) return false;

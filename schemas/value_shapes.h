@@ -10,13 +10,14 @@ namespace rowferry {
 /// A SQLite column becomes a date, uuid … only when all its texts have the shape, and every later value is checked by the same
 /// functions. Stricter than PostgreSQL's input on purpose. Pure, no allocation, any bytes allowed.
 
-/// `YYYY-MM-DD`, a day that exists, years 0001 to 9999; `infinity`, `-infinity`.
+/// `YYYY-MM-DD`, a day that exists, 4714-11-24 BC to 5874897-12-31; years beyond 9999 have more digits, ` BC` stands at the end;
+/// `infinity`, `-infinity`.
 [[nodiscard]] bool is_date(std::string_view text) noexcept;
 
 /// `HH:MM:SS` with up to six fractional digits that do not end in 0; 00:00:00 to 23:59:59.999999, and `24:00:00`.
 [[nodiscard]] bool is_time(std::string_view text) noexcept;
 
-/// `YYYY-MM-DD HH:MM:SS` with a fraction as in is_time, without 24:00:00; `infinity`, `-infinity`.
+/// `YYYY-MM-DD HH:MM:SS` with a fraction as in is_time, without 24:00:00, to the year 294276; `infinity`, `-infinity`.
 [[nodiscard]] bool is_timestamp(std::string_view text) noexcept;
 
 /// A timestamp followed by `+00`, PostgreSQL's own form in UTC; `infinity`, `-infinity`.

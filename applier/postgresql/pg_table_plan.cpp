@@ -69,13 +69,14 @@ std::vector<std::string> check_target_columns(const TableSchema& leader, const P
             problems.push_back(fmt::format("{} has no column {}: ALTER TABLE … ADD COLUMN", table, name));
             continue;
         }
-        if (leader.engine == Engine::sqlite) {
-            try {
-                static_cast<void>(resolve_conversion(leader, static_cast<std::uint16_t>(i), Engine::postgresql, target->base_type));
-            } catch (const RefusedError& error) {
-                problems.emplace_back(error.what());
-            }
-        } else if (const std::string& type = column.base_type.empty() ? column.type : column.base_type;
+        const bool asked = !column.wanted_type.empty() || column.encoding != TimeEncoding::none;
+        try {
+            static_cast<void>(resolve_conversion(leader, static_cast<std::uint16_t>(i), Engine::postgresql, target->values_type()));
+        } catch (const RefusedError& error) {
+            problems.emplace_back(error.what());
+        }
+        if (leader.engine == Engine::sqlite || asked) continue;
+        if (const std::string& type = column.base_type.empty() ? column.type : column.base_type;
                    !target->generated && !pg_type_holds(type, target->base_type)) {
             problems.push_back(
                 fmt::format("{}.{} is {}, which does not hold every value of the leader's {} exactly: ALTER TABLE … ALTER COLUMN … TYPE",
@@ -105,10 +106,8 @@ PgTablePlan::PgTablePlan(TableSchema leader, PgTarget follower, std::size_t numb
                                         printable(leader_.columns[i].name, 80))};
         column.written = !column.follower->generated;
         column.in_key = leader_.in_identity(static_cast<std::uint16_t>(i));
-        if (leader_.engine == Engine::sqlite) {
-            column.conversion = resolve_conversion(leader_, static_cast<std::uint16_t>(i), Engine::postgresql, column.follower->base_type);
-            column.binary = column.conversion == Conversion::to_bytea;
-        }
+        column.conversion = resolve_conversion(leader_, static_cast<std::uint16_t>(i), Engine::postgresql, column.follower->values_type());
+        column.binary = column.conversion == Conversion::to_bytea;
         column.on_mismatch = leader_.columns[i].on_mismatch;
         lenient_ = lenient_ || column.on_mismatch != OnMismatch::stop;
         column.limited = !split_type(column.follower->base_type).arguments.empty();
@@ -178,9 +177,8 @@ std::string PgTablePlan::same_key(PgStatement& statement, const UniqueKey& key) 
         std::string name = quote_identifier(columns_[column].follower->name);
         std::string value = parameter(statement, column, PgParameter::Image::after);
         if (compares_specially(leader_, index, column) && is_text(*columns_[column].follower)) {
-            const std::string_view collation = key_collation(leader_, index, column);
-            name = pg_fold(collation, name);
-            value = pg_fold(collation, value);
+            name = pg_fold(leader_, index, column, name);
+            value = pg_fold(leader_, index, column, value);
         }
         same += fmt::format("{}{} = {}", same.empty() ? "" : " AND ", name, value);
     }

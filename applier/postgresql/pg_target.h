@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "applier/postgresql/pg_query.h"
+#include "schemas/conversion.h"
 #include "schemas/table_schema.h"
 
 namespace rowferry {
@@ -21,6 +22,9 @@ struct PgTargetColumn {
     bool generated = false;        ///< GENERATED ALWAYS AS (…) STORED: never written.
     bool identity = false;         ///< GENERATED … AS IDENTITY.
     bool identity_always = false;  ///< Cannot be SET.
+
+    /// What resolve_conversion() decides by.
+    [[nodiscard]] const std::string& values_type() const { return conversion_target(type, base_type); }
 };
 
 /// A foreign key from or to the table.

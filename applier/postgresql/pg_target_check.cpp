@@ -57,9 +57,10 @@ std::vector<TableName> PgTargetCheck::names(const std::vector<TablePtr>& tables)
 std::string PgTargetCheck::column_type(const TableSchema& table, std::uint16_t index, PgMakePlan& plan) const {
     const ColumnSchema& column = table.columns[index];
     const std::string where = fmt::format("{}.{}", to_string(table.name), printable(column.name, 80));
-    if (table.engine == Engine::sqlite) {
+    if (!column.wanted_type.empty() || column.encoding != TimeEncoding::none || table.engine == Engine::sqlite) {
         ColumnMapping mapping = map_column(table, index, Engine::postgresql);
         if (!mapping.note.empty()) plan.notes.push_back(fmt::format("{}: {}", where, mapping.note));
+        need_domain(mapping.type, plan);
         return mapping.type;
     }
     const std::string& type = base_type_of(column);
@@ -79,6 +80,23 @@ std::string PgTargetCheck::column_type(const TableSchema& table, std::uint16_t i
     throw RefusedError{fmt::format(
         "{}: the follower has no type {}: CREATE TYPE or CREATE EXTENSION there first, or leave the table out with --exclude-table", where,
         printable(type, 80))};
+}
+
+/// Types that the mapping or the stream's rules name: a domain of ours is made, another one has to be there.
+void PgTargetCheck::need_domain(const std::string& type, PgMakePlan& plan) const {
+    const bool ours = type == kSqliteValue || type == kSqliteNumeric;
+    if (!ours && !type_exists(run, type))
+        throw RefusedError{fmt::format("the follower has no type {}, which the stream's rules ask for", printable(type, 80))};
+    if (!ours) return;
+    const PgRows base = run(fmt::format("SELECT format_type(t.typbasetype, t.typtypmod) FROM pg_catalog.pg_type t WHERE t.oid = to_regtype({})",
+                                        quote_literal(type)));
+    if (base.empty()) {
+        plan.domains.insert(type);
+        plan.schemas.emplace_back("public");
+    } else if (base.text(0, 0) != (type == kSqliteValue ? "text" : "numeric")) {
+        throw RefusedError{fmt::format("the follower has a type {} of its own, which rowferry needs as its domain over {}: rename it", type,
+                                       type == kSqliteValue ? "text" : "numeric")};
+    }
 }
 
 PgMakePlan PgTargetCheck::plan_missing(const std::vector<TablePtr>& tables, const std::map<TableName, PgTarget>& existing) const {

@@ -75,7 +75,7 @@ void check_follower_table(const TableSchema& leader, const FollowerTable& follow
         const Affinity affinity = follower_affinity(target->type, follower.strict);
         const Affinity wanted = follower_affinity(column.type, leader.strict);
         const bool both_numbers = is_number(affinity) && is_number(wanted);
-        if (leader.engine == Engine::sqlite && conversion == Conversion::identity && affinity != Affinity::blob && affinity != wanted && !both_numbers)
+        if (leader.engine == Engine::sqlite && column.wanted_type.empty() && conversion == Conversion::identity && affinity != Affinity::blob && affinity != wanted && !both_numbers)
             throw RefusedError{fmt::format("{}: column {} is declared {}, which has another type affinity than the leader's {}, so values would change", where,
                                            printable(column.name, 100), printable(target->type, 80), column.type.empty() ? "(no type)" : printable(column.type, 80))};
     }

@@ -22,8 +22,7 @@ class DirectionsTest : public StreamTest, public ::testing::WithParamInterface<C
 
 WriterOptions writer_options(const Case& c) {
     WriterOptions options;
-    options.workload = {.keys = 600, .keyless = leads_postgresql(c.direction), .negative_zero = c.direction == Direction::pg_to_pg,
-                        .raw_text = c.direction == Direction::sqlite_to_sqlite};
+    options.workload = {.keys = 600, .keyless = leads_postgresql(c.direction), .raw_text = c.direction == Direction::sqlite_to_sqlite};
     options.threads = leads_postgresql(c.direction) ? 3 : 2;
     // Two sessions of a rollback-journal database starve each other; with one, whoever has to wait waits for rowferry.
     if (std::string{c.journal} == "delete") options.threads = 1;

@@ -119,7 +119,7 @@ protected:
     template <typename Disturb>
     void undisturbed_by(Disturb disturb) {
         WriterOptions options;
-        options.workload = {.keys = 200, .keyless = true, .negative_zero = follows_postgresql(GetParam())};
+        options.workload = {.keys = 200, .keyless = true};
         options.rate = 60;
         Writer writer{leader_, options};
         create_workload(leader_, options.workload, writer.seed());
@@ -195,7 +195,7 @@ INSTANTIATE_TEST_SUITE_P(All, RestartTest, ::testing::Values(Direction::pg_to_pg
 TEST(Clients, ManyWithTouchingCommitRecords) {
     const auto [leader, follower] = make_pair_for(Direction::pg_to_sqlite);
     WriterOptions options;
-    options.workload = {.keys = 300, .keyless = true, .negative_zero = false};
+    options.workload = {.keys = 300, .keyless = true};
     options.threads = 8;
     options.rate = 0;
     options.small = true;

@@ -60,8 +60,7 @@ TEST_P(KillTest, NothingIsLostOrDoubled) {
     if (!from_pg) leader.exec("PRAGMA journal_mode = wal");
 
     WriterOptions options;
-    options.workload = {.keys = 1500, .keyless = from_pg, .negative_zero = direction == Direction::pg_to_pg,
-                        .raw_text = direction == Direction::sqlite_to_sqlite};
+    options.workload = {.keys = 1500, .keyless = from_pg, .raw_text = direction == Direction::sqlite_to_sqlite};
     options.threads = from_pg ? 4 : 2;
     options.rate = 100;
     options.small = true;

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cctype>
 #include <charconv>
+#include <cmath>
+#include <cstdlib>
 #include <map>
 #include <stdexcept>
 
@@ -16,7 +18,7 @@ using Row = std::vector<std::string>;
 using Rows = std::vector<Row>;
 
 /// What a PostgreSQL column's type makes of its values; none for a SQLite column compared with another one.
-enum class Kind { none, integer, boolean, real, numeric, bytes, clock, text };
+enum class Kind { none, integer, boolean, real, numeric, bytes, clock, tagged, text };
 
 struct Column {
     std::string name;
@@ -87,11 +89,11 @@ std::string quote_table(const std::string& table) {
 std::vector<Column> pg_columns(PgConnection& connection, const std::string& table) {
     std::vector<Column> columns;
     for (const PgRow& row : connection.query(fmt::format(
-             "SELECT a.attname, coalesce(b.typname, t.typname) FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
+             "SELECT a.attname, coalesce(b.typname, t.typname), t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
              "LEFT JOIN pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype "
              "WHERE a.attrelid = '{}'::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum",
              quote_table(table))))
-        columns.push_back({row[0].value(), kind_of(row[1].value())});
+        columns.push_back({row[0].value(), row[2].value() == "sqlite_value" ? Kind::tagged : kind_of(row[1].value())});
     return columns;
 }
 
@@ -116,6 +118,20 @@ std::string unescape(std::string_view text) {
     return result;
 }
 
+/// The SQLite value that a text of the domain sqlite_value stands for.
+std::string canonical_tagged(const std::string& text) {
+    const std::string value = text.substr(2);
+    switch (text.at(0)) {
+        case 'r': return bits(value == "Infinity" ? HUGE_VAL : value == "-Infinity" ? -HUGE_VAL : std::strtod(value.c_str(), nullptr));
+        case 'x': {
+            std::string bytes;
+            for (std::size_t i = 0; i < value.size(); i += 2) bytes += static_cast<char>(std::stoi(value.substr(i, 2), nullptr, 16));
+            return "t:" + bytes;
+        }
+        default: return text;
+    }
+}
+
 std::string canonical_pg(Kind kind, std::string_view field, bool relaxed) {
     if (field == "\\N") return "n:";
     std::string text = unescape(field);
@@ -124,6 +140,7 @@ std::string canonical_pg(Kind kind, std::string_view field, bool relaxed) {
         case Kind::boolean: return text == "t" ? "i:1" : "i:0";
         case Kind::real: return "f:" + text.substr(2);   // \x and the bytes of float8send
         case Kind::bytes: return "b:" + text.substr(2);
+        case Kind::tagged: return relaxed ? canonical_tagged(text) : "t:" + text;
         case Kind::clock: return "t:" + (relaxed ? canonical_clock(std::move(text)) : text);
         default: return "t:" + text;
     }
@@ -165,15 +182,30 @@ std::vector<Column> sqlite_columns(SqliteDb& db, const std::string& table) {
     return columns;
 }
 
+/// The shortest digits that stand for a double, written out without an exponent.
+std::string decimal(double v) {
+    char buffer[64];
+    const std::string scientific(buffer, std::to_chars(buffer, buffer + sizeof buffer, v, std::chars_format::scientific).ptr);
+    const std::size_t e = scientific.find('e');
+    const int exponent = std::stoi(scientific.substr(e + 1));
+    std::string digits;
+    for (const char c : scientific.substr(0, e))
+        if (std::isdigit(static_cast<unsigned char>(c)) != 0) digits += c;
+    if (exponent < 0) digits.insert(0, static_cast<std::size_t>(-exponent), '0');
+    const auto point = static_cast<std::size_t>(exponent < 0 ? 1 : exponent + 1);
+    if (digits.size() < point) digits.append(point - digits.size(), '0');
+    if (digits.size() > point) digits.insert(point, ".");
+    return (v < 0 ? "-" : "") + digits;
+}
+
 struct Canonical {
     Kind kind;
     std::string operator()(std::monostate) const { return "n:"; }
     std::string operator()(std::int64_t v) const { return (kind == Kind::numeric ? "t:" : "i:") + std::to_string(v); }
     std::string operator()(double v) const {
         if (kind != Kind::numeric) return bits(v);
-        char buffer[400];
-        const auto end = std::to_chars(buffer, buffer + sizeof buffer, v, std::chars_format::fixed).ptr;
-        return "t:" + std::string(buffer, end);
+        if (std::isinf(v)) return v < 0 ? "t:-Infinity" : "t:Infinity";
+        return "t:" + decimal(v);
     }
     std::string operator()(const std::string& v) const {
         if (kind == Kind::real && v == "NaN") return kNan;

@@ -23,7 +23,8 @@
 // Between the engines the PostgreSQL column's type says what a SQLite value means:
 //
 //   float      text 'NaN' in SQLite is the NaN that SQLite cannot hold as a number
-//   numeric    a SQLite INTEGER is its digits, a REAL its shortest exact decimal form; trailing zeros count (19.90 is not 19.9)
+//   numeric    a SQLite INTEGER is its digits, a REAL its shortest decimal form without exponent; trailing zeros count (19.90 is not 19.9)
+//   sqlite_value  the domain's tagged text (i:42 r:0.1 t:abc x:ff41 b:ff) is the value that it stands for
 //   timestamp, timestamptz, time   `T` equals a space, `Z` and `+00:00` equal `+00`, missing seconds are :00, zeros at the end
 //              of a fraction do not count
 //

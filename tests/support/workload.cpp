@@ -227,8 +227,7 @@ std::string Workload::integer(int bits) {
 std::string Workload::real(bool single) {
     if (chance(8) && postgresql_) {
         static const char* const special[] = {"'NaN'", "'Infinity'", "'-Infinity'", "'-0'", "'5e-324'", "'1.7976931348623157e308'"};
-        const char* chosen = special[below(single ? 4 : 6)];
-        return chosen == special[3] && !options_.negative_zero ? "0" : chosen;
+        return special[below(single ? 4 : 6)];
     }
     if (chance(8)) {
         static const char* const special[] = {"9e999", "-9e999", "-0.0", "4.9e-324", "1.7976931348623157e308", "7.0"};

@@ -12,7 +12,6 @@ namespace rowferry::test {
 struct WorkloadOptions {
     int keys = 200;        ///< Rows per table, about: operations pick from that many keys.
     bool keyless = false;  ///< PostgreSQL: also the table `trail` without a key, inserts only. SQLite always has one, fully used.
-    bool negative_zero = true;  ///< PostgreSQL: -0.0 too. A SQLite column of REAL affinity has none, so that such a follower stops.
     bool raw_text = false; ///< SQLite: also text that is not UTF-8 or holds NUL, and a column of mixed classes (no PostgreSQL follower).
 };
 

@@ -45,7 +45,10 @@ const Conversion::Kind kAll[] = {
     Conversion::hex_to_blob, Conversion::to_bigint,      Conversion::to_oid,          Conversion::to_boolean,   Conversion::to_double,
     Conversion::to_float4,  Conversion::to_numeric,      Conversion::to_text,         Conversion::to_char,      Conversion::to_bytea,
     Conversion::to_date,    Conversion::to_time,         Conversion::to_timestamp,    Conversion::to_timestamptz, Conversion::to_uuid,
-    Conversion::to_json,    Conversion::to_other};
+    Conversion::to_json,    Conversion::to_other,        Conversion::sqlite_numeric_to_number, Conversion::sqlite_value_to_cell,
+    Conversion::time_to_epoch, Conversion::asked_real,   Conversion::asked_number,    Conversion::asked_integer,
+    Conversion::to_sqlite_numeric, Conversion::to_sqlite_value, Conversion::epoch_to_date, Conversion::epoch_to_timestamp,
+    Conversion::epoch_to_timestamptz, Conversion::to_asked_integer, Conversion::to_asked_real, Conversion::to_asked_numeric};
 
 TEST_F(ConversionTest, WhatIsNoValuePassesThrough) {
     for (const auto kind : kAll) {
@@ -72,6 +75,11 @@ TEST_F(ConversionTest, EveryClassIsTakenOrRefusedByName) {
         {Conversion::to_timestamp, false, false, false, false},  {Conversion::to_timestamptz, false, false, false, false},
         {Conversion::to_uuid, false, false, false, false},       {Conversion::to_json, false, false, true, false},
         {Conversion::to_other, false, false, true, false},
+        {Conversion::sqlite_numeric_to_number, false, false, true, false}, {Conversion::sqlite_value_to_cell, false, false, false, false},
+        {Conversion::asked_real, false, false, true, false},     {Conversion::asked_number, false, false, true, false},
+        {Conversion::asked_integer, false, false, true, false},  {Conversion::to_sqlite_numeric, true, false, false, false},
+        {Conversion::to_asked_integer, true, true, true, false}, {Conversion::to_asked_real, true, true, true, false},
+        {Conversion::to_asked_numeric, true, true, true, false}, {Conversion::to_asked_other, true, true, true, false},
     };
     for (const Row& row : rows) {
         const auto kind = static_cast<int>(row.kind);
@@ -292,6 +300,108 @@ TEST_F(ConversionTest, Shapes) {
     EXPECT_EQ(text({Conversion::to_timestamp, 3}, Cell::text("2024-01-01 00:00:00.123")), "2024-01-01 00:00:00.123");
     EXPECT_FALSE(error({Conversion::to_timestamp, 3}, Cell::text("2024-01-01 00:00:00.1234")).empty());
     EXPECT_FALSE(error({Conversion::to_time, 0}, Cell::text("23:59:59.5")).empty());
+}
+
+TEST_F(ConversionTest, RangesOfTheTargetAreKnownHere) {
+    EXPECT_EQ(text({Conversion::to_bigint, 2}, Cell::integer(-32768)), "-32768");
+    EXPECT_EQ(error({Conversion::to_bigint, 2}, Cell::integer(32768)), "an integer value outside the range of a smallint column");
+    EXPECT_EQ(text({Conversion::to_bigint, 4}, Cell::integer(2147483647)), "2147483647");
+    EXPECT_EQ(error({Conversion::to_bigint, 4}, Cell::integer(-2147483649)), "an integer value outside the range of an integer column");
+    EXPECT_EQ(error(Conversion::to_oid, Cell::integer(4294967296)), "an integer value outside the range of an oid column");
+    const Conversion numeric52{Conversion::to_numeric, 2, 3};
+    EXPECT_EQ(text(numeric52, Cell::text("999.99")), "999.99");
+    EXPECT_EQ(text(numeric52, Cell::text("-0.50")), "-0.50");
+    EXPECT_FALSE(error(numeric52, Cell::text("1000.00")).empty());
+    EXPECT_FALSE(error(numeric52, Cell::integer(1000)).empty());
+    EXPECT_FALSE(error(numeric52, Cell::real(1e22)).empty());
+    EXPECT_EQ(text(numeric52, Cell::real(0.25)), "0.25");
+    EXPECT_FALSE(error({Conversion::to_double, 0}, Cell::integer(5)).empty());
+    EXPECT_EQ(text({Conversion::to_double, 0}, Cell::real(5)), "5");
+}
+
+TEST_F(ConversionTest, SqliteNumericComesBackAsWhatItWas) {
+    const auto there_and_back = [&](const Cell& cell, const std::string& stored) {
+        EXPECT_EQ(text(Conversion::to_sqlite_numeric, cell), stored);
+        return run(Conversion::sqlite_numeric_to_number, Cell::text(arena_.copy(stored)));
+    };
+    for (const std::int64_t value : {kMin, kMax, std::int64_t{0}, std::int64_t{-1}, std::int64_t{1} << 53}) {
+        const Cell cell = there_and_back(Cell::integer(value), std::to_string(value));
+        ASSERT_EQ(cell.kind(), CellKind::integer);
+        EXPECT_EQ(cell.as_integer(), value);
+    }
+    // NUMERIC affinity keeps these as reals: fractions, and what is at the limits of an integer or beyond.
+    const std::pair<double, const char*> reals[] = {{0.1, "0.1"}, {-2.5, "-2.5"}, {1e-7, "1e-07"}, {1e300, "1e+300"}, {5e-324, "5e-324"},
+                                                    {9223372036854775808.0, "9223372036854775808"}, {-9223372036854775808.0, "-9223372036854775808.0"},
+                                                    {kInfinity, "Infinity"}, {-kInfinity, "-Infinity"}};
+    for (const auto& [value, stored] : reals) {
+        const Cell cell = there_and_back(Cell::real(value), stored);
+        ASSERT_EQ(cell.kind(), CellKind::real) << stored;
+        EXPECT_EQ(bits(cell.as_real()), bits(value)) << stored;
+    }
+    // PostgreSQL prints numeric without an exponent.
+    const auto real = [&](const std::string& number) { return run(Conversion::sqlite_numeric_to_number, Cell::text(arena_.copy(number))).as_real(); };
+    EXPECT_EQ(real("0.0000001"), 1e-7);
+    EXPECT_EQ(real("1" + std::string(300, '0')), 1e300);
+    EXPECT_EQ(real("100000000000000000000000"), 1e23);
+    EXPECT_EQ(real("0." + std::string(323, '0') + "5"), 5e-324);
+    EXPECT_EQ(text(Conversion::sqlite_numeric_to_number, Cell::text("NaN")), "NaN");
+    EXPECT_EQ(text(Conversion::to_sqlite_numeric, Cell::text("NaN")), "NaN");
+    for (const char* wrong : {"1.50", "5.0", "0.1000000000000000055511151231257827", "99999999999999991611392", "1e400", "abc", "", "9223372036854775809"})
+        EXPECT_FALSE(error(Conversion::sqlite_numeric_to_number, Cell::text(wrong)).empty()) << wrong;
+    for (const double whole : {5.0, -0.0, 9007199254740992.0}) EXPECT_FALSE(error(Conversion::to_sqlite_numeric, Cell::real(whole)).empty()) << whole;
+    EXPECT_FALSE(error(Conversion::to_sqlite_numeric, Cell::text("5")).empty());
+}
+
+TEST_F(ConversionTest, AskedTypesLoseWhatWasAsked) {
+    EXPECT_EQ(run(Conversion::asked_real, Cell::text("19.90")).as_real(), 19.9);
+    EXPECT_EQ(run(Conversion::asked_real, Cell::text("0.1000000000000000055511151231257827")).as_real(), 0.1);
+    EXPECT_EQ(text(Conversion::asked_real, Cell::text("NaN")), "NaN");
+    EXPECT_EQ(run(Conversion::asked_number, Cell::text("19.00")).as_integer(), 19);
+    EXPECT_EQ(run(Conversion::asked_number, Cell::text("-19.25")).as_real(), -19.25);
+    EXPECT_EQ(run(Conversion::asked_integer, Cell::text("7.000")).as_integer(), 7);
+    EXPECT_EQ(run(Conversion::asked_integer, Cell::text("t")).as_integer(), 1);
+    for (const char* wrong : {"7.5", "7.", "abc", "", "1e3", "99999999999999999999"}) EXPECT_FALSE(error(Conversion::asked_integer, Cell::text(wrong)).empty()) << wrong;
+    for (const char* wrong : {"1e400", "abc", "", "0x10", "1,5"}) EXPECT_FALSE(error(Conversion::asked_real, Cell::text(wrong)).empty()) << wrong;
+
+    EXPECT_EQ(text({Conversion::to_asked_real, 4}, Cell::real(0.1)), "0.1");
+    EXPECT_EQ(text(Conversion::to_asked_real, Cell::integer(kMax)), "9223372036854775808");
+    EXPECT_EQ(text(Conversion::to_asked_real, Cell::text("1.50")), "1.5");
+    EXPECT_FALSE(error({Conversion::to_asked_real, 4}, Cell::real(1e300)).empty());
+    EXPECT_EQ(text({Conversion::to_asked_integer, 4}, Cell::real(7)), "7");
+    EXPECT_EQ(text({Conversion::to_asked_integer, 4}, Cell::text("7.00")), "7");
+    EXPECT_FALSE(error({Conversion::to_asked_integer, 2}, Cell::text("40000")).empty());
+    EXPECT_FALSE(error(Conversion::to_asked_integer, Cell::real(7.5)).empty());
+    EXPECT_EQ(text(Conversion::to_asked_numeric, Cell::real(-0.0)), "-0");
+    EXPECT_EQ(text(Conversion::to_asked_numeric, Cell::text("1e3")), "1e3");
+    EXPECT_FALSE(error(Conversion::to_asked_numeric, Cell::text("abc")).empty());
+    EXPECT_EQ(text(Conversion::to_asked_other, Cell::integer(5)), "5");
+    EXPECT_EQ(text(Conversion::to_asked_other, Cell::real(0.1)), "0.1");
+    EXPECT_FALSE(error(Conversion::to_asked_other, Cell::blob("x")).empty());
+}
+
+TEST_F(ConversionTest, TimesAsNumbers) {
+    const auto of = [](Conversion::Kind kind, TimeEncoding encoding, int digits = -1) { return Conversion{kind, static_cast<std::int32_t>(encoding), digits}; };
+    const Conversion ms = of(Conversion::epoch_to_timestamptz, TimeEncoding::epoch_ms);
+    EXPECT_EQ(text(ms, Cell::integer(1700000000123)), "2023-11-14 22:13:20.123+00");
+    EXPECT_EQ(text(ms, Cell::real(1700000000123.0)), "2023-11-14 22:13:20.123+00");
+    EXPECT_EQ(text(ms, Cell::integer(-62198755200000)), "0002-01-01 00:00:00+00 BC");
+    EXPECT_FALSE(error(ms, Cell::real(0.5)).empty());
+    EXPECT_FALSE(error(ms, Cell::integer(kMax)).empty());
+    EXPECT_FALSE(error(ms, Cell::integer(kMin)).empty());
+    EXPECT_FALSE(error(ms, Cell::text("1700000000123")).empty());
+    EXPECT_EQ(text(of(Conversion::epoch_to_timestamp, TimeEncoding::epoch_us), Cell::integer(1)), "1970-01-01 00:00:00.000001");
+    EXPECT_EQ(text(of(Conversion::epoch_to_timestamp, TimeEncoding::epoch_s, 1), Cell::text("1")), "1970-01-01 00:00:01");
+    EXPECT_EQ(text(of(Conversion::epoch_to_date, TimeEncoding::epoch_s), Cell::integer(-86400)), "1969-12-31");
+    EXPECT_FALSE(error(of(Conversion::epoch_to_date, TimeEncoding::epoch_s), Cell::integer(1)).empty());
+    EXPECT_EQ(text(of(Conversion::epoch_to_timestamp, TimeEncoding::julian_day), Cell::real(2440587.5)), "1970-01-01 00:00:00");
+    EXPECT_FALSE(error(of(Conversion::epoch_to_timestamp, TimeEncoding::julian_day), Cell::real(2440587.50000000047)).empty());
+
+    EXPECT_EQ(run(of(Conversion::time_to_epoch, TimeEncoding::epoch_ms), Cell::text("2023-11-14 22:13:20.123+00")).as_integer(), 1700000000123);
+    EXPECT_EQ(run(of(Conversion::time_to_epoch, TimeEncoding::epoch_s), Cell::text("0001-01-01 BC")).as_integer(), -62167219200);
+    EXPECT_EQ(text(of(Conversion::time_to_epoch, TimeEncoding::epoch_us, 1), Cell::text("1970-01-01 00:00:00.000001")), "1");
+    EXPECT_EQ(run(of(Conversion::time_to_epoch, TimeEncoding::julian_day), Cell::text("1970-01-01 12:00:00")).as_real(), 2440588.0);
+    for (const char* wrong : {"2023-11-14 22:13:20.1234+00", "infinity", "now"})
+        EXPECT_FALSE(error(of(Conversion::time_to_epoch, TimeEncoding::epoch_ms), Cell::text(wrong)).empty()) << wrong;
 }
 
 }  // namespace

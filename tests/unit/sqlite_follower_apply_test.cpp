@@ -195,6 +195,7 @@ TEST_F(Apply, AValueThatDoesNotFitNamesRowAndColumn) {
 
 TEST_F(Apply, ANegativeZeroThatSqliteWouldChangeIsAStop) {
     const TablePtr t = share(table_of(Engine::postgresql, "t", {{"id", "integer", ValueClass::integer, true}, {"d", "double precision", ValueClass::real}}, {0}));
+    exec("CREATE TABLE t (id INTEGER PRIMARY KEY, d REAL)");
     follow({t});
     EXPECT_HAS(halt(begin(90), insert(t, {"1", "-0"}), commit(100)), "column d");
 }

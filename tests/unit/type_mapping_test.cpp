@@ -1,6 +1,3 @@
-#include "schemas/conversion.h"
-
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,41 +5,15 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
-#include "schemas/error.h"
 #include "schemas/pg_type_name.h"
+#include "tests/unit/type_cases.h"
 
 namespace rowferry {
 namespace {
 
-TableSchema one_column(Engine engine, const std::string& type, const ColumnProfile& profile = {}) {
-    TableSchema table;
-    table.engine = engine;
-    table.name = {engine == Engine::sqlite ? "main" : "public", "things"};
-    ColumnSchema key;
-    key.name = "id";
-    key.type = key.base_type = engine == Engine::sqlite ? "INTEGER" : "bigint";
-    ColumnSchema column;
-    column.name = "value";
-    column.type = column.base_type = type;
-    column.profile = profile;
-    table.columns = {key, column};
-    table.primary_key = table.identity = {0};
-    return table;
-}
-
 ColumnMapping map_pg(const std::string& type) { return map_column(one_column(Engine::postgresql, type), 1, Engine::sqlite); }
 std::string map_sqlite(const std::string& type, const ColumnProfile& profile) {
     return map_column(one_column(Engine::sqlite, type, profile), 1, Engine::postgresql).type;
-}
-
-/// Does `action` throw RefusedError? Its message otherwise unset.
-std::optional<std::string> refusal(const std::function<void()>& action) {
-    try {
-        action();
-    } catch (const RefusedError& error) {
-        return error.what();
-    }
-    return std::nullopt;
 }
 
 struct PgCase {
@@ -58,8 +29,8 @@ const PgCase kPgCases[] = {
     {"bigint", "BIGINT", Affinity::integer, Conversion::text_to_integer, false},
     {"oid", "BIGINT", Affinity::integer, Conversion::text_to_integer, false},
     {"boolean", "BOOLEAN", Affinity::numeric, Conversion::text_to_boolean, false},
-    {"real", "REAL", Affinity::real, Conversion::text_to_float4, false},
-    {"double precision", "REAL", Affinity::real, Conversion::text_to_real, false},
+    {"real", "FLOAT4_BLOB", Affinity::blob, Conversion::text_to_float4, false},
+    {"double precision", "FLOAT8_BLOB", Affinity::blob, Conversion::text_to_real, false},
     {"bytea", "BLOB", Affinity::blob, Conversion::hex_to_blob, false},
     {"text", "TEXT", Affinity::text, Conversion::identity, false},
     {"name", "TEXT", Affinity::text, Conversion::identity, false},
@@ -75,9 +46,9 @@ const PgCase kPgCases[] = {
     {"uuid", "UUID_TEXT", Affinity::text, Conversion::identity, true},
     {"date", "DATE_TEXT", Affinity::text, Conversion::identity, true},
     {"time without time zone", "TIME_TEXT", Affinity::text, Conversion::identity, true},
-    {"time(3) with time zone", "TIME_TEXT", Affinity::text, Conversion::identity, true},
+    {"time(3) with time zone", "TIMETZ_TEXT", Affinity::text, Conversion::identity, true},
     {"timestamp without time zone", "TIMESTAMP_TEXT", Affinity::text, Conversion::identity, true},
-    {"timestamp(3) with time zone", "TIMESTAMP_TEXT", Affinity::text, Conversion::identity, true},
+    {"timestamp(3) with time zone", "TIMESTAMPTZ_TEXT", Affinity::text, Conversion::identity, true},
     {"interval", "PERIOD_TEXT", Affinity::text, Conversion::identity, true},
     {"interval(3)", "PERIOD_TEXT", Affinity::text, Conversion::identity, true},
     {"interval day to second(3)", "PERIOD_TEXT", Affinity::text, Conversion::identity, true},
@@ -155,23 +126,6 @@ TEST(TypeMapping, NothingButATypeGoesIntoDdl) {
 
 // SQLite → PostgreSQL.
 
-/// The storage classes seen as letters; `shapes`: every shape flag.
-ColumnProfile profile(std::string_view seen, bool shapes = true) {
-    ColumnProfile p;
-    p.integers = seen.find('i') != std::string_view::npos;
-    p.reals = seen.find('r') != std::string_view::npos;
-    p.texts = seen.find('t') != std::string_view::npos;
-    p.blobs = seen.find('b') != std::string_view::npos;
-    p.only_zero_or_one = p.only_dates = p.only_times = p.only_timestamps = p.only_zoned_timestamps = p.only_uuids = p.only_json =
-        p.only_numbers = shapes;
-    return p;
-}
-ColumnProfile only(bool ColumnProfile::*flag) {
-    ColumnProfile p = profile("t", false);
-    p.*flag = true;
-    return p;
-}
-
 TEST(TypeMapping, SqliteToPostgresql) {
     struct Case {
         const char* declared;
@@ -182,7 +136,9 @@ TEST(TypeMapping, SqliteToPostgresql) {
         {"INTEGER", profile(""), "bigint"},
         {"INT", profile("i", false), "bigint"},
         {"TINYINT(1)", profile("i"), "bigint"},
-        {"INTEGER", profile("ir", false), "numeric"},
+        {"INTEGER", profile("ir", false), "public.sqlite_numeric"},
+        {"INTEGER", profile("r", false), "public.sqlite_numeric"},
+        {"INTEGER", profile("it", false), "public.sqlite_value"},
         {"INTEGER", profile("t", false), "text"},
         {"INTEGER", profile("b", false), "bytea"},
         {"POINT", profile("t", false), "text"},  // INTEGER affinity by its spelling
@@ -191,10 +147,21 @@ TEST(TypeMapping, SqliteToPostgresql) {
         {"DOUBLE PRECISION", profile("r", false), "double precision"},
         {"REAL", profile("rt", true), "double precision"},  // NaN
         {"REAL", profile("t", false), "text"},
-        {"NUMERIC", profile(""), "numeric"},
-        {"DECIMAL(10,2)", profile("ir", false), "numeric"},
-        {"NUMERIC", only(&ColumnProfile::only_numbers), "numeric"},
-        {"NUMERIC", profile("irt", true), "numeric"},
+        {"REAL", profile("rt", false), "public.sqlite_value"},
+        {"REAL", profile("rb"), "public.sqlite_value"},
+        {"FLOAT8_BLOB", profile(""), "double precision"},
+        {"FLOAT8_BLOB", profile("rt", true), "double precision"},
+        {"FLOAT8_BLOB", profile("ir"), "public.sqlite_value"},
+        {"FLOAT4_BLOB", profile(""), "real"},
+        {"FLOAT4_BLOB", profile("rt", true), "real"},
+        {"FLOAT4_BLOB", profile("r", false), "double precision"},
+        {"NUMERIC", profile(""), "public.sqlite_numeric"},
+        {"DECIMAL(10,2)", profile("ir", false), "public.sqlite_numeric"},
+        {"DECIMAL(10,2)", profile("i"), "public.sqlite_numeric"},
+        {"NUMERIC", only(&ColumnProfile::only_numbers), "text"},
+        {"NUMERIC", profile("irt", true), "public.sqlite_numeric"},  // NaN
+        {"NUMERIC", profile("irt", false), "public.sqlite_value"},
+        {"NUMERIC", profile("ib"), "public.sqlite_value"},
         {"NUMERIC", profile("t", false), "text"},
         {"NUMERIC_TEXT(10,2)", only(&ColumnProfile::only_numbers), "numeric"},
         {"TEXT", profile(""), "text"},
@@ -227,6 +194,18 @@ TEST(TypeMapping, SqliteToPostgresql) {
         {"Timestamp With Time Zone", only(&ColumnProfile::only_zoned_timestamps), "timestamp with time zone"},
         {"TIMESTAMP", profile("t", false), "text"},
         {"TIMESTAMP_TEXT", only(&ColumnProfile::only_zoned_timestamps), "timestamp with time zone"},
+        {"TIMESTAMPTZ_TEXT", profile("t", true), "timestamp with time zone"},  // infinity is of both kinds
+        {"TIMESTAMP_TEXT", profile("t", true), "timestamp without time zone"},
+        {"TIMESTAMPTZ_TEXT", profile(""), "timestamp with time zone"},
+        {"TIMESTAMP_TEXT", profile(""), "timestamp without time zone"},
+        {"DATE_TEXT", profile(""), "date"},
+        {"TIME_TEXT", profile(""), "time without time zone"},
+        {"TIMETZ_TEXT", profile("t", false), "text"},
+        {"UUID_TEXT", profile(""), "uuid"},
+        {"JSON_TEXT", profile(""), "json"},
+        {"NUMERIC_TEXT(10,2)", profile(""), "numeric"},
+        {"CHAR_TEXT(3)", profile(""), "character(3)"},
+        {"CHAR_TEXT", profile("t"), "bpchar"},
         {"DATE_TEXT", only(&ColumnProfile::only_dates), "date"},
         {"UUID", profile(""), "text"},
         {"UUID", only(&ColumnProfile::only_uuids), "uuid"},
@@ -247,6 +226,14 @@ TEST(TypeMapping, SqliteToPostgresql) {
         {"ANY", profile("i"), "bigint"},
         {"STRING", profile("t", true), "text"},
         {"STRING", profile(""), "text"},
+        {"STRING", profile("it"), "public.sqlite_value"},
+        {"BOOLEAN", profile("it", false), "public.sqlite_value"},
+        {"DATE", profile("it", false), "public.sqlite_value"},
+        {"JSON", profile("tb", false), "public.sqlite_value"},
+        {"UUID", profile("rt", false), "public.sqlite_value"},
+        {"TEXT", profile("tb", false), "public.sqlite_value"},
+        {"BLOB", profile("irtb", false), "public.sqlite_value"},
+        {"", profile("ir"), "public.sqlite_value"},
     };
     for (const Case& c : cases) {
         const TableSchema table = one_column(Engine::sqlite, c.declared, c.profile);
@@ -254,20 +241,95 @@ TEST(TypeMapping, SqliteToPostgresql) {
     }
 }
 
-TEST(TypeMapping, MixedStorageClassesAreRefusedByName) {
-    const std::pair<const char*, const char*> cases[] = {{"INTEGER", "it"}, {"TEXT", "tb"},    {"NUMERIC", "ib"}, {"", "ir"},
-                                                         {"", "it"},        {"DATE", "it"},    {"JSON", "it"},    {"BLOB", "tb"},
-                                                         {"REAL", "rb"},    {"BOOLEAN", "it"}, {"STRING", "it"},  {"UUID", "rt"}};
-    for (const auto& [declared, seen] : cases) {
-        const auto why = refusal([&, type = declared, classes = seen] { static_cast<void>(map_sqlite(type, profile(classes, false))); });
-        ASSERT_TRUE(why) << declared << " " << seen;
-        EXPECT_NE(why->find("main.things.value"), std::string::npos) << *why;
-        EXPECT_NE(why->find("--exclude-table things"), std::string::npos) << *why;
+TEST(TypeMapping, SeveralStorageClassesAreTaggedAndAnnounced) {
+    const ColumnMapping mapping = map_column(one_column(Engine::sqlite, "", profile("irtb")), 1, Engine::postgresql);
+    EXPECT_EQ(mapping.type, kSqliteValue);
+    EXPECT_NE(mapping.note.find("INTEGER, REAL, TEXT, BLOB"), std::string::npos) << mapping.note;
+}
+
+TEST(TypeMapping, TextsThatPostgresqlCannotHoldAreTagged) {
+    ColumnProfile bad = profile("t", false);
+    bad.bad_texts = true;
+    for (const char* declared : {"TEXT", "", "DATE", "CHAR_TEXT(3)", "NUMERIC"}) {
+        const TableSchema table = one_column(Engine::sqlite, declared, bad);
+        EXPECT_EQ(map_column(table, 1, Engine::postgresql).type, kSqliteValue) << declared;
+        EXPECT_TRUE(refusal([&] { static_cast<void>(resolve_conversion(table, 1, Engine::postgresql, "text")); })) << declared;
     }
-    const auto why = refusal([] { static_cast<void>(map_sqlite("", profile("irtb"))); });
-    EXPECT_NE(why->find("INTEGER, REAL, TEXT, BLOB"), std::string::npos);
-    EXPECT_TRUE(refusal([] { static_cast<void>(map_sqlite("NUMERIC", profile("it", false))); }));
-    EXPECT_TRUE(refusal([] { static_cast<void>(map_sqlite("REAL", profile("rt", false))); }));
+}
+
+TEST(TypeMapping, PaddedTextsBecomeCharacterAgain) {
+    ColumnProfile padded = profile("t", false);
+    padded.shortest_text = padded.longest_text = 3;
+    EXPECT_EQ(map_sqlite("CHAR_TEXT(3)", padded), "character(3)");
+    padded.shortest_text = 2;
+    EXPECT_EQ(map_sqlite("CHAR_TEXT(3)", padded), "text");
+}
+
+TEST(TypeMapping, DomainsOfOurOwnGoBackToSqlite) {
+    TableSchema table = one_column(Engine::postgresql, "public.sqlite_value");
+    table.columns[1].base_type = "text";
+    EXPECT_EQ(map_column(table, 1, Engine::sqlite).type, "");
+    EXPECT_EQ(resolve_conversion(table, 1, Engine::sqlite, "").kind, Conversion::sqlite_value_to_cell);
+    EXPECT_EQ(resolve_conversion(table, 1, Engine::sqlite, "TEXT").kind, Conversion::identity);
+    EXPECT_TRUE(refusal([&] { static_cast<void>(resolve_conversion(table, 1, Engine::sqlite, "INTEGER")); }));
+    table.columns[1].base_type = "integer";  // a user's own type of that name
+    EXPECT_EQ(map_column(table, 1, Engine::sqlite).type, "INTEGER");
+    table = one_column(Engine::postgresql, "public.sqlite_numeric");
+    table.columns[1].base_type = "numeric";
+    EXPECT_EQ(map_column(table, 1, Engine::sqlite).type, "NUMERIC");
+    EXPECT_EQ(resolve_conversion(table, 1, Engine::sqlite, "NUMERIC").kind, Conversion::sqlite_numeric_to_number);
+    EXPECT_TRUE(refusal([&] { static_cast<void>(resolve_conversion(table, 1, Engine::sqlite, "REAL")); }));
+}
+
+TEST(TypeMapping, WhatTheRulesAskForIsTaken) {
+    TableSchema table = one_column(Engine::postgresql, "numeric");
+    table.columns[1].wanted_type = "REAL";
+    EXPECT_EQ(map_column(table, 1, Engine::sqlite).type, "REAL");
+    EXPECT_EQ(resolve_conversion(table, 1, Engine::sqlite, "REAL").kind, Conversion::asked_real);
+    EXPECT_EQ(resolve_conversion(table, 1, Engine::sqlite, "DECIMAL").kind, Conversion::asked_number);
+    EXPECT_EQ(resolve_conversion(table, 1, Engine::sqlite, "INT").kind, Conversion::asked_integer);
+    EXPECT_EQ(resolve_conversion(table, 1, Engine::sqlite, "TEXT").kind, Conversion::identity);
+    for (const char* type : {"interval", "integer[]", "public.mood", "date"}) {
+        table.columns[1].type = table.columns[1].base_type = type;
+        EXPECT_TRUE(refusal([&] { static_cast<void>(resolve_conversion(table, 1, Engine::sqlite, "REAL")); })) << type;
+    }
+    table = one_column(Engine::sqlite, "NUMERIC", profile("irt", false));
+    table.columns[1].wanted_type = "double precision";
+    EXPECT_EQ(map_column(table, 1, Engine::postgresql).type, "double precision");
+    EXPECT_EQ(resolve_conversion(table, 1, Engine::postgresql, "double precision").kind, Conversion::to_asked_real);
+    table.columns[1].wanted_type = "sqlite_value";
+    EXPECT_EQ(map_column(table, 1, Engine::postgresql).type, kSqliteValue);
+    table.columns[1].wanted_type = "integer; DROP TABLE x";
+    EXPECT_TRUE(refusal([&] { static_cast<void>(map_column(table, 1, Engine::postgresql)); }));
+    table.columns[1].profile = profile("b");
+    EXPECT_TRUE(refusal([&] { static_cast<void>(resolve_conversion(table, 1, Engine::postgresql, "numeric")); }));
+}
+
+TEST(TypeMapping, TimesAsNumbers) {
+    TableSchema table = one_column(Engine::sqlite, "INTEGER", profile("i", false));
+    table.columns[1].encoding = TimeEncoding::epoch_ms;
+    EXPECT_EQ(map_column(table, 1, Engine::postgresql).type, "timestamp with time zone");
+    const Conversion epoch = resolve_conversion(table, 1, Engine::postgresql, "timestamp with time zone");
+    EXPECT_EQ(epoch.kind, Conversion::epoch_to_timestamptz);
+    EXPECT_EQ(epoch.limit, static_cast<int>(TimeEncoding::epoch_ms));
+    EXPECT_EQ(resolve_conversion(table, 1, Engine::postgresql, "date").kind, Conversion::epoch_to_date);
+    for (const char* target : {"text", "bigint", "time without time zone", "timestamp(0) with time zone"})
+        EXPECT_TRUE(refusal([&, target] { static_cast<void>(resolve_conversion(table, 1, Engine::postgresql, target)); })) << target;
+    table.columns[1].profile.texts = true;
+    EXPECT_TRUE(refusal([&] { static_cast<void>(resolve_conversion(table, 1, Engine::postgresql, "date")); }));
+
+    table = one_column(Engine::postgresql, "timestamp with time zone");
+    table.columns[1].encoding = TimeEncoding::epoch_us;
+    EXPECT_EQ(map_column(table, 1, Engine::sqlite).type, "INTEGER");
+    EXPECT_EQ(map_column(table, 1, Engine::postgresql).type, "bigint");
+    EXPECT_EQ(resolve_conversion(table, 1, Engine::sqlite, "INTEGER").kind, Conversion::time_to_epoch);
+    EXPECT_TRUE(refusal([&] { static_cast<void>(resolve_conversion(table, 1, Engine::sqlite, "TEXT")); }));
+    table.columns[1].encoding = TimeEncoding::julian_day;
+    EXPECT_EQ(map_column(table, 1, Engine::sqlite).type, "REAL");
+    EXPECT_TRUE(refusal([&] { static_cast<void>(resolve_conversion(table, 1, Engine::sqlite, "INTEGER")); }));
+    table = one_column(Engine::postgresql, "text");
+    table.columns[1].encoding = TimeEncoding::epoch_s;
+    EXPECT_TRUE(refusal([&] { static_cast<void>(resolve_conversion(table, 1, Engine::postgresql, "date")); }));
 }
 
 TEST(TypeMapping, JsonIsTextWhereItWouldHaveToBeCompared) {
@@ -291,21 +353,22 @@ TEST(TypeMapping, EveryMappedColumnResolves) {
     for (const char* declared : {"",     "INTEGER",   "REAL",      "NUMERIC",     "NUMERIC_TEXT(10,2)", "TEXT",        "VARCHAR(5)",
                                  "BLOB", "BOOLEAN",   "DATE",      "TIME",        "DATETIME",           "TIMESTAMPTZ", "UUID",
                                  "JSON", "DATE_TEXT", "JSON_TEXT", "PERIOD_TEXT", "MONEY_TEXT",         "TIME_TEXT",   "STRING",
-                                 "ANY",  "POINT"}) {
+                                 "ANY",  "POINT", "FLOAT8_BLOB", "FLOAT4_BLOB", "CHAR_TEXT(3)", "TIMESTAMPTZ_TEXT", "UUID_TEXT"}) {
         for (unsigned classes = 0; classes < 16; ++classes) {
-            for (unsigned flags = 0; flags < 256; ++flags) {
+            for (unsigned flags = 0; flags < 256; flags += 5) {
                 const auto bit = [&](unsigned n) { return (flags >> n & 1) != 0; };
-                const ColumnProfile seen{(classes & 1) != 0, (classes & 2) != 0, (classes & 4) != 0, (classes & 8) != 0,
-                                         bit(0), bit(1), bit(2), bit(3), bit(4), bit(5), bit(6), bit(7)};
+                ColumnProfile seen{(classes & 1) != 0, (classes & 2) != 0, (classes & 4) != 0, (classes & 8) != 0,
+                                   bit(0), bit(1), bit(2), bit(3), bit(4), bit(5), bit(6), bit(7)};
+                seen.only_nan = seen.only_numbers && bit(0);
+                seen.bad_texts = seen.texts && flags == 0;
+                seen.only_floats = bit(2);
+                seen.least_integer = seen.integers ? -5'000'000'000 : 0;
+                seen.shortest_text = seen.longest_text = seen.texts ? (bit(3) ? 3 : 5) : 0;
                 for (const bool strict : {false, true}) {
+                    if (strict && declared != std::string_view{"ANY"}) continue;
                     TableSchema table = one_column(Engine::sqlite, declared, seen);
                     table.strict = strict;
-                    std::string type;
-                    try {
-                        type = map_column(table, 1, Engine::postgresql).type;
-                    } catch (const RefusedError&) {
-                        continue;
-                    }
+                    const std::string type = map_column(table, 1, Engine::postgresql).type;
                     const auto why = refusal([&] { static_cast<void>(resolve_conversion(table, 1, Engine::postgresql, type)); });
                     ASSERT_FALSE(why) << *why;
                     ++resolved;
@@ -313,148 +376,7 @@ TEST(TypeMapping, EveryMappedColumnResolves) {
             }
         }
     }
-    EXPECT_GT(resolved, 10'000);
-}
-
-TEST(TypeResolution, PostgresqlIntoAnExistingSqliteColumn) {
-    struct Case {
-        const char* type;
-        const char* target;
-        std::optional<Conversion::Kind> conversion;
-    };
-    const Case cases[] = {
-        {"numeric(10,2)", "NUMERIC", std::nullopt},
-        {"numeric(10,2)", "DECIMAL(10,2)", std::nullopt},
-        {"numeric", "TEXT", Conversion::identity},
-        {"numeric", "BLOB", Conversion::identity},
-        {"numeric", "", Conversion::identity},
-        {"numeric", "REAL", std::nullopt},
-        {"date", "DATE", std::nullopt},
-        {"date", "DATE_TEXT", Conversion::identity},
-        {"uuid", "UUID", std::nullopt},
-        {"json", "JSON", std::nullopt},
-        {"text", "STRING", std::nullopt},
-        {"text", "VARCHAR(3)", Conversion::identity},
-        {"text", "INTEGER", std::nullopt},
-        {"interval", "INTERVAL", std::nullopt},
-        {"bigint", "INTEGER", Conversion::text_to_integer},
-        {"bigint", "NUMERIC", Conversion::text_to_integer},
-        {"bigint", "", Conversion::text_to_integer},
-        {"bigint", "REAL", std::nullopt},
-        {"bigint", "TEXT", Conversion::identity},
-        {"boolean", "INTEGER", Conversion::text_to_boolean},
-        {"boolean", "BOOLEAN", Conversion::text_to_boolean},
-        {"boolean", "REAL", std::nullopt},
-        {"double precision", "DOUBLE", Conversion::text_to_real},
-        {"double precision", "NUMERIC", std::nullopt},
-        {"double precision", "INTEGER", std::nullopt},
-        {"double precision", "TEXT", Conversion::identity},
-        {"real", "FLOAT", Conversion::text_to_float4},
-        {"bytea", "TEXT", Conversion::hex_to_blob},
-        {"bytea", "NUMERIC", Conversion::hex_to_blob},
-        {"public.hstore", "NUMERIC", std::nullopt},
-    };
-    for (const Case& c : cases) {
-        const TableSchema table = one_column(Engine::postgresql, c.type);
-        std::optional<Conversion::Kind> kind;
-        const auto why = refusal([&] { kind = resolve_conversion(table, 1, Engine::sqlite, c.target).kind; });
-        EXPECT_EQ(kind, c.conversion) << c.type << " into " << c.target << ": " << why.value_or("");
-        EXPECT_TRUE(!why || why->find("public.things.value") != std::string::npos) << *why;
-    }
-}
-
-TEST(TypeResolution, SqliteIntoAnExistingPostgresqlColumn) {
-    struct Case {
-        const char* declared;
-        ColumnProfile profile;
-        const char* target;
-        std::optional<Conversion::Kind> conversion;
-        std::int32_t limit = -1;
-    };
-    const auto t = profile("t", false);
-    const auto number = only(&ColumnProfile::only_numbers);
-    const Case cases[] = {
-        {"INTEGER", profile("i"), "smallint", Conversion::to_bigint},
-        {"INTEGER", {}, "integer", Conversion::to_bigint},
-        {"INTEGER", {}, "oid", Conversion::to_oid},
-        {"INTEGER", {}, "text", std::nullopt},
-        {"INTEGER", profile("it"), "bigint", std::nullopt},
-        {"INTEGER", profile("i", false), "boolean", std::nullopt},
-        {"INTEGER", profile("i"), "boolean", Conversion::to_boolean},
-        {"INTEGER", {}, "numeric", Conversion::to_numeric},
-        {"INTEGER", {}, "double precision", Conversion::to_double},
-        {"REAL", profile("r"), "real", Conversion::to_float4},
-        {"REAL", profile("r"), "bigint", std::nullopt},
-        {"REAL", profile("r"), "numeric(10,2)", Conversion::to_numeric, 2},
-        {"NUMERIC_TEXT(10,2)", number, "numeric(10,2)", Conversion::to_numeric, 2},
-        {"NUMERIC_TEXT(10)", number, "numeric(10)", Conversion::to_numeric, 0},
-        {"TEXT", number, "numeric", Conversion::to_numeric},
-        {"TEXT", t, "numeric", std::nullopt},
-        {"NUMERIC", {}, "numeric(5,-2)", std::nullopt},
-        {"TEXT", t, "text", Conversion::to_text},
-        {"TEXT", t, "public.citext", Conversion::to_text},
-        {"TEXT", t, "character varying(20)", Conversion::to_text, 20},
-        {"TEXT", t, "character varying", Conversion::to_text},
-        {"TEXT", t, "character(3)", Conversion::to_char, 3},
-        {"TEXT", t, "bpchar", Conversion::to_text},
-        {"TEXT", t, "name", std::nullopt},
-        {"TEXT", t, "\"char\"", std::nullopt},
-        {"TEXT", t, "bytea", std::nullopt},
-        {"TEXT", {}, "bigint", std::nullopt},
-        {"BLOB", profile("b"), "bytea", Conversion::to_bytea},
-        {"BLOB", profile("b"), "uuid", std::nullopt},
-        {"TEXT", only(&ColumnProfile::only_uuids), "uuid", Conversion::to_uuid},
-        {"TEXT", t, "uuid", std::nullopt},
-        {"TEXT", only(&ColumnProfile::only_json), "json", Conversion::to_json},
-        {"TEXT", only(&ColumnProfile::only_json), "jsonb", std::nullopt},
-        {"JSON_TEXT", only(&ColumnProfile::only_json), "jsonb", Conversion::to_json},
-        {"DATE", {}, "date", Conversion::to_date},
-        {"DATE", only(&ColumnProfile::only_timestamps), "date", std::nullopt},
-        {"TEXT", only(&ColumnProfile::only_times), "time(3) without time zone", Conversion::to_time, 3},
-        {"DATETIME", only(&ColumnProfile::only_timestamps), "timestamp(0) without time zone", Conversion::to_timestamp, 0},
-        {"DATETIME", only(&ColumnProfile::only_timestamps), "timestamp with time zone", std::nullopt},
-        {"DATETIME", only(&ColumnProfile::only_zoned_timestamps), "timestamp with time zone", Conversion::to_timestamptz},
-        {"TEXT", t, "money", std::nullopt},
-        {"MONEY_TEXT", t, "money", Conversion::to_other},
-        {"PERIOD_TEXT", t, "interval", Conversion::to_other},
-        {"PERIOD_TEXT", t, "interval day to second(3)", Conversion::to_other},
-        {"TEXT", t, "interval", std::nullopt},
-        {"TIME_TEXT", t, "time with time zone", Conversion::to_other},
-        {"PG_TEXT", t, "integer[]", Conversion::to_other},
-        {"ENUM_TEXT", t, "public.mood", Conversion::to_other},
-        {"TEXT", t, "inet", Conversion::to_other},
-        {"INTEGER", profile("i"), "inet", std::nullopt},
-    };
-    for (const Case& c : cases) {
-        const TableSchema table = one_column(Engine::sqlite, c.declared, c.profile);
-        std::optional<Conversion> conversion;
-        const auto why = refusal([&] { conversion = resolve_conversion(table, 1, Engine::postgresql, c.target); });
-        EXPECT_EQ(conversion.has_value(), c.conversion.has_value()) << c.declared << " into " << c.target << ": " << why.value_or("");
-        if (!conversion || !c.conversion) continue;
-        EXPECT_EQ(conversion->kind, *c.conversion) << c.declared << " into " << c.target;
-        EXPECT_EQ(conversion->limit, c.limit) << c.declared << " into " << c.target;
-    }
-}
-
-TEST(TypeResolution, SqliteIntoAnExistingSqliteColumn) {
-    const std::tuple<const char*, const char*, bool> cases[] = {
-        {"INTEGER", "BIGINT", true}, {"INTEGER", "NUMERIC", true}, {"DATETIME", "NUMERIC", true}, {"TEXT", "VARCHAR(5)", true},
-        {"REAL", "DOUBLE", true},    {"TEXT", "BLOB", true},       {"INTEGER", "", true},         {"REAL", "BLOB", true},
-        {"", "BLOB", true},          {"TEXT", "NUMERIC", false},   {"TEXT", "INTEGER", false},    {"BLOB", "TEXT", false},
-        {"", "NUMERIC", false},      {"INTEGER", "REAL", false},   {"REAL", "NUMERIC", false},    {"INTEGER", "TEXT", false},
-        {"DATETIME", "TEXT", false}, {"ANY", "NUMERIC", true},
-    };
-    for (const auto& [from, into, taken] : cases) {
-        const TableSchema table = one_column(Engine::sqlite, from);
-        const auto why =
-            refusal([&, target = into] { EXPECT_EQ(resolve_conversion(table, 1, Engine::sqlite, target).kind, Conversion::identity); });
-        EXPECT_EQ(!why, taken) << from << " into " << into;
-    }
-    TableSchema strict = one_column(Engine::sqlite, "ANY");
-    strict.strict = true;
-    EXPECT_FALSE(refusal([&] { static_cast<void>(resolve_conversion(strict, 1, Engine::sqlite, "any")); }));
-    EXPECT_FALSE(refusal([&] { static_cast<void>(resolve_conversion(strict, 1, Engine::sqlite, "")); }));
-    EXPECT_TRUE(refusal([&] { static_cast<void>(resolve_conversion(strict, 1, Engine::sqlite, "NUMERIC")); }));
+    EXPECT_GT(resolved, 20'000);
 }
 
 TEST(PgTypeName, IsTakenApart) {
@@ -560,7 +482,7 @@ TEST(SqliteAffinity, EveryMappedTypeStoresItsValuesUnchanged) {
     for (const PgCase& c : kPgCases) {
         const std::string declared = map_pg(c.type).type;
         EXPECT_EQ(judge.stored(declared), stored_by(c.affinity)) << declared;
-        EXPECT_EQ(c.conversion == Conversion::identity, judge.stored(declared) == "ttttb") << declared;
+        EXPECT_TRUE(c.conversion != Conversion::identity || judge.stored(declared) == "ttttb") << declared;
     }
 }
 

@@ -7,7 +7,7 @@
 namespace rowferry {
 
 /// Looks at every value of the table, in whatever transaction is open, and fills the profiles of its columns: one scan, constant memory.
-/// INTEGER PRIMARY KEY columns are known to hold integers and are not read.
+/// INTEGER PRIMARY KEY columns are known to hold integers: only their limits are looked up.
 void profile_columns(SqliteDatabase& db, TableSchema& table, const StopSignal& stop);
 
 /// Takes one value in. Pure.
