@@ -69,6 +69,8 @@ public:
 
     /// The tables the request selects, in their present shape. Throws RefusedError when a pattern matches nothing, or nothing is selected.
     virtual std::vector<TablePtr> select_tables(const StreamRequest& request) = 0;
+    /// What no follower gets: views, triggers, functions, virtual tables …, one line each, as far as the selection speaks of it.
+    virtual std::vector<std::string> skipped(const StreamRequest&) { return {}; }
     /// Everything that can be found wrong before the first write: settings, rights, tables without identity, another follower's
     /// stream of the same name, a `copying` database. Throws RefusedError.
     virtual void check(const StreamRequest& request, const std::vector<TablePtr>& tables) = 0;

@@ -38,6 +38,7 @@ public:
     LeaderIdentity identify() override;
     Position current_position() override;
     std::vector<TablePtr> select_tables(const StreamRequest& request) override;
+    std::vector<std::string> skipped(const StreamRequest& request) override { return skipped_relations(session(), request.selection); }
     void check(const StreamRequest& request, const std::vector<TablePtr>& tables) override;
     std::unique_ptr<Snapshot> start(const StreamRequest& request) override;
     std::unique_ptr<Snapshot> snapshot(const StreamRequest& request) override;

@@ -52,6 +52,7 @@ public:
     }
 
     std::vector<TablePtr> select_tables(const StreamRequest& request) override;
+    std::vector<std::string> skipped(const StreamRequest& request) override;
     void check(const StreamRequest& request, const std::vector<TablePtr>& tables) override;
     std::unique_ptr<Snapshot> start(const StreamRequest& request) override;
 
@@ -120,15 +121,25 @@ std::vector<TablePtr> SqliteTriggerLeader::select_tables(const StreamRequest& re
         if (table && !table->schema.columns.empty()) tables.push_back(std::make_shared<TableSchema>(std::move(table->schema)));
     }
     if (tables.empty()) throw RefusedError{fmt::format("{}: there is no table to replicate", printable(path_))};
-    for (const std::string& name : list_sqlite_virtual_tables(db))
-        if (request.selection.selects(Engine::sqlite, {"main", name}))
-            spdlog::info("main.{}: virtual table, not replicated", printable(name, 100));
     transaction.commit();
     return tables;
 }
 
+std::vector<std::string> SqliteTriggerLeader::skipped(const StreamRequest& request) {
+    PatientDatabase db{path_};
+    std::vector<std::string> lines;
+    for (const SqliteSkipped& object : list_sqlite_skipped(db)) {
+        const std::string& table = object.table.empty() ? object.name : object.table;
+        if (!request.selection.selects(Engine::sqlite, {"main", table})) continue;
+        lines.push_back(object.table.empty() ? fmt::format("main.{}: {}, not replicated", printable(object.name, 100), object.kind)
+                                             : fmt::format("main.{}: trigger {} is not carried; what it does is", printable(table, 100), printable(object.name, 100)));
+    }
+    return lines;
+}
+
 void SqliteTriggerLeader::check(const StreamRequest& request, const std::vector<TablePtr>& tables) {
     const LeaderFile writable{path_};
+    for (const std::string& line : skipped(request)) spdlog::info("{}", line);
     PatientDatabase db{path_};
     if (!request.one_off && sqlite3_db_readonly(db.handle(), "main") == 1)
         throw RefusedError{fmt::format("{}: the file is read-only, capture by triggers has to write", printable(path_))};

@@ -6,6 +6,7 @@
 
 #include "schemas/conversion.h"
 #include "schemas/identifier.h"
+#include "schemas/value_shapes.h"
 #include "triggers/sqlite/create_sql.h"
 
 namespace rowferry {
@@ -79,20 +80,26 @@ public:
     TableReader(SqliteDatabase& db, SqliteTable& table) : db_{db}, table_{table}, schema_{table.schema} {}
 
     void read() {
+        facts_ = read_create_table(sql_of("table", schema_.name.name));
         read_columns();
+        read_checks();
         const std::vector<RawIndex> indexes = read_indexes(db_, schema_.name.name);
         read_primary_key(indexes);
         for (const RawIndex& index : indexes) read_index(index);
         choose_identity();
-        const CreateTableFacts facts = read_create_table(create_text());
-        read_foreign_keys(facts);
-        if (facts.has_check) note("CHECK constraints are not carried");
-        note_triggers();
+        read_foreign_keys();
         choose_rowid_name();
     }
 
 private:
     void note(const std::string& what) { schema_.not_carried.push_back(what); }
+
+    /// Checkpoints keep texts as UTF-8. SQLite takes any bytes, also between quotes in an expression.
+    bool can_be_kept(const std::string& expression, const std::string& what) {
+        if (find_bad_text(expression) == std::string::npos) return true;
+        note(what + " is not carried: it is not valid UTF-8");
+        return false;
+    }
 
     void read_columns() {
         struct Raw {
@@ -100,18 +107,18 @@ private:
             ColumnSchema column;
             int key;
             int hidden;
-            bool has_default;
+            std::string default_expression;
         };
         std::vector<Raw> columns;
         SqliteStatement info = db_.prepare(
-            "SELECT cid, name, type, \"notnull\", pk, hidden, dflt_value IS NOT NULL FROM pragma_table_xinfo(?1, 'main') ORDER BY cid");
+            "SELECT cid, name, type, \"notnull\", pk, hidden, dflt_value FROM pragma_table_xinfo(?1, 'main') ORDER BY cid");
         info.bind(1, schema_.name.name);
         while (info.step()) {
             Raw raw{static_cast<int>(info.integer(0)),
                     {},
                     static_cast<int>(info.integer(4)),
                     static_cast<int>(info.integer(5)),
-                    info.integer(6) != 0};
+                    info.is_null(6) ? std::string{} : info.text(6)};
             raw.column.name = info.text(1);
             raw.column.type = info.text(2);
             raw.column.not_null = info.integer(3) != 0;
@@ -120,12 +127,13 @@ private:
         for (Raw& raw : columns) {
             const std::string shown = printable(raw.column.name, 100);
             if (raw.hidden == kVirtualColumn) {
-                note(fmt::format("column {} is generated and not stored: not carried", shown));
+                add_generated(raw.column);
                 continue;
             }
             if (raw.hidden == kStoredColumn)
                 note(fmt::format("column {} is generated: its values are carried, its expression is not", shown));
-            if (raw.has_default && raw.hidden == 0) note(fmt::format("column {}: the default is not carried", shown));
+            else if (raw.hidden == 0 && can_be_kept(raw.default_expression, "the default of " + shown))
+                raw.column.default_expression = std::move(raw.default_expression);
             raw.column.collation = column_collation(db_, schema_.name.name, raw.column.name, raw.column.autoincrement);
             raw.column.value_class = sqlite_value_class(raw.column.type);
             if (raw.key > 0) key_order_.emplace_back(raw.key, static_cast<std::uint16_t>(schema_.columns.size()));
@@ -133,6 +141,27 @@ private:
             schema_.columns.push_back(std::move(raw.column));
         }
         std::sort(key_order_.begin(), key_order_.end());
+    }
+
+    /// Computed when it is read: no trigger sees its values, so a follower has to compute them too.
+    void add_generated(const ColumnSchema& column) {
+        const auto text = std::find_if(facts_.generated.begin(), facts_.generated.end(), [&](const auto& entry) { return same_sqlite_name(entry.first, column.name); });
+        const std::string shown = "generated column " + printable(column.name, 100);
+        if (text == facts_.generated.end() || !can_be_kept(text->second, shown)) {
+            if (text == facts_.generated.end()) note(shown + " is not carried: its expression was not found");
+            return;
+        }
+        bool unused = false;
+        GeneratedColumn generated{column.name, column.type, text->second, false, column.not_null, static_cast<std::uint16_t>(schema_.columns.size())};
+        generated.collation = column_collation(db_, schema_.name.name, column.name, unused);
+        schema_.generated.push_back(std::move(generated));
+    }
+
+    void read_checks() {
+        for (CheckConstraint& check : facts_.checks) {
+            if (find_bad_text(check.name) != std::string::npos) check.name.clear();
+            if (can_be_kept(check.expression, "a CHECK constraint")) schema_.checks.push_back(std::move(check));
+        }
     }
 
     [[nodiscard]] std::optional<std::uint16_t> column_of(int cid) const {
@@ -173,26 +202,35 @@ private:
 
     void read_index(const RawIndex& index) {
         if (index.origin == "pk") return;
-        const std::string shown = printable(index.name, 100);
-        if (index.partial || index.has_expression()) {
-            note(fmt::format("{}index {} is {} and not carried{}", index.unique ? "unique " : "", shown,
-                             index.partial ? "partial" : "over an expression",
-                             index.unique ? "; rows that REPLACE removes because of it are not seen" : ""));
-            return;
-        }
         IndexSchema schema{index.name, index.unique, index.origin == "u", {}, {}, {}};
         for (const RawIndex::Part& part : index.parts) {
             const auto column = part.column == kRowidColumn ? rowid_column() : column_of(part.column);
-            if (!column) {
-                note(fmt::format("index {} holds a column that is not carried, and is not carried either", shown));
-                return;
-            }
+            if (index.partial || !column) return read_expression_index(index);
             schema.columns.push_back(*column);
             schema.descending.push_back(part.descending);
             schema.collations.push_back(part.collation);
         }
         if (index.unique) add_unique_key(index.name, schema.columns, schema.collations);
         schema_.indexes.push_back(std::move(schema));
+    }
+
+    /// With a predicate, over expressions or over columns that are computed when they are read.
+    void read_expression_index(const RawIndex& index) {
+        const std::string shown = fmt::format("{}index {}", index.unique ? "unique " : "", printable(index.name, 100));
+        const CreateIndexFacts facts = read_create_index(sql_of("index", index.name));
+        if (facts.keys.size() != index.parts.size() || index.partial == facts.predicate.empty()) return note(shown + " is not carried: its text was not understood");
+        ExpressionIndex result;
+        result.name = index.name;
+        result.unique = index.unique;
+        result.predicate = facts.predicate;
+        for (std::size_t i = 0; i < index.parts.size(); ++i) {
+            const auto column = index.parts[i].column == kRowidColumn ? rowid_column() : column_of(index.parts[i].column);
+            if (index.parts[i].column == kRowidColumn && !column) return note(shown + " is not carried: it is over the rowid");
+            if (!can_be_kept(facts.keys[i], shown) || !can_be_kept(facts.predicate, shown)) return;
+            result.keys.push_back({column ? quote_identifier(schema_.columns[*column].name) : facts.keys[i], index.parts[i].descending, index.parts[i].collation});
+        }
+        if (index.unique) note(shown + ": rows that REPLACE removes because of it are not seen");
+        schema_.expression_indexes.push_back(std::move(result));
     }
 
     [[nodiscard]] std::optional<std::uint16_t> rowid_column() const {
@@ -227,13 +265,13 @@ private:
         schema_.identity = best;
     }
 
-    std::string create_text() {
-        SqliteStatement statement = db_.prepare("SELECT sql FROM main.sqlite_schema WHERE type = 'table' AND name = ?1");
-        statement.bind(1, schema_.name.name);
+    std::string sql_of(std::string_view type, const std::string& name) {
+        SqliteStatement statement = db_.prepare("SELECT sql FROM main.sqlite_schema WHERE type = ?1 AND name = ?2");
+        statement.bind(1, type).bind(2, name);
         return statement.step() ? statement.text(0) : std::string{};
     }
 
-    void read_foreign_keys(const CreateTableFacts& facts) {
+    void read_foreign_keys() {
         struct Raw {
             std::size_t id = 0;
             ForeignKey key;
@@ -256,9 +294,9 @@ private:
         }
         for (std::size_t i = 0; i < keys.size(); ++i) {
             // The pragma counts backwards, the text forwards.
-            if (facts.foreign_keys.size() == keys.size()) {
-                keys[i].key.deferrable = facts.foreign_keys[i].deferrable;
-                keys[i].key.initially_deferred = facts.foreign_keys[i].initially_deferred;
+            if (facts_.foreign_keys.size() == keys.size()) {
+                keys[i].key.deferrable = facts_.foreign_keys[i].deferrable;
+                keys[i].key.initially_deferred = facts_.foreign_keys[i].initially_deferred;
             }
             add_foreign_key(keys[i].key, keys[i].from);
         }
@@ -298,16 +336,6 @@ private:
         return true;
     }
 
-    void note_triggers() {
-        SqliteStatement triggers =
-            db_.prepare("SELECT name FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE ORDER BY rowid");
-        triggers.bind(1, schema_.name.name);
-        while (triggers.step()) {
-            const std::string name = triggers.text(0);
-            if (!is_ours_or_sqlites(name)) note(fmt::format("trigger {} is not carried; what it does is", printable(name, 100)));
-        }
-    }
-
     void choose_rowid_name() {
         if (schema_.without_rowid) return;
         SqliteStatement hidden = db_.prepare("SELECT 1 FROM pragma_table_xinfo(?1, 'main') WHERE name = ?2 COLLATE NOCASE");
@@ -324,6 +352,7 @@ private:
     SqliteDatabase& db_;
     SqliteTable& table_;
     TableSchema& schema_;
+    CreateTableFacts facts_;
     std::vector<std::pair<int, std::uint16_t>> key_order_;
     std::vector<std::pair<int, std::uint16_t>> column_of_cid_;
 };
@@ -345,11 +374,17 @@ std::vector<TableName> list_sqlite_tables(SqliteDatabase& db) {
     return names;
 }
 
-std::vector<std::string> list_sqlite_virtual_tables(SqliteDatabase& db) {
-    std::vector<std::string> names;
-    SqliteStatement list = db.prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'virtual' ORDER BY name");
-    while (list.step()) names.push_back(list.text(0));
-    return names;
+std::vector<SqliteSkipped> list_sqlite_skipped(SqliteDatabase& db) {
+    std::vector<SqliteSkipped> skipped;
+    SqliteStatement list = db.prepare("SELECT type, name FROM pragma_table_list WHERE schema = 'main' AND type <> 'table' ORDER BY type DESC, name");
+    while (list.step()) {
+        const std::string type = list.text(0);
+        skipped.push_back({type == "virtual" ? "virtual table" : type == "shadow" ? "shadow table of a virtual table" : type, list.text(1), {}});
+    }
+    SqliteStatement triggers = db.prepare("SELECT name, tbl_name FROM main.sqlite_schema WHERE type = 'trigger' ORDER BY name");
+    while (triggers.step())
+        if (!is_ours_or_sqlites(triggers.text(0))) skipped.push_back({"trigger", triggers.text(0), triggers.text(1)});
+    return skipped;
 }
 
 std::optional<SqliteTable> read_sqlite_table(SqliteDatabase& db, const std::string& name) {

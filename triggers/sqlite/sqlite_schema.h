@@ -19,8 +19,13 @@ struct SqliteTable {
 /// The tables of a file that can be replicated, by name: ordinary ones, no views, virtual or shadow tables, nothing of SQLite's or ours.
 [[nodiscard]] std::vector<TableName> list_sqlite_tables(SqliteDatabase& db);
 
-/// Names of virtual tables, which are left out with a word in the log.
-[[nodiscard]] std::vector<std::string> list_sqlite_virtual_tables(SqliteDatabase& db);
+/// What a follower does not get at all.
+struct SqliteSkipped {
+    std::string kind;   ///< In words: view, trigger, virtual table …
+    std::string name;
+    std::string table;  ///< Of a trigger.
+};
+[[nodiscard]] std::vector<SqliteSkipped> list_sqlite_skipped(SqliteDatabase& db);
 
 /// The shape of one table; nothing when there is no such table. Call inside a transaction to have all parts from one moment.
 [[nodiscard]] std::optional<SqliteTable> read_sqlite_table(SqliteDatabase& db, const std::string& name);
