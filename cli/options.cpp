@@ -132,7 +132,9 @@ Options resolve_options(Command command, const SettingLayer& settings) {
     request.selection.schemas = patterns(settings, "schema", true);
     request.keyless = choice(settings, "keyless", kKeyless, KeylessMode::refuse);
     request.exact_replace = flag(settings, "exact-replace").value_or(false);
-    request.partition_roots = choice(settings, "partitions", kPartitions, false);
+    // SQLite has no partitions: there the rows belong into one table.
+    const bool to_sqlite = options.follower && options.follower->engine == Engine::sqlite;
+    request.partition_roots = choice(settings, "partitions", kPartitions, to_sqlite && options.leader.engine == Engine::postgresql);
     options.run.follower.on_existing = choice(settings, "on-existing", kOnExisting, OnExisting::refuse);
     options.run.follower.fire_triggers = flag(settings, "fire-triggers").value_or(false);
     options.run.retry_for = converted(settings, "retry-for", [](const std::string& text) { return parse_duration(text); });

@@ -222,6 +222,15 @@ WrittenExpression ExpressionWriter::column(const Expression& expression) const {
         if (written.sort == Sort::padded) written.width = static_cast<std::size_t>(parse_pg_type(base_type_of(column)).modifiers.front());
         return written;
     }
+    for (const GeneratedColumn& generated : table_.generated) {
+        // Good for a key of an index; what its values compare like is not asked.
+        static const ColumnSchema kGenerated;
+        if (!domain_column_ && named(generated.name)) {
+            Written written{quote_identifier(generated.name), ValueSort::other};
+            written.column = &kGenerated;
+            return written;
+        }
+    }
     if (expression.kind == Kind::name_or_text) return text_literal(expression.text);
     unknown(fmt::format("the follower has no column {}", printable(expression.text, 80)));
 }

@@ -8,6 +8,7 @@
 #include "schemas/conversion.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/sqlite_parts.h"
 
 namespace rowferry {
 namespace {
@@ -15,8 +16,6 @@ namespace {
 bool contains(const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
-
-std::string follower_name(const TableSchema& table) { return follower_table(table.name, table.engine, Engine::sqlite).name; }
 
 /// Only what SQLite has built in: a collation of the application's own is not there in our connections.
 std::string collate_clause(const TableSchema& table, const std::string& collation) {
@@ -68,21 +67,22 @@ bool descending_quirk(const TableSchema& table) {
            sqlite_folded(table.columns.at(table.primary_key.front()).type) == "integer";
 }
 
-std::string column_clause(const TableSchema& table, std::uint16_t index) {
+std::string column_clause(const TableSchema& table, std::uint16_t index, const SqliteParts& parts) {
     const ColumnSchema& column = table.columns.at(index);
     const bool only_key = table.primary_key.size() == 1 && table.primary_key.front() == index;
     std::string text = quote_identifier(column.name);
-    const std::string type = only_key && sqlite_rowid_key(table) ? "INTEGER" : map_column(table, index, Engine::sqlite).type;
+    const std::string& type = parts.types.at(index);
     if (!type.empty()) text += " " + type;
-    if (only_key && sqlite_rowid_key(table)) text += column.autoincrement ? " PRIMARY KEY AUTOINCREMENT" : " PRIMARY KEY";
+    if (only_key && sqlite_rowid_key(table)) text += sqlite_autoincrements(table) ? " PRIMARY KEY AUTOINCREMENT" : " PRIMARY KEY";
     if (only_key && descending_quirk(table)) text += " PRIMARY KEY DESC";
     if (column.not_null) text += " NOT NULL";
     if (!is_binary(column.collation)) text += collate_clause(table, column.collation);
-    return text;
+    if (!parts.defaults.at(index).empty()) text += " DEFAULT " + parts.defaults.at(index);
+    return text + sqlite_comment(column.comment);
 }
 
 std::string generated_name(const TableSchema& table, const SqliteIndex& index) {
-    std::string name = follower_name(table);
+    std::string name = sqlite_follower_name(table);
     for (const auto column : index.columns) name += "_" + table.columns.at(column).name;
     return name + (index.unique ? "_key" : "_idx");
 }
@@ -96,6 +96,16 @@ std::string sqlite_folded(std::string_view name) {
     return folded;
 }
 
+std::string sqlite_follower_name(const TableSchema& table) { return follower_table(table.name, table.engine, Engine::sqlite).name; }
+
+/// A sequence that counts upwards goes on counting where the leader's would, also over numbers whose rows are gone.
+bool sqlite_autoincrements(const TableSchema& table) {
+    if (table.primary_key.size() != 1) return false;
+    const ColumnSchema& column = table.columns.at(table.primary_key.front());
+    if (table.engine == Engine::sqlite) return column.autoincrement;
+    return column.auto_number != AutoNumber::none && (!column.numbering || column.numbering->increment > 0);
+}
+
 bool sqlite_rowid_key(const TableSchema& table) {
     if (table.primary_key.size() != 1 || table.without_rowid) return false;
     const ColumnSchema& column = table.columns.at(table.primary_key.front());
@@ -104,21 +114,28 @@ bool sqlite_rowid_key(const TableSchema& table) {
 }
 
 std::string sqlite_create_table(const TableSchema& table, const std::vector<std::string>& present) {
-    const std::string name = follower_name(table);
+    const std::string name = sqlite_follower_name(table);
     if (sqlite_folded(name).starts_with("sqlite_"))
         throw RefusedError{fmt::format("table {}: SQLite keeps names that begin with sqlite_ for itself", to_string(table.name))};
     if (table.columns.empty())
         throw RefusedError{fmt::format("table {} has no columns, which SQLite does not allow", to_string(table.name))};
+    const SqliteParts parts = sqlite_parts(table);
     std::string body;
-    for (std::uint16_t i = 0; i < table.columns.size(); ++i) body += (i == 0 ? "" : ", ") + column_clause(table, i);
+    const auto add = [&](const std::string& clause) { body += (body.empty() ? "\n    " : ",\n    ") + clause; };
+    for (std::uint16_t i = 0; i <= table.columns.size(); ++i) {
+        for (const SqliteParts::Generated& generated : parts.generated)
+            if (generated.before == i) add(generated.clause);
+        if (i < table.columns.size()) add(column_clause(table, i, parts));
+    }
     if (!table.primary_key.empty() && !sqlite_rowid_key(table) && !descending_quirk(table))
-        body += fmt::format(", PRIMARY KEY ({})", quoted_list(column_names(table, table.primary_key)));
+        add(fmt::format("PRIMARY KEY ({})", quoted_list(column_names(table, table.primary_key))));
+    for (const std::string& check : parts.checks) add(check);
     for (const ForeignKey& key : table.foreign_keys)
-        if (contains(present, sqlite_folded(parent_name(table, key)))) body += ", " + foreign_key_clause(table, key);
+        if (contains(present, sqlite_folded(parent_name(table, key)))) add(foreign_key_clause(table, key));
     std::string options;
     if (table.without_rowid) options += " WITHOUT ROWID";
     if (table.strict) options += options.empty() ? " STRICT" : ", STRICT";
-    return fmt::format("CREATE TABLE \"main\".{} ({}){}", quote_identifier(name), body, options);
+    return fmt::format("CREATE TABLE \"main\".{}{} ({}\n){}", quote_identifier(name), sqlite_comment(table.comment), body, options);
 }
 
 std::vector<SqliteIndex> sqlite_indexes(const TableSchema& table) {
@@ -151,9 +168,9 @@ std::vector<SqliteIndex> sqlite_indexes(const TableSchema& table) {
     return result;
 }
 
-std::string sqlite_index_name(const TableSchema& table, const SqliteIndex& index, const std::vector<std::string>& taken) {
-    if (!contains(taken, sqlite_folded(index.wanted_name))) return index.wanted_name;
-    const std::string longer = follower_name(table) + "_" + index.wanted_name;
+std::string sqlite_index_name(const TableSchema& table, const std::string& wanted, const std::vector<std::string>& taken) {
+    if (!contains(taken, sqlite_folded(wanted))) return wanted;
+    const std::string longer = sqlite_follower_name(table) + "_" + wanted;
     std::string name = longer;
     for (int number = 2; contains(taken, sqlite_folded(name)); ++number) name = fmt::format("{}_{}", longer, number);
     return name;
@@ -169,7 +186,12 @@ std::string sqlite_create_index(const TableSchema& table, const SqliteIndex& ind
         if (index.descending[i]) columns += " DESC";
     }
     return fmt::format("CREATE {}INDEX \"main\".{} ON {} ({})", index.unique ? "UNIQUE " : "", quote_identifier(name),
-                       quote_identifier(follower_name(table)), columns);
+                       quote_identifier(sqlite_follower_name(table)), columns);
+}
+
+std::string sqlite_create_index(const TableSchema& table, const SqliteExpressionIndex& index, const std::string& name) {
+    return fmt::format("CREATE {}INDEX \"main\".{} ON {} {}", index.unique ? "UNIQUE " : "", quote_identifier(name), quote_identifier(sqlite_follower_name(table)),
+                       index.body);
 }
 
 std::string sqlite_collation(const TableSchema& table, std::uint16_t column) {
@@ -184,8 +206,16 @@ std::vector<std::string> sqlite_notes(const TableSchema& table, const std::vecto
     std::vector<std::string> notes;
     for (std::uint16_t i = 0; i < table.columns.size(); ++i) {
         const std::string note = map_column(table, i, Engine::sqlite).note;
-        if (!note.empty()) notes.push_back(fmt::format("{}.{}: {}", to_string(table.name), printable(table.columns[i].name, 80), note));
+        const std::string column = fmt::format("{}.{}", to_string(table.name), printable(table.columns[i].name, 80));
+        if (!note.empty()) notes.push_back(fmt::format("{}: {}", column, note));
+        if (!table.columns[i].pg_collation.empty())
+            notes.push_back(fmt::format("{}: the collation {} is not carried: texts compare by their bytes", column, printable(table.columns[i].pg_collation, 80)));
     }
+    for (std::string& note : sqlite_parts(table).notes) notes.push_back(std::move(note));
+    for (const IndexSchema& index : table.indexes)
+        if (!index.definition.empty())
+            notes.push_back(fmt::format("{}: the index {} is made over its columns, without what only PostgreSQL knows: {}", to_string(table.name),
+                                        printable(index.name, 80), printable(index.definition, 200)));
     for (const ForeignKey& key : table.foreign_keys)
         if (!contains(present, sqlite_folded(parent_name(table, key))))
             notes.push_back(fmt::format("{}: the foreign key to {} is left out, as that table is not on the follower", to_string(table.name),

@@ -54,6 +54,7 @@ public:
 private:
     SqliteDatabase& db();
     void prepare_tables(const std::vector<TablePtr>& tables, const FollowerOptions& options, const Checkpoint* unfinished);
+    void create_index(const TableSchema& table, const std::string& leader_name, const std::string& sql);
     void create_indexes(const std::vector<TablePtr>& tables);
     FollowerTable existing(const TableSchema& table);
 
@@ -191,6 +192,16 @@ void SqliteFollower::set_next_number(const TablePtr& table, std::uint16_t, std::
     if (transaction) transaction->commit();
 }
 
+void SqliteFollower::create_index(const TableSchema& table, const std::string& leader_name, const std::string& sql) {
+    try {
+        db().prepare(sql).run();
+    } catch (const SqliteError& error) {
+        if (error.kind() != ErrorKind::halted) throw;
+        throw HaltError{fmt::format("table {}: the copied rows do not keep the leader's unique key {}: {}", to_string(table.name), printable(leader_name, 100),
+                                    error.what())};
+    }
+}
+
 void SqliteFollower::create_indexes(const std::vector<TablePtr>& tables) {
     std::vector<std::string> taken;
     {
@@ -202,14 +213,13 @@ void SqliteFollower::create_indexes(const std::vector<TablePtr>& tables) {
         std::vector<std::string> collations;
         for (const ColumnSchema& column : table->columns) collations.push_back(follower.column(column.name)->collation);
         for (const SqliteIndex& index : missing_indexes(*table, follower)) {
-            const std::string name = sqlite_index_name(*table, index, taken);
-            try {
-                db().prepare(sqlite_create_index(*table, index, name, collations)).run();
-            } catch (const SqliteError& error) {
-                if (error.kind() != ErrorKind::halted) throw;
-                throw HaltError{fmt::format("table {}: the copied rows do not keep the leader's unique key {}: {}", to_string(table->name),
-                                            printable(index.wanted_name, 100), error.what())};
-            }
+            const std::string name = sqlite_index_name(*table, index.wanted_name, taken);
+            create_index(*table, index.wanted_name, sqlite_create_index(*table, index, name, collations));
+            taken.push_back(sqlite_folded(name));
+        }
+        for (const SqliteExpressionIndex& index : missing_expression_indexes(db(), *table, follower)) {
+            const std::string name = sqlite_index_name(*table, index.wanted_name, taken);
+            create_index(*table, index.wanted_name, sqlite_create_index(*table, index, name));
             taken.push_back(sqlite_folded(name));
         }
     }

@@ -1,37 +1,16 @@
 #include "applier/sqlite/sqlite_preflight.h"
 
 #include <algorithm>
-#include <map>
 
 #include <fmt/format.h>
 
 #include "applier/sqlite/sqlite_table_plan.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/sqlite_plan.h"
 
 namespace rowferry {
 namespace {
-
-/// SQLite compares names without regard to case, PostgreSQL does not.
-void check_names(const std::vector<TablePtr>& tables) {
-    std::map<std::string, const TableSchema*> seen;
-    for (const TablePtr& table : tables) {
-        const std::string name = sqlite_follower_name(*table);
-        const auto [other, fresh] = seen.emplace(sqlite_folded(name), table.get());
-        if (!fresh)
-            throw RefusedError{fmt::format("{} and {} would both be the table {} in SQLite; leave one out with --exclude-table",
-                                           to_string(other->second->name), to_string(table->name), printable(name, 100))};
-        if (sqlite_folded(name).starts_with("rowferry_"))
-            throw RefusedError{fmt::format("table {}: names that begin with rowferry_ are rowferry's own in SQLite", to_string(table->name))};
-        std::map<std::string, std::string> columns;
-        for (const ColumnSchema& column : table->columns) {
-            const auto [twin, new_column] = columns.emplace(sqlite_folded(column.name), column.name);
-            if (!new_column)
-                throw RefusedError{fmt::format("table {}: columns {} and {} have the same name in SQLite, which does not tell capitals apart",
-                                               to_string(table->name), printable(twin->second, 100), printable(column.name, 100))};
-        }
-    }
-}
 
 /// Every value of a SQLite leader fits into SQLite, and what a PostgreSQL leader's column holds is known by its type.
 void check_mismatch_rules(const std::vector<TablePtr>& tables) {
@@ -103,8 +82,6 @@ void check_existing(SqliteDatabase& db, const TableSchema& table, const Follower
 
 }  // namespace
 
-std::string sqlite_follower_name(const TableSchema& table) { return follower_table(table.name, table.engine, Engine::sqlite).name; }
-
 std::vector<std::string> sqlite_present_tables(SqliteDatabase& db, const std::vector<TablePtr>& tables) {
     std::vector<std::string> names;
     for (const TablePtr& table : tables) names.push_back(sqlite_folded(sqlite_follower_name(*table)));
@@ -147,13 +124,28 @@ std::vector<SqliteIndex> missing_indexes(const TableSchema& table, const Followe
     return missing;
 }
 
+std::vector<SqliteExpressionIndex> missing_expression_indexes(SqliteDatabase& db, const TableSchema& table, const FollowerTable& follower) {
+    SqliteParts parts = sqlite_parts(table);
+    // In a table of the user's the same words may mean another thing.
+    for (std::size_t i = 0; i < table.columns.size(); ++i)
+        if (sqlite_folded(follower.column(table.columns[i].name)->type) != sqlite_folded(parts.types[i].substr(0, parts.types[i].find(" COLLATE ")))) return {};
+    std::vector<std::string> texts;
+    SqliteStatement indexes = db.prepare("SELECT sql FROM main.sqlite_master WHERE type = 'index' AND tbl_name = ?1 COLLATE NOCASE AND sql IS NOT NULL");
+    indexes.bind(1, std::string_view{follower.name});
+    while (indexes.step()) texts.push_back(indexes.text(0));
+    std::erase_if(parts.indexes, [&](const SqliteExpressionIndex& index) {
+        return std::any_of(texts.begin(), texts.end(), [&](const std::string& text) { return text.ends_with(" " + index.body); });
+    });
+    return std::move(parts.indexes);
+}
+
 bool has_rows(SqliteDatabase& db, const std::string& table) {
     return db.prepare(fmt::format("SELECT 1 FROM {} LIMIT 1", quote_table({"main", table}))).step();
 }
 
 std::vector<std::string> check_sqlite_tables(SqliteDatabase& db, const std::vector<TablePtr>& tables, const FollowerOptions& options,
                                              const Checkpoint* unfinished, const std::vector<Checkpoint>& checkpoints) {
-    check_names(tables);
+    check_sqlite_names(tables);
     check_mismatch_rules(tables);
     check_other_streams(tables, unfinished, checkpoints);
     if (db.query_text("PRAGMA main.encoding") != "UTF-8")

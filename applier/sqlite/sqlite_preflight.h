@@ -15,14 +15,14 @@ namespace rowferry {
 [[nodiscard]] std::vector<std::string> check_sqlite_tables(SqliteDatabase& db, const std::vector<TablePtr>& tables, const FollowerOptions& options,
                                                            const Checkpoint* unfinished, const std::vector<Checkpoint>& checkpoints);
 
-/// What a leader's table is called here.
-[[nodiscard]] std::string sqlite_follower_name(const TableSchema& table);
-
 /// Folded names of the tables that are in the file or will be: those a foreign key may point at.
 [[nodiscard]] std::vector<std::string> sqlite_present_tables(SqliteDatabase& db, const std::vector<TablePtr>& tables);
 
 /// The indexes that the follower's table does not have yet.
 [[nodiscard]] std::vector<SqliteIndex> missing_indexes(const TableSchema& table, const FollowerTable& follower);
+
+/// The same for those with a predicate or over expressions.
+[[nodiscard]] std::vector<SqliteExpressionIndex> missing_expression_indexes(SqliteDatabase& db, const TableSchema& table, const FollowerTable& follower);
 
 [[nodiscard]] bool has_rows(SqliteDatabase& db, const std::string& table);
 
