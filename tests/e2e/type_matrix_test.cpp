@@ -1,0 +1,239 @@
+// Every type with its edge values through every direction and back, half of the values in the snapshot and half in the stream. The databases
+// themselves are the judges. The table in docs/types.md is what passed: ROWFERRY_WRITE_DOCS=1 writes it, otherwise it has to be the same.
+
+#include <bit>
+#include <cstdlib>
+#include <fstream>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "tests/e2e/type_matrix_cases.h"
+#include "tests/support/process.h"
+#include "tests/support/stream_test.h"
+
+namespace rowferry::test {
+namespace {
+
+constexpr const char* kSettings = "SET timezone = 'UTC'; SET datestyle = 'ISO'; SET intervalstyle = 'postgres'; SET lc_monetary = 'C'";
+
+std::string table_name(std::size_t number) { return fmt::format("t{:02}", number); }
+
+/// The values of table `name` in the order of their keys: what PostgreSQL's output function prints, and with `cast` that to text behind it.
+std::vector<std::string> pg_values(const Database& database, const std::string& name, bool cast = true) {
+    PgConnection connection{database.uri()};
+    connection.exec(kSettings);
+    std::vector<std::string> values;
+    for (const PgRow& row : connection.query(fmt::format("SELECT id, v, {} FROM {} ORDER BY id", cast ? "v::text" : "''", name)))
+        values.push_back(fmt::format("{}: {} / {}", *row[0], row[1].value_or("NULL (no value)"), row[2].value_or("NULL (no value)")));
+    return values;
+}
+
+struct Shown {
+    std::string operator()(std::monostate) const { return "null"; }
+    std::string operator()(std::int64_t v) const { return fmt::format("i:{}", v); }
+    std::string operator()(double v) const { return fmt::format("r:{:016x}", std::bit_cast<std::uint64_t>(v)); }
+    std::string operator()(const std::string& v) const { return "t:" + v; }
+    std::string operator()(const SqliteBlob& v) const {
+        std::string hex = "b:";
+        for (const char c : v.bytes) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
+        return hex;
+    }
+};
+
+/// The values of table `name` by storage class and bits.
+std::vector<std::string> sqlite_values(const Database& database, const std::string& name) {
+    SqliteDb db{database.path()};
+    std::vector<std::string> values;
+    for (const SqliteRow& row : db.query(fmt::format("SELECT id, v FROM {} ORDER BY id", name)))
+        values.push_back(std::visit(Shown{}, row[0]) + " " + std::visit(Shown{}, row[1]));
+    return values;
+}
+
+/// What SQLite has to hold of a PostgreSQL table, in the form of sqlite_values(), as PostgreSQL itself says it.
+std::vector<std::string> expected_in_sqlite(const Database& database, const std::string& name, Form form) {
+    const char* expression = "";
+    switch (form) {
+        case Form::integer: expression = "v::bigint"; break;
+        case Form::boolean: expression = "v::int"; break;
+        case Form::real: expression = "CASE WHEN v::float8 = 'NaN' THEN 'NaN' ELSE encode(float8send(v::float8), 'hex') END"; break;
+        case Form::bytes: expression = "encode(v, 'hex')"; break;
+        case Form::text: expression = "v"; break;
+    }
+    PgConnection connection{database.uri()};
+    connection.exec(kSettings);
+    std::vector<std::string> values;
+    for (const PgRow& row : connection.query(fmt::format("SELECT id, {} FROM {} ORDER BY id", expression, name))) {
+        std::string value = "null";
+        if (row[1]) {
+            const char* tag = form == Form::integer || form == Form::boolean ? "i:" : form == Form::bytes ? "b:" : form == Form::real && *row[1] != "NaN" ? "r:" : "t:";
+            value = tag + *row[1];
+        }
+        values.push_back(fmt::format("i:{} {}", *row[0], value));
+    }
+    return values;
+}
+
+std::string declared_type(const Database& database, const std::string& name) {
+    if (!database.is_postgresql()) {
+        const std::string type = database.value(fmt::format("SELECT type FROM pragma_table_info('{}') WHERE name = 'v'", name));
+        return type.empty() ? "no type" : fmt::format("`{}`", type);
+    }
+    return fmt::format("`{}`", database.value(fmt::format("SET search_path = ''; SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'public.{}'::regclass "
+                                                          "AND attname = 'v'", name)));
+}
+
+/// Are two lists of values the same? Long values are cut in the message.
+testing::AssertionResult same_values(const std::vector<std::string>& expected, const std::vector<std::string>& actual, const std::string& what) {
+    if (expected == actual && !expected.empty()) return testing::AssertionSuccess();
+    auto failure = testing::AssertionFailure() << what << ": " << expected.size() << " values expected, " << actual.size() << " found";
+    for (std::size_t i = 0; i < std::min(expected.size(), actual.size()); ++i)
+        if (expected[i] != actual[i]) failure << "\n  expected " << expected[i].substr(0, 200) << "\n  found    " << actual[i].substr(0, 200);
+    return failure;
+}
+
+/// The table in docs/types.md, one row per type and direction.
+class Document {
+public:
+    void add(const std::string& type, const std::string& direction, const std::string& follower, const std::string& edges) {
+        rows_ += fmt::format("| {} | {} | {} | NULL, {} |\n", type, direction, follower, edges);
+    }
+    void compare(const std::string& part) const {
+        const std::filesystem::path path = std::filesystem::path{ROWFERRY_SOURCE_DIR} / "docs/types.md";
+        const std::string begin = fmt::format("<!-- {} by tests/e2e/type_matrix_test.cpp -->\n", part);
+        const std::string end = fmt::format("<!-- end of {} -->\n", part);
+        std::string text = read_file(path);
+        const std::size_t from = text.find(begin);
+        const std::size_t to = text.find(end);
+        if (testing::Test::HasFailure()) return;  // only what passed is written
+        ASSERT_TRUE(from != std::string::npos && to != std::string::npos) << "docs/types.md has no place for the table: " << begin;
+        const std::string table = "\n| type | direction | follower's column | values that came through |\n|---|---|---|---|\n" + rows_ + "\n";
+        const std::string there = text.substr(from + begin.size(), to - from - begin.size());
+        if (std::getenv("ROWFERRY_WRITE_DOCS") != nullptr) {
+            text.replace(from + begin.size(), to - from - begin.size(), table);
+            std::ofstream{path} << text;
+        } else {
+            EXPECT_TRUE(there == table) << "docs/types.md is not what the tests found; ROWFERRY_WRITE_DOCS=1 writes it anew. Found:\n" << table;
+        }
+    }
+
+private:
+    std::string rows_;
+};
+
+class TypeMatrixTest : public StreamTest {
+protected:
+    static void run(const std::string& stream, const Database& leader, const Database& follower, std::vector<std::string> options = {}) {
+        options.insert(options.end(), {"--stream", stream});
+        ASSERT_TRUE(ended(run_until_current(leader, follower, options), 0)) << stream;
+    }
+};
+
+void insert(const Database& database, const std::string& table, int first, const std::vector<std::string>& values) {
+    std::string sql;
+    for (const std::string& value : values) sql += fmt::format("{}({}, {})", sql.empty() ? "" : ", ", first++, value);
+    if (!sql.empty()) database.exec(fmt::format("INSERT INTO {} VALUES {}", table, sql));
+}
+
+/// In the stream: a value becomes another one, a value becomes NULL, NULL becomes a value.
+void change(const Database& database, const std::string& table, int first_of_stream) {
+    database.exec(fmt::format("UPDATE {0} SET v = (SELECT v FROM {0} WHERE id = {1}) WHERE id IN (0, 1); UPDATE {0} SET v = NULL WHERE id = 2", table, first_of_stream));
+}
+
+TEST_F(TypeMatrixTest, Postgresql) {
+    const Database leader = Database::postgresql(PgCluster::shared(), "matrix");
+    const Database same = Database::postgresql(PgCluster::shared(), "matrix_same");
+    const Database sqlite = Database::sqlite("matrix");
+    const Database back = Database::postgresql(PgCluster::shared(), "matrix_back");
+    for (const Database* database : {&leader, &same}) database->exec(kPgTypes);
+    const std::vector<PgTypeCase>& cases = pg_type_cases();
+    const auto half = [](const PgTypeCase& c) { return static_cast<std::ptrdiff_t>((c.values.size() + 1) / 2); };
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+        leader.exec(fmt::format("CREATE TABLE {} (id int PRIMARY KEY, v {}); INSERT INTO {} VALUES (0, NULL)", table_name(i), cases[i].type, table_name(i)));
+        insert(leader, table_name(i), 1, {cases[i].values.begin(), cases[i].values.begin() + half(cases[i])});
+    }
+    // A label that the enum gets while the stream runs; between PostgreSQL databases that is a change of the follower's type.
+    leader.exec("CREATE TABLE growing (id int PRIMARY KEY, v mood); INSERT INTO growing VALUES (1, 'ok')");
+    const std::vector<std::string> without{"--exclude-table", "public.growing"};
+
+    ASSERT_NO_FATAL_FAILURE(run("to_same", leader, same, without));
+    ASSERT_NO_FATAL_FAILURE(run("to_sqlite", leader, sqlite));
+    ASSERT_NO_FATAL_FAILURE(run("back", sqlite, back));
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+        const int next = static_cast<int>(half(cases[i])) + 1;
+        insert(leader, table_name(i), next, {cases[i].values.begin() + half(cases[i]), cases[i].values.end()});
+        leader.exec(fmt::format("INSERT INTO {} VALUES (100, NULL)", table_name(i)));
+        change(leader, table_name(i), next);
+        // Rows with every value as they were, which the changes above have written over.
+        insert(leader, table_name(i), 200, cases[i].values);
+    }
+    leader.exec("ALTER TYPE mood ADD VALUE 'new' BEFORE 'ok'");
+    leader.exec("INSERT INTO growing VALUES (2, 'new')");
+    ASSERT_NO_FATAL_FAILURE(run("to_same", leader, same, without));
+    ASSERT_NO_FATAL_FAILURE(run("to_sqlite", leader, sqlite));
+    ASSERT_NO_FATAL_FAILURE(run("back", sqlite, back));
+
+    EXPECT_TRUE(same_values(pg_values(leader, "growing"), pg_values(back, "growing"), "a label added in the stream"));
+    Document document;
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+        const std::string name = table_name(i);
+        const std::string type = fmt::format("`{}`", cases[i].type);
+        const bool cast = cases[i].type != "inet";  // the cast adds the mask that the output function leaves out
+        const std::vector<std::string> expected = pg_values(leader, name, cast);
+        const std::string in_sqlite = declared_type(sqlite, name);
+        EXPECT_TRUE(same_values(expected, pg_values(same, name, cast), type + " PostgreSQL → PostgreSQL"));
+        EXPECT_TRUE(same_values(expected_in_sqlite(leader, name, cases[i].form), sqlite_values(sqlite, name), type + " PostgreSQL → SQLite"));
+        EXPECT_TRUE(same_values(expected, pg_values(back, name, cast), type + " PostgreSQL → SQLite → PostgreSQL"));
+        document.add(type, "PostgreSQL → PostgreSQL", declared_type(same, name), cases[i].edges);
+        document.add(type, "PostgreSQL → SQLite", in_sqlite, cases[i].edges);
+        document.add(type, "… → PostgreSQL", declared_type(back, name), cases[i].edges);
+    }
+    document.compare("types of PostgreSQL");
+}
+
+TEST_F(TypeMatrixTest, Sqlite) {
+    const Database leader = Database::sqlite("matrix");
+    const Database same = Database::sqlite("matrix_same");
+    const Database postgresql = Database::postgresql(PgCluster::shared(), "matrix");
+    const Database second = Database::postgresql(PgCluster::shared(), "matrix_second");
+    const Database back = Database::sqlite("matrix_back");
+    const std::vector<SqliteTypeCase>& cases = sqlite_type_cases();
+    leader.exec("PRAGMA journal_mode = wal");
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+        leader.exec(fmt::format("CREATE TABLE {} (id INTEGER PRIMARY KEY, v {}){}; INSERT INTO {} VALUES (0, NULL)", table_name(i), cases[i].declared,
+                                cases[i].strict ? " STRICT" : "", table_name(i)));
+        insert(leader, table_name(i), 1, cases[i].before);
+    }
+    const auto everywhere = [&] {
+        run("to_same", leader, same);
+        run("to_postgresql", leader, postgresql);
+        run("to_second", postgresql, second);
+        run("back", postgresql, back);
+    };
+    ASSERT_NO_FATAL_FAILURE(everywhere());
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+        const int next = static_cast<int>(cases[i].before.size()) + 1;
+        insert(leader, table_name(i), next, cases[i].after);
+        leader.exec(fmt::format("INSERT INTO {} VALUES (100, NULL)", table_name(i)));
+        change(leader, table_name(i), next);
+        insert(leader, table_name(i), 200, cases[i].before);
+    }
+    ASSERT_NO_FATAL_FAILURE(everywhere());
+
+    Document document;
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+        const std::string name = table_name(i);
+        const std::string type = cases[i].declared.empty() ? "no type" : fmt::format("`{}`", cases[i].declared);
+        const std::vector<std::string> expected = sqlite_values(leader, name);
+        EXPECT_TRUE(same_values(expected, sqlite_values(same, name), type + " SQLite → SQLite, " + cases[i].edges));
+        EXPECT_TRUE(same_values(expected, sqlite_values(back, name), type + " SQLite → PostgreSQL → SQLite, " + cases[i].edges));
+        EXPECT_TRUE(same_values(pg_values(postgresql, name), pg_values(second, name), type + " from PostgreSQL to another one, " + cases[i].edges));
+        document.add(type, "SQLite → SQLite", declared_type(same, name), cases[i].edges);
+        document.add(type, "SQLite → PostgreSQL", declared_type(postgresql, name), cases[i].edges);
+        document.add(type, "… → SQLite", declared_type(back, name), cases[i].edges);
+    }
+    document.compare("types of SQLite");
+}
+
+}  // namespace
+}  // namespace rowferry::test
