@@ -7,9 +7,12 @@
 #include <cmath>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <stdexcept>
 
 #include <fmt/format.h>
+
+#include "tests/support/random.h"
 
 namespace rowferry::test {
 namespace {
@@ -30,11 +33,8 @@ std::string lower(std::string text) {
     return text;
 }
 
-std::string quote(const std::string& name) {
-    std::string quoted = "\"";
-    for (const char c : name) quoted += c == '"' ? std::string{"\"\""} : std::string(1, c);
-    return quoted + "\"";
-}
+std::string quote(const std::string& name) { return sql_name(name); }
+std::string literal(const std::string& text) { return sql_text(text); }
 
 std::string hex(std::string_view bytes) {
     std::string text;
@@ -89,10 +89,12 @@ std::string quote_table(const std::string& table) {
 std::vector<Column> pg_columns(PgConnection& connection, const std::string& table) {
     std::vector<Column> columns;
     for (const PgRow& row : connection.query(fmt::format(
-             "SELECT a.attname, coalesce(b.typname, t.typname), t.typname FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
-             "LEFT JOIN pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype "
-             "WHERE a.attrelid = '{}'::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum",
-             quote_table(table))))
+             "WITH RECURSIVE base AS (SELECT oid AS type, oid, typname, typtype, typbasetype FROM pg_type UNION ALL SELECT base.type, t.oid, t.typname, "
+             "t.typtype, t.typbasetype FROM base JOIN pg_type t ON base.typtype = 'd' AND t.oid = base.typbasetype) "
+             "SELECT a.attname, base.typname, (SELECT typname FROM pg_type WHERE oid = a.atttypid) FROM pg_attribute a "
+             "JOIN base ON base.type = a.atttypid AND base.typtype <> 'd' "
+             "WHERE a.attrelid = {}::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum",
+             literal(quote_table(table)))))
         columns.push_back({row[0].value(), row[2].value() == "sqlite_value" ? Kind::tagged : kind_of(row[1].value())});
     return columns;
 }
@@ -227,28 +229,26 @@ Rows sqlite_rows(SqliteDb& db, const std::string& table, const std::vector<Colum
 
 // ---- both ----
 
-/// One table on one side; `as` are the columns to read in this order, with the kinds to read SQLite values by.
-Rows read_rows(const Database& database, const std::string& table, const std::vector<Column>& as, bool relaxed) {
-    Rows rows;
-    if (database.is_postgresql()) {
-        PgConnection connection = connect(database);
-        rows = pg_rows(connection, table, as, relaxed);
-    } else {
-        SqliteDb db{database.path()};
-        rows = sqlite_rows(db, table, as);
+/// One of the two databases, with a connection for the whole comparison.
+class Side {
+public:
+    explicit Side(const Database& database) {
+        if (database.is_postgresql()) pg_.emplace(connect(database));
+        else sqlite_.emplace(database.path());
     }
-    std::sort(rows.begin(), rows.end());
-    return rows;
-}
+    [[nodiscard]] bool is_postgresql() const { return pg_.has_value(); }
+    std::vector<Column> columns(const std::string& table) { return pg_ ? pg_columns(*pg_, table) : sqlite_columns(*sqlite_, table); }
+    /// `as` are the columns to read in this order, with the kinds to read SQLite values by. Sorted.
+    Rows rows(const std::string& table, const std::vector<Column>& as, bool relaxed) {
+        Rows rows = pg_ ? pg_rows(*pg_, table, as, relaxed) : sqlite_rows(*sqlite_, table, as);
+        std::sort(rows.begin(), rows.end());
+        return rows;
+    }
 
-std::vector<Column> read_columns(const Database& database, const std::string& table) {
-    if (database.is_postgresql()) {
-        PgConnection connection = connect(database);
-        return pg_columns(connection, table);
-    }
-    SqliteDb db{database.path()};
-    return sqlite_columns(db, table);
-}
+private:
+    std::optional<PgConnection> pg_;
+    std::optional<SqliteDb> sqlite_;
+};
 
 std::string describe(const Row& row, const std::vector<Column>& columns) {
     std::string text;
@@ -275,22 +275,22 @@ std::string differences(const Rows& leader, const Rows& follower, const std::vec
 }
 
 /// Empty when equal.
-std::string compare_table(const Database& leader, const std::string& leader_table, const Database& follower,
-                          const std::string& follower_table) {
+std::string compare_table(Side& leader, const std::string& leader_table, Side& follower, const std::string& follower_table) {
     const bool across = leader.is_postgresql() != follower.is_postgresql();
-    std::vector<Column> ours = read_columns(leader, leader_table);
-    const std::vector<Column> theirs_unordered = read_columns(follower, follower_table);
+    std::vector<Column> ours = leader.columns(leader_table);
+    const std::vector<Column> theirs_unordered = follower.columns(follower_table);
     std::vector<Column> theirs;
     for (Column& column : ours) {
-        const auto found = std::find_if(theirs_unordered.begin(), theirs_unordered.end(),
-                                        [&](const Column& other) { return lower(other.name) == lower(column.name); });
+        const auto found = std::find_if(theirs_unordered.begin(), theirs_unordered.end(), [&](const Column& other) {
+            return across ? lower(other.name) == lower(column.name) : other.name == column.name;
+        });
         if (found == theirs_unordered.end()) return fmt::format("the follower has no column {}\n", column.name);
         Column other = *found;
         if (across) (leader.is_postgresql() ? other.kind : column.kind) = leader.is_postgresql() ? column.kind : other.kind;
         theirs.push_back(other);
     }
-    const Rows leader_rows = read_rows(leader, leader_table, ours, across);
-    const Rows follower_rows = read_rows(follower, follower_table, theirs, across);
+    const Rows leader_rows = leader.rows(leader_table, ours, across);
+    const Rows follower_rows = follower.rows(follower_table, theirs, across);
     return leader_rows == follower_rows ? std::string{} : differences(leader_rows, follower_rows, ours);
 }
 
@@ -301,7 +301,7 @@ std::vector<std::string> user_tables(const Database& database) {
     if (database.is_postgresql()) {
         for (const PgRow& row : database.cluster().query(
                  database.name(),
-                 "SELECT CASE WHEN n.nspname = 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END FROM pg_class c "
+                 "SELECT CASE WHEN n.nspname = 'public' AND c.relname NOT LIKE '%.%' THEN c.relname ELSE n.nspname || '.' || c.relname END FROM pg_class c "
                  "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND c.relpersistence = 'p' "
                  "AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'rowferry') AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 1"))
             tables.push_back(row[0].value());
@@ -315,24 +315,38 @@ std::vector<std::string> user_tables(const Database& database) {
     return tables;
 }
 
+/// PostgreSQL's `schema.name` as SQLite has it, and without case.
+std::string flat_name(const std::string& table, bool postgresql) {
+    const std::size_t dot = postgresql ? table.find('.') : std::string::npos;
+    if (dot == std::string::npos) return lower(table);
+    const std::string schema = table.substr(0, dot);
+    return lower((schema == "public" ? "" : schema + "__") + table.substr(dot + 1));
+}
+
 testing::AssertionResult same_rows(const Database& leader, const Database& follower, const std::vector<std::string>& tables) {
     const std::vector<std::string> wanted = tables.empty() ? user_tables(leader) : tables;
     if (wanted.empty()) return testing::AssertionFailure() << "the leader has no tables: nothing was compared";
-    std::map<std::string, std::string> there;
-    for (const std::string& table : user_tables(follower)) there.emplace(lower(table), table);
+    std::vector<std::string> there = user_tables(follower);
+    const bool across = leader.is_postgresql() != follower.is_postgresql();
+    Side leading{leader};
+    Side following{follower};
     std::string problems;
     for (const std::string& table : wanted) {
-        const auto found = there.find(lower(table));
+        auto found = across ? there.end() : std::find(there.begin(), there.end(), table);
+        if (found == there.end())  // else by way of the other engine
+            found = std::find_if(there.begin(), there.end(), [&](const std::string& other) {
+                return flat_name(other, follower.is_postgresql()) == flat_name(table, leader.is_postgresql());
+            });
         if (found == there.end()) {
             problems += "  " + table + ": the follower has no such table\n";
             continue;
         }
-        const std::string problem = compare_table(leader, table, follower, found->second);
+        const std::string problem = compare_table(leading, table, following, *found);
         if (!problem.empty()) problems += "  " + table + ": " + problem;
         there.erase(found);
     }
     if (tables.empty())
-        for (const auto& [name, table] : there) problems += "  " + table + ": only the follower has it\n";
+        for (const std::string& table : there) problems += "  " + table + ": only the follower has it\n";
     if (problems.empty()) return testing::AssertionSuccess();
     return testing::AssertionFailure() << "leader and follower differ\n" << problems;
 }

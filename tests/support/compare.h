@@ -28,13 +28,13 @@
 //   timestamp, timestamptz, time   `T` equals a space, `Z` and `+00:00` equal `+00`, missing seconds are :00, zeros at the end
 //              of a fraction do not count
 //
-// Columns and tables are matched by name without regard to case (SQLite has none); generated columns are left out: they are not
-// data of their own.
+// Columns and tables are matched by name, between the engines without regard to case (SQLite has none) and with PostgreSQL's
+// `schema.name` as `schema__name`; generated columns are left out: they are not data of their own.
 
 namespace rowferry::test {
 
 /// The user's tables: PostgreSQL ordinary tables (partitions, not partitioned parents) outside system schemas and rowferry's own, as
-/// `schema.name` unless the schema is public; SQLite tables but for sqlite_… and rowferry_….
+/// `schema.name` unless the schema is public and the name without a dot; SQLite tables but for sqlite_… and rowferry_….
 std::vector<std::string> user_tables(const Database& database);
 
 /// Success when `tables` (empty: all of the leader's, and the follower has no others) hold the same rows; else names the first

@@ -1,0 +1,54 @@
+#include "tests/support/random_schema.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace rowferry::test {
+
+std::string Names::next() {
+    static const char* const odd[] = {"select", "Order",  "a b",   "semi;colon", "new\nline", "quote\"d", "it's", "ünïcode", "日本",  "🦊",    "UPPER", "CamelCase", "back\\slash", "dot.ted",
+                                      "%s",     "{}",     "-- c",  "tab\t",      "$1",        "1st",      "[x]",  "`b`",     " lead", "trail ", "user",  "rowid",     "oid",         "k0",
+                                      "n0",     "tag",    "seq",   "op",         "excluded",  "new",      "old",  "ctid_",   "__",    "a__b",  "?1",    ":v",        "@x",          "null",
+                                      "values", "TABLE",  "index", "primary",    "group",     "\u202e",   "e\u0301", "default", "check", "all"};
+    for (;;) {
+        std::string name = random_.chance(50) ? fmt::format("c{}", random_.below(1000)) : random_.pick(odd);
+        if (random_.chance(4)) name += std::string(static_cast<std::size_t>(63 - static_cast<int>(name.size())), 'x');
+        if (std::find(taken_.begin(), taken_.end(), name) != taken_.end()) name += fmt::format("_{}", taken_.size());
+        std::string folded = name;
+        for (char& c : folded) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+        if (name.size() > 63 || std::find(taken_.begin(), taken_.end(), folded) != taken_.end()) continue;
+        taken_.push_back(folded);
+        return name;
+    }
+}
+
+std::vector<TableShape> create(const Database& leader, const RandomSchema& schema, const PgValueLimits& limits) {
+    for (const std::string& statement : schema.setup) leader.exec(statement);
+    std::optional<PgConnection> pg;
+    std::optional<SqliteDb> sqlite;
+    if (leader.is_postgresql()) pg.emplace(leader.uri());
+    else sqlite.emplace(leader.path());
+    const auto attempt = [&](const std::string& sql) {
+        if (pg) pg->try_exec(sql);
+        else sqlite3_exec(sqlite->get(), sql.c_str(), nullptr, nullptr, nullptr);
+    };
+    for (const std::string& table : schema.order) {
+        const std::vector<std::string>& statements = schema.of_table.at(table);
+        leader.exec(statements.at(0));  // the table itself has to be right
+        for (std::size_t i = 1; i < statements.size(); ++i) attempt(statements[i]);
+        const auto rows = schema.first_rows.find(table);
+        if (rows == schema.first_rows.end()) continue;
+        for (const std::string& row : rows->second) leader.exec(row);
+    }
+    std::vector<TableShape> shapes = read_shapes(leader, false, limits);
+    for (TableShape& shape : shapes) {
+        const auto found = schema.values.find(shape.name);
+        if (found == schema.values.end()) continue;
+        for (ColumnShape& column : shape.columns)
+            if (const auto value = found->second.find(column.name); value != found->second.end()) column.value = value->second;
+    }
+    return shapes;
+}
+
+}  // namespace rowferry::test

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/support/database.h"
+#include "tests/support/random.h"
+#include "tests/support/table_shape.h"
+
+namespace rowferry::test {
+
+/// What the random schemas of a direction may have; off is what a follower of that kind refuses, by the documentation.
+struct SchemaLimits {
+    int tables = 20;
+    bool postgresql_follower = false;  ///< Somewhere on the way.
+    bool sqlite_follower = false;
+    bool own_types = false;            ///< Enums, domains and the like in tables that a PostgreSQL follower has to make.
+    bool mixed_columns = false;        ///< SQLite: columns of several storage classes for a PostgreSQL follower.
+};
+
+/// Tables in the leader's own dialect: every type, keys of every kind, names nobody would choose, defaults, generated columns, checks,
+/// indexes, foreign keys. Each statement of `ddl` is one object; those of a table stand together in `of_table`.
+struct RandomSchema {
+    std::vector<std::string> setup;                             ///< Types, schemas, extensions.
+    std::map<std::string, std::vector<std::string>> of_table;   ///< By the name that user_tables() gives.
+    std::vector<std::string> order;                             ///< Those names, parents first.
+    std::map<std::string, std::map<std::string, ValueMaker>> values;  ///< For columns whose values are not known from their type.
+    std::map<std::string, std::vector<std::string>> first_rows; ///< Inserts that have to be there before the stream begins.
+};
+
+RandomSchema random_pg_schema(const SchemaLimits& limits, Random& random);
+RandomSchema random_sqlite_schema(const SchemaLimits& limits, Random& random);
+
+/// Makes the schema; statements that the engine itself refuses are left out (a CHECK or a key over what has no order). Returns its shapes.
+std::vector<TableShape> create(const Database& leader, const RandomSchema& schema, const PgValueLimits& limits);
+
+/// Names for tables, columns and the rest, none twice even without regard to case.
+class Names {
+public:
+    explicit Names(Random random) : random_{random} {}
+    std::string next();
+
+private:
+    Random random_;
+    std::vector<std::string> taken_;
+};
+
+}  // namespace rowferry::test

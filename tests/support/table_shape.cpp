@@ -1,0 +1,11 @@
+#include "tests/support/table_shape.h"
+
+#include "tests/support/table_shape_parts.h"
+
+namespace rowferry::test {
+
+std::vector<TableShape> read_shapes(const Database& database, bool pool, const PgValueLimits& limits) {
+    return database.is_postgresql() ? read_pg_shapes(database, pool, limits) : read_sqlite_shapes(database, pool);
+}
+
+}  // namespace rowferry::test
