@@ -55,6 +55,7 @@ public:
         SchemaLimits limits{.tables = tables, .postgresql_follower = false, .sqlite_follower = false};
         for (std::size_t i = 1; i < chain.postgresql.size(); ++i) (chain.postgresql[i] ? limits.postgresql_follower : limits.sqlite_follower) = true;
         const bool from_pg = chain.postgresql[0];
+        limits.numeric_columns = chain.postgresql.size() == 2;
         if (!from_pg && random_.chance(60)) leader().exec("PRAGMA journal_mode = wal");
         schema_ = from_pg ? random_pg_schema(limits, random_) : random_sqlite_schema(limits, random_);
         shapes_ = create(leader(), schema_, {.negative_zero = !limits.sqlite_follower, .all_years = chain.postgresql.size() == 2});
@@ -65,6 +66,7 @@ public:
     std::string run() {
         History history{leader(), shapes_, {}, random_.fork()};
         history.run(5);
+        insert_witnesses(leader(), schema_);
         if (const std::string problem = follow(); !problem.empty()) return problem + about(problem, history);
         if (const std::string problem = compare(); !problem.empty()) return "after the snapshot: " + problem + about(problem, history);
         if (const std::string problem = changes(history); !problem.empty()) return problem + about(problem, history);
@@ -129,7 +131,7 @@ private:
             ++shown;
             text += "--- how " + name + " came about\n";
             for (const std::string& statement : schema_.of_table.at(name)) text += statement + ";\n";
-            if (const auto rows = schema_.first_rows.find(name); rows != schema_.first_rows.end())
+            if (const auto rows = schema_.witnesses.find(name); rows != schema_.witnesses.end())
                 for (const std::string& row : rows->second) text += row + ";\n";
             for (const std::string& statement : history.statements(i)) text += (statement.size() > 600 ? statement.substr(0, 600) + "…" : statement) + ";\n";
         }

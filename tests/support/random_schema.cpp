@@ -37,9 +37,6 @@ std::vector<TableShape> create(const Database& leader, const RandomSchema& schem
         const std::vector<std::string>& statements = schema.of_table.at(table);
         leader.exec(statements.at(0));  // the table itself has to be right
         for (std::size_t i = 1; i < statements.size(); ++i) attempt(statements[i]);
-        const auto rows = schema.first_rows.find(table);
-        if (rows == schema.first_rows.end()) continue;
-        for (const std::string& row : rows->second) leader.exec(row);
     }
     std::vector<TableShape> shapes = read_shapes(leader, false, limits);
     for (TableShape& shape : shapes) {
@@ -49,6 +46,11 @@ std::vector<TableShape> create(const Database& leader, const RandomSchema& schem
             if (const auto value = found->second.find(column.name); value != found->second.end()) column.value = value->second;
     }
     return shapes;
+}
+
+void insert_witnesses(const Database& leader, const RandomSchema& schema) {
+    for (const auto& [table, rows] : schema.witnesses)
+        for (const std::string& row : rows) leader.exec(row);
 }
 
 }  // namespace rowferry::test

@@ -16,6 +16,7 @@ struct SchemaLimits {
     bool postgresql_follower = false;  ///< Somewhere on the way.
     bool sqlite_follower = false;
     bool own_types = false;            ///< Enums, domains and the like in tables that a PostgreSQL follower has to make.
+    bool numeric_columns = true;       ///< SQLite: columns that become numeric on PostgreSQL.
     bool mixed_columns = false;        ///< SQLite: columns of several storage classes for a PostgreSQL follower.
 };
 
@@ -26,7 +27,8 @@ struct RandomSchema {
     std::map<std::string, std::vector<std::string>> of_table;   ///< By the name that user_tables() gives.
     std::vector<std::string> order;                             ///< Those names, parents first.
     std::map<std::string, std::map<std::string, ValueMaker>> values;  ///< For columns whose values are not known from their type.
-    std::map<std::string, std::vector<std::string>> first_rows; ///< Inserts that have to be there before the stream begins.
+    /// SQLite: inserts of rows that show what each column is for, by table.
+    std::map<std::string, std::vector<std::string>> witnesses;
 };
 
 RandomSchema random_pg_schema(const SchemaLimits& limits, Random& random);
@@ -34,6 +36,9 @@ RandomSchema random_sqlite_schema(const SchemaLimits& limits, Random& random);
 
 /// Makes the schema; statements that the engine itself refuses are left out (a CHECK or a key over what has no order). Returns its shapes.
 std::vector<TableShape> create(const Database& leader, const RandomSchema& schema, const PgValueLimits& limits);
+
+/// Has to be done when a stream begins: what its snapshot does not show, a PostgreSQL follower's column is not made for.
+void insert_witnesses(const Database& leader, const RandomSchema& schema);
 
 /// Names for tables, columns and the rest, none twice even without regard to case.
 class Names {

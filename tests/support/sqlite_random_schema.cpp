@@ -43,6 +43,7 @@ private:
     /// What a follower of the limits takes in such a column (docs/types.md).
     bool taken(SqliteStyle style, const Column& column) const {
         if (!limits_.postgresql_follower || limits_.mixed_columns) return true;
+        if (!limits_.numeric_columns && (style == SqliteStyle::numbers || column.declared.starts_with("DECIMAL") || column.declared.starts_with("NUMERIC") || column.declared == "MONEY")) return false;
         if (style == SqliteStyle::numbers) return column.affinity == SqliteAffinity::integer || column.declared.starts_with("DECIMAL") || column.declared == "NUMERIC";
         return style != SqliteStyle::raw && style != SqliteStyle::mixed;
     }
@@ -50,6 +51,13 @@ private:
     Column column(Names& names, bool strict) {
         Column column;
         column.name = names.next();
+        do choose_kind(column, strict);
+        while (!taken(column.style, column));
+        column.not_null = random_.chance(20);
+        return column;
+    }
+
+    void choose_kind(Column& column, bool strict) {
         column.declared = strict ? random_.pick(kStrict) : random_.pick(kDeclared);
         column.affinity = strict && column.declared == "ANY" ? SqliteAffinity::none : affinity_of(column.declared);
         std::vector<SqliteStyle> styles = styles_for(column.affinity);
@@ -59,10 +67,7 @@ private:
                      : column.affinity == SqliteAffinity::none  ? std::vector{SqliteStyle::blobs}
                                                                 : std::vector{SqliteStyle::texts, SqliteStyle::dates, SqliteStyle::json};
         }
-        do column.style = random_.chance(45) ? styles[0] : random_.pick(styles);
-        while (!taken(column.style, column));
-        column.not_null = random_.chance(20);
-        return column;
+        column.style = random_.chance(45) ? styles[0] : random_.pick(styles);
     }
 
     void table() {
@@ -94,7 +99,7 @@ private:
         auto& statements = schema_.of_table[table];
         statements.push_back(fmt::format("CREATE TABLE {} ({}\n){}", sql_name(table), body, options));
         extras(columns, names, table, statements);
-        first_rows(columns, table);
+        witness_rows(columns, table);
         schema_.order.push_back(table);
     }
 
@@ -174,8 +179,8 @@ private:
         if (random_.chance(6)) statements.push_back(fmt::format("CREATE INDEX {} ON {} (lower({}))", sql_name(table + names.next()), on, name));
     }
 
-    /// Rows with each column's witnesses in turn; kept by a stream's profile whatever happens to them later.
-    void first_rows(const std::vector<Column>& columns, const std::string& table) {
+    /// Rows with each column's witnesses in turn.
+    void witness_rows(const std::vector<Column>& columns, const std::string& table) {
         std::size_t most = 2;
         for (const Column& column : columns) most = std::max(most, witnesses(column.style).size());
         auto& values = schema_.values[table];
@@ -192,7 +197,7 @@ private:
                 row += (row.empty() ? "" : ", ") + (i < there.size() ? there[i] : sqlite_value(column.style, column.affinity, extra, true));
             }
             // Keys and unique columns may have met the value already.
-            if (!names.empty()) schema_.first_rows[table].push_back(fmt::format("INSERT OR IGNORE INTO {} ({}) VALUES ({})", sql_name(table), names, row));
+            if (!names.empty()) schema_.witnesses[table].push_back(fmt::format("INSERT OR REPLACE INTO {} ({}) VALUES ({})", sql_name(table), names, row));
         }
         for (const Column& column : columns)
             if (!column.generated && !values.contains(column.name))
