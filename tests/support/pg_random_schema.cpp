@@ -35,7 +35,7 @@ struct Parent {
 
 class Generator {
 public:
-    Generator(const SchemaLimits& limits, Random& random) : limits_{limits}, random_{random.fork()}, table_names_{random.fork()} {}
+    Generator(const SchemaLimits& limits, Random& random) : limits_{limits}, random_{random.fork()}, table_names_{random.fork(), limits.sqlite_follower && limits.postgresql_follower ? 45 : 63} {}
 
     RandomSchema make() {
         types();
@@ -79,7 +79,7 @@ private:
     std::string default_for(const std::string& type) {
         if (type == "integer" || type == "bigint" || type == "smallint") return random_.chance(50) ? " DEFAULT 42" : " DEFAULT (2 + 3) * 4";
         if (type == "text" || type == "varchar" || type == "name") return random_.chance(50) ? " DEFAULT 'it''s a \\ default'" : " DEFAULT lower('ABC'::text) || 'x'";
-        if (type == "boolean") return random_.chance(50) ? " DEFAULT true" : " DEFAULT NOT true";
+        if (type == "boolean") return random_.chance(50) ? " DEFAULT true" : " DEFAULT (NOT true)";
         if (type == "numeric" || type == "double precision" || type == "real") return " DEFAULT 1.50";
         if (type == "timestamptz" || type == "timestamp" || type == "date") return random_.chance(50) ? " DEFAULT now()" : " DEFAULT '2020-02-02'";
         if (type == "uuid") return " DEFAULT gen_random_uuid()";

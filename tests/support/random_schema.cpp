@@ -13,11 +13,11 @@ std::string Names::next() {
                                       "values", "TABLE",  "index", "primary",    "group",     "\u202e",   "e\u0301", "default", "check", "all"};
     for (;;) {
         std::string name = random_.chance(50) ? fmt::format("c{}", random_.below(1000)) : random_.pick(odd);
-        if (random_.chance(4)) name += std::string(static_cast<std::size_t>(63 - static_cast<int>(name.size())), 'x');
+        if (random_.chance(4)) name += std::string(static_cast<std::size_t>(most_bytes_ - static_cast<int>(name.size())), 'x');
         if (std::find(taken_.begin(), taken_.end(), name) != taken_.end()) name += fmt::format("_{}", taken_.size());
         std::string folded = name;
         for (char& c : folded) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-        if (name.size() > 63 || std::find(taken_.begin(), taken_.end(), folded) != taken_.end()) continue;
+        if (static_cast<int>(name.size()) > most_bytes_ || std::find(taken_.begin(), taken_.end(), folded) != taken_.end()) continue;
         taken_.push_back(folded);
         return name;
     }

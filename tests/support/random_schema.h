@@ -43,11 +43,12 @@ void insert_witnesses(const Database& leader, const RandomSchema& schema);
 /// Names for tables, columns and the rest, none twice even without regard to case.
 class Names {
 public:
-    explicit Names(Random random) : random_{random} {}
+    explicit Names(Random random, int most_bytes = 63) : random_{random}, most_bytes_{most_bytes} {}
     std::string next();
 
 private:
     Random random_;
+    int most_bytes_;
     std::vector<std::string> taken_;
 };
 

@@ -121,6 +121,7 @@ private:
             Column part = column(names, strict);
             if (part.style == SqliteStyle::zero_one && count == 1) part.style = SqliteStyle::integers;
             if (random_.chance(60) && !strict) part.declared = "TEXT", part.affinity = SqliteAffinity::text, part.style = SqliteStyle::texts;
+            if (count == 1 && part.declared == "INTEGER") part.style = SqliteStyle::integers;  // it may become the rowid
             if (random_.chance(40)) part.not_null = true;
             part.indexed = true;
             static const char* const odd[] = {"", "", "", " COLLATE NOCASE", " DESC", " COLLATE RTRIM"};
