@@ -55,10 +55,9 @@ public:
         SchemaLimits limits{.tables = tables, .postgresql_follower = false, .sqlite_follower = false};
         for (std::size_t i = 1; i < chain.postgresql.size(); ++i) (chain.postgresql[i] ? limits.postgresql_follower : limits.sqlite_follower) = true;
         const bool from_pg = chain.postgresql[0];
-        limits.numeric_columns = chain.postgresql.size() == 2;
         if (!from_pg && random_.chance(60)) leader().exec("PRAGMA journal_mode = wal");
         schema_ = from_pg ? random_pg_schema(limits, random_) : random_sqlite_schema(limits, random_);
-        shapes_ = create(leader(), schema_, {.negative_zero = !limits.sqlite_follower, .all_years = chain.postgresql.size() == 2});
+        shapes_ = create(leader(), schema_);
         exact_replace_ = random_.chance(30);
     }
 

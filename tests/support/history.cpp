@@ -29,8 +29,8 @@ public:
         pg_->exec("ROLLBACK TO a; RELEASE a");
         return false;
     }
-    /// False when a deferred constraint is broken; the transaction is then still to be ended.
-    bool commit() { return pg_ ? pg_->try_exec("COMMIT") : sqlite_->try_exec("COMMIT"); }
+    /// False when a deferred constraint is broken.
+    bool attempt_alone(const std::string& sql) { return pg_ ? pg_->try_exec(sql) : sqlite_->try_exec(sql); }
     /// SQLite ends the whole transaction over some failures, such as a table that has no rowid left to give.
     [[nodiscard]] bool transaction_gone() const { return sqlite_ && sqlite3_get_autocommit(sqlite_->get()) != 0; }
 
@@ -90,11 +90,11 @@ void History::transaction(const std::vector<std::size_t>& open) {
 bool History::finish(bool undone) {
     if (postgresql_ && random_.chance(4)) {
         const std::string name = fmt::format("'h{}_{}'", random_.bits(), prepared_++);
-        session_->exec("PREPARE TRANSACTION " + name);
+        if (!session_->attempt_alone("PREPARE TRANSACTION " + name)) return false;
         session_->exec((undone ? "ROLLBACK PREPARED " : "COMMIT PREPARED ") + name);
         return !undone;
     }
-    if (!undone && session_->commit()) return true;  // else a deferred constraint
+    if (!undone && session_->attempt_alone("COMMIT")) return true;  // else a deferred constraint
     session_->exec("ROLLBACK");
     return false;
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "tests/support/pg_base_values.h"
+
 namespace rowferry::test {
 namespace {
 
@@ -19,7 +21,7 @@ std::uint32_t oid(const std::optional<std::string>& text) { return static_cast<s
 
 }  // namespace
 
-PgValues::PgValues(PgConnection& connection, PgValueLimits limits) : limits_{limits} {
+PgValues::PgValues(PgConnection& connection) {
     for (const PgRow& row : connection.query(
              "SELECT t.oid, t.typname, t.typtype, coalesce(nullif(t.typbasetype, 0), r.rngsubtype, m.rngtypid, 0), t.typtypmod, "
              "CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE 0 END, t.typdelim FROM pg_type t LEFT JOIN pg_range r ON r.rngtypid = t.oid "
@@ -39,7 +41,7 @@ bool PgValues::knows(std::uint32_t type) const {
     if (found->second.element != 0) return knows(found->second.element);
     if (found->second.kind != 'b') return found->second.base == 0 || knows(found->second.base);
     Random random{1};
-    return pg_base_value(found->second.name, -1, random, limits_).has_value();
+    return pg_base_value(found->second.name, -1, random).has_value();
 }
 
 std::string PgValues::text(std::uint32_t type_oid, int modifier, Random& random, int depth) const {
@@ -65,7 +67,7 @@ std::string PgValues::text(std::uint32_t type_oid, int modifier, Random& random,
         default: break;
     }
     if (type.element != 0) return array(type, modifier, random, depth);
-    return pg_base_value(type.name, modifier, random, limits_).value_or("");
+    return pg_base_value(type.name, modifier, random).value_or("");
 }
 
 std::string PgValues::array(const Type& type, int modifier, Random& random, int depth) const {

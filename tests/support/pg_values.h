@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "tests/support/pg_base_values.h"
 #include "tests/support/pg_cluster.h"
 #include "tests/support/random.h"
 
@@ -15,7 +14,7 @@ namespace rowferry::test {
 /// (NULLs, dimensions, lower bounds), enums, domains, composites, ranges, multiranges. One thread.
 class PgValues {
 public:
-    PgValues(PgConnection& connection, PgValueLimits limits);
+    explicit PgValues(PgConnection& connection);
 
     /// Text form of a value; `modifier` as in pg_attribute.atttypmod. May not satisfy a domain's CHECK.
     [[nodiscard]] std::string text(std::uint32_t type, int modifier, Random& random, int depth = 0) const;
@@ -36,7 +35,6 @@ private:
     [[nodiscard]] std::string array(const Type& type, int modifier, Random& random, int depth) const;
     [[nodiscard]] std::string range(const Type& type, Random& random, int depth) const;
 
-    PgValueLimits limits_;
     std::map<std::uint32_t, Type> types_;
 };
 

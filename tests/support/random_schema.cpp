@@ -23,7 +23,7 @@ std::string Names::next() {
     }
 }
 
-std::vector<TableShape> create(const Database& leader, const RandomSchema& schema, const PgValueLimits& limits) {
+std::vector<TableShape> create(const Database& leader, const RandomSchema& schema) {
     for (const std::string& statement : schema.setup) leader.exec(statement);
     std::optional<PgConnection> pg;
     std::optional<SqliteDb> sqlite;
@@ -38,7 +38,7 @@ std::vector<TableShape> create(const Database& leader, const RandomSchema& schem
         leader.exec(statements.at(0));  // the table itself has to be right
         for (std::size_t i = 1; i < statements.size(); ++i) attempt(statements[i]);
     }
-    std::vector<TableShape> shapes = read_shapes(leader, false, limits);
+    std::vector<TableShape> shapes = read_shapes(leader, false);
     for (TableShape& shape : shapes) {
         const auto found = schema.values.find(shape.name);
         if (found == schema.values.end()) continue;

@@ -16,8 +16,6 @@ struct SchemaLimits {
     bool postgresql_follower = false;  ///< Somewhere on the way.
     bool sqlite_follower = false;
     bool own_types = false;            ///< Enums, domains and the like in tables that a PostgreSQL follower has to make.
-    bool numeric_columns = true;       ///< SQLite: columns that become numeric on PostgreSQL.
-    bool mixed_columns = false;        ///< SQLite: columns of several storage classes for a PostgreSQL follower.
 };
 
 /// Tables in the leader's own dialect: every type, keys of every kind, names nobody would choose, defaults, generated columns, checks,
@@ -35,7 +33,7 @@ RandomSchema random_pg_schema(const SchemaLimits& limits, Random& random);
 RandomSchema random_sqlite_schema(const SchemaLimits& limits, Random& random);
 
 /// Makes the schema; statements that the engine itself refuses are left out (a CHECK or a key over what has no order). Returns its shapes.
-std::vector<TableShape> create(const Database& leader, const RandomSchema& schema, const PgValueLimits& limits);
+std::vector<TableShape> create(const Database& leader, const RandomSchema& schema);
 
 /// Has to be done when a stream begins: what its snapshot does not show, a PostgreSQL follower's column is not made for.
 void insert_witnesses(const Database& leader, const RandomSchema& schema);

@@ -40,19 +40,10 @@ public:
     }
 
 private:
-    /// What a follower of the limits takes in such a column (docs/types.md).
-    bool taken(SqliteStyle style, const Column& column) const {
-        if (!limits_.postgresql_follower || limits_.mixed_columns) return true;
-        if (!limits_.numeric_columns && (style == SqliteStyle::numbers || column.declared.starts_with("DECIMAL") || column.declared.starts_with("NUMERIC") || column.declared == "MONEY")) return false;
-        if (style == SqliteStyle::numbers) return column.affinity == SqliteAffinity::integer || column.declared.starts_with("DECIMAL") || column.declared == "NUMERIC";
-        return style != SqliteStyle::raw && style != SqliteStyle::mixed;
-    }
-
     Column column(Names& names, bool strict) {
         Column column;
         column.name = names.next();
-        do choose_kind(column, strict);
-        while (!taken(column.style, column));
+        choose_kind(column, strict);
         column.not_null = random_.chance(20);
         return column;
     }

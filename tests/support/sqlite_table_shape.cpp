@@ -24,22 +24,27 @@ struct Pool {
     bool words = true;     ///< No text looks like a number or a point in time, so that any other text goes as well.
 };
 
-Pool values_there(SqliteDb& db, const std::string& table, const std::string& column) {
+/// One for each column.
+std::vector<Pool> values_there(SqliteDb& db, const TableShape& table) {
     static const std::regex shaped{R"([-+0-9.:TZ ]+|[0-9a-fA-F-]{32,36}|[\[{"].*)"};
-    Pool pool;
-    // No double and no text with NUL through quote().
-    for (const SqliteRow& row : db.query(fmt::format(
-             "SELECT DISTINCT typeof({0}), CASE typeof({0}) WHEN 'text' THEN 'CAST(x''' || hex({0}) || ''' AS TEXT)' WHEN 'real' THEN "
-             "printf('%!.17g', {0}) ELSE quote({0}) END, CASE typeof({0}) WHEN 'text' THEN {0} END FROM (SELECT {0} FROM {1} WHERE {0} IS NOT NULL LIMIT 2000)",
-             column, table))) {
-        const std::string type = text_at(row, 0);
-        const std::string literal = text_at(row, 1);
-        (type == "integer" ? pool.integers : type == "real" ? pool.reals : type == "text" ? pool.texts : pool.blobs) = true;
-        if (type == "integer" && literal != "0" && literal != "1") pool.zero_one = false;
-        if (type == "text" && std::regex_match(text_at(row, 2), shaped)) pool.words = false;
-        if (literal.find("nf") == std::string::npos || type != "real") pool.literals.push_back(literal);
-    }
-    return pool;
+    std::string list;  // no double and no text with NUL through quote()
+    for (const ColumnShape& column : table.columns)
+        list += fmt::format("{1}typeof({0}), CASE typeof({0}) WHEN 'text' THEN 'CAST(x''' || hex({0}) || ''' AS TEXT)' WHEN 'real' THEN printf('%!.17g', {0}) "
+                            "ELSE quote({0}) END, CASE typeof({0}) WHEN 'text' THEN substr({0}, 1, 100) END",
+                            sql_name(column.name), list.empty() ? "" : ", ");
+    std::vector<Pool> pools(table.columns.size());
+    for (const SqliteRow& row : db.query(fmt::format("SELECT {} FROM {} LIMIT 2000", list, table.in_sql)))
+        for (std::size_t i = 0; i < pools.size(); ++i) {
+            Pool& pool = pools[i];
+            const std::string type = text_at(row, 3 * i);
+            const std::string literal = text_at(row, 3 * i + 1);
+            if (type == "null") continue;
+            (type == "integer" ? pool.integers : type == "real" ? pool.reals : type == "text" ? pool.texts : pool.blobs) = true;
+            if (type == "integer" && literal != "0" && literal != "1") pool.zero_one = false;
+            if (type == "text" && std::regex_match(text_at(row, 3 * i + 2), shaped)) pool.words = false;
+            if (literal.find("nf") == std::string::npos || type != "real") pool.literals.push_back(literal);
+        }
+    return pools;
 }
 
 /// A value of the kind that is there; what a column without values is for, its declared type says.
@@ -58,7 +63,7 @@ ValueMaker maker(const Pool& pool, const std::string& declared) {
     return [=, there = pool.literals](Random& random) {
         if (there.empty() && only_known) return std::string{"NULL"};
         if (!there.empty() && (only_known || random.chance(50))) return random.pick(there);
-        return sqlite_value(style, affinity, random);
+        return sqlite_value(style, affinity, random, true);
     };
 }
 
@@ -106,11 +111,12 @@ std::vector<TableShape> read_sqlite_shapes(const Database& database, bool pool) 
         table.in_sql = sql_name(name);
         table.rows = std::stoi(db.value("SELECT count(*) FROM " + table.in_sql));
         for (const SqliteRow& row : db.query("SELECT name, type, \"notnull\", dflt_value FROM pragma_table_xinfo(" + sql_text(name) + ") WHERE hidden = 0")) {
-            ColumnShape& column = table.columns.emplace_back();
-            column = {.name = text_at(row, 0), .type = text_at(row, 1), .not_null = std::get<std::int64_t>(row[2]) != 0,
-                      .has_default = !std::holds_alternative<std::monostate>(row[3]), .always_identity = false, .value = {}};
-            column.value = maker(pool ? values_there(db, table.in_sql, sql_name(column.name)) : Pool{}, column.type);
+            table.columns.push_back({.name = text_at(row, 0), .type = text_at(row, 1), .not_null = std::get<std::int64_t>(row[2]) != 0,
+                      .has_default = !std::holds_alternative<std::monostate>(row[3]), .always_identity = false, .value = {}});
         }
+        std::vector<Pool> pools(table.columns.size());
+        if (pool && !table.columns.empty()) pools = values_there(db, table);
+        for (std::size_t i = 0; i < pools.size(); ++i) table.columns[i].value = maker(pools[i], table.columns[i].type);
         read_keys(db, table, db.value("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = " + sql_text(name)));
     }
     return tables;

@@ -4,8 +4,8 @@
 
 namespace rowferry::test {
 
-std::vector<TableShape> read_shapes(const Database& database, bool pool, const PgValueLimits& limits) {
-    return database.is_postgresql() ? read_pg_shapes(database, pool, limits) : read_sqlite_shapes(database, pool);
+std::vector<TableShape> read_shapes(const Database& database, bool pool) {
+    return database.is_postgresql() ? read_pg_shapes(database, pool) : read_sqlite_shapes(database, pool);
 }
 
 }  // namespace rowferry::test

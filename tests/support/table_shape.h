@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "tests/support/database.h"
-#include "tests/support/pg_base_values.h"
 #include "tests/support/random.h"
 
 namespace rowferry::test {
@@ -33,7 +32,7 @@ struct TableShape {
 };
 
 /// Every ordinary table with makers of values: by type on PostgreSQL, by what is in the column on SQLite. With `pool` half of the
-/// time a value that the column holds already, which pleases CHECK constraints and domains. `limits`: of PostgreSQL's values.
-std::vector<TableShape> read_shapes(const Database& database, bool pool, const PgValueLimits& limits = {});
+/// time a value that the column holds already, which pleases CHECK constraints and domains. 
+std::vector<TableShape> read_shapes(const Database& database, bool pool);
 
 }  // namespace rowferry::test

@@ -8,7 +8,7 @@
 
 namespace rowferry::test {
 
-std::vector<TableShape> read_pg_shapes(const Database& database, bool pool, const PgValueLimits& limits);
+std::vector<TableShape> read_pg_shapes(const Database& database, bool pool);
 std::vector<TableShape> read_sqlite_shapes(const Database& database, bool pool);
 
 }  // namespace rowferry::test
