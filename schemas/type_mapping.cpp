@@ -172,6 +172,8 @@ private:
             case ValueClass::any:
             case ValueClass::other: break;
         }
+        // Nothing is promised at all: whatever comes is kept. A name that SQLite does not know promises texts more than anything else.
+        if (column_.type.empty() || is_strict_any(table_, column_.type)) return plain(std::string{kSqliteValue});
         return plain("text");
     }
 

@@ -6,8 +6,8 @@
 #include <spdlog/spdlog.h>
 
 #include "applier/postgresql/pg_mismatch.h"
+#include "applier/postgresql/pg_own_domains.h"
 #include "db/pg_error.h"
-#include "schemas/conversion.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
 #include "schemas/pg_ddl.h"
@@ -95,11 +95,7 @@ void make_foreign_keys(const PgRun& run, const TableSchema& leader, const TableN
 
 void make(const PgRun& run, const PgMakePlan& plan) {
     for (const std::string& schema : plan.schemas) run(fmt::format("CREATE SCHEMA IF NOT EXISTS {}", quote_identifier(schema)));
-    // They stay when the stream is dropped, as the tables that use them do.
-    for (const std::string& domain : plan.domains)
-        run(fmt::format("CREATE DOMAIN {} AS {}; COMMENT ON DOMAIN {} IS {}", domain, domain == kSqliteValue ? "text" : "numeric", domain,
-                        quote_literal(domain == kSqliteValue ? "Values of SQLite, tagged with their storage class: i:42 r:0.1 t:abc x:ff b:ff"
-                                                             : "Integers and reals as SQLite's NUMERIC affinity keeps them")));
+    for (const std::string& domain : plan.domains) make_own_domain(run, domain);
     for (const PgMakePlan::Enum& type : plan.enums) run(pg_create_enum(type.name, type.labels));
     for (const PgMakePlan::Table& table : plan.tables) run(pg_create_table(table.name, *table.leader, table.types));
 }

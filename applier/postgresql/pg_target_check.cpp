@@ -8,6 +8,7 @@
 
 #include "applier/postgresql/pg_checkpoint_store.h"
 #include "applier/postgresql/pg_mismatch.h"
+#include "applier/postgresql/pg_own_domains.h"
 #include "applier/postgresql/pg_table_plan.h"
 #include "schemas/conversion.h"
 #include "schemas/error.h"
@@ -60,7 +61,10 @@ std::string PgTargetCheck::column_type(const TableSchema& table, std::uint16_t i
     if (!column.wanted_type.empty() || column.encoding != TimeEncoding::none || table.engine == Engine::sqlite) {
         ColumnMapping mapping = map_column(table, index, Engine::postgresql);
         if (!mapping.note.empty()) plan.notes.push_back(fmt::format("{}: {}", where, mapping.note));
-        need_domain(mapping.type, plan);
+        if (own_domain_missing(run, mapping.type))
+            plan.domains.insert(mapping.type);
+        else if (!type_exists(run, mapping.type))
+            throw RefusedError{fmt::format("{}: the follower has no type {}, which the stream's rules ask for", where, printable(mapping.type, 80))};
         return mapping.type;
     }
     const std::string& type = base_type_of(column);
@@ -80,23 +84,6 @@ std::string PgTargetCheck::column_type(const TableSchema& table, std::uint16_t i
     throw RefusedError{fmt::format(
         "{}: the follower has no type {}: CREATE TYPE or CREATE EXTENSION there first, or leave the table out with --exclude-table", where,
         printable(type, 80))};
-}
-
-/// Types that the mapping or the stream's rules name: a domain of ours is made, another one has to be there.
-void PgTargetCheck::need_domain(const std::string& type, PgMakePlan& plan) const {
-    const bool ours = type == kSqliteValue || type == kSqliteNumeric;
-    if (!ours && !type_exists(run, type))
-        throw RefusedError{fmt::format("the follower has no type {}, which the stream's rules ask for", printable(type, 80))};
-    if (!ours) return;
-    const PgRows base = run(fmt::format("SELECT format_type(t.typbasetype, t.typtypmod) FROM pg_catalog.pg_type t WHERE t.oid = to_regtype({})",
-                                        quote_literal(type)));
-    if (base.empty()) {
-        plan.domains.insert(type);
-        plan.schemas.emplace_back("public");
-    } else if (base.text(0, 0) != (type == kSqliteValue ? "text" : "numeric")) {
-        throw RefusedError{fmt::format("the follower has a type {} of its own, which rowferry needs as its domain over {}: rename it", type,
-                                       type == kSqliteValue ? "text" : "numeric")};
-    }
 }
 
 PgMakePlan PgTargetCheck::plan_missing(const std::vector<TablePtr>& tables, const std::map<TableName, PgTarget>& existing) const {

@@ -25,7 +25,7 @@ struct PgMakePlan {
     std::vector<std::string> schemas;
     std::vector<Enum> enums;
     std::vector<Table> tables;
-    std::set<std::string> domains;   ///< Of rowferry's own (kSqliteValue, kSqliteNumeric), not there yet.
+    std::set<std::string> domains;   ///< Of rowferry's own (pg_own_domains.h), not there yet.
     std::vector<std::string> notes;  ///< What is not an identity mapping, one line each.
 };
 
@@ -50,7 +50,6 @@ struct PgTargetCheck {
 
 private:
     [[nodiscard]] std::string column_type(const TableSchema& table, std::uint16_t column, PgMakePlan& plan) const;
-    void need_domain(const std::string& domain, PgMakePlan& plan) const;
     void check_rights(const PgMakePlan& plan) const;
     void check_emptying(const std::map<TableName, PgTarget>& existing) const;
 };

@@ -143,6 +143,9 @@ inline const std::vector<SqliteTypeCase>& sqlite_type_cases() {
     static const std::vector<SqliteTypeCase> cases = {
         {"", "integers, reals, texts, blobs in one column; NUL, invalid UTF-8, -0, infinities", {"1", "0.1", "'1'", "x'31'", "'i:1'"},
          {least, "1.0", minus_zero, "9e999", "''", "x''", raw, with_nul, "9223372036854775807", "'ü🚢'"}},
+        {"", "nothing before the stream, then every class", {}, {"1", "0.1", "''", "x''", least}},
+        {"ANY", "STRICT: nothing before the stream, then every class", {}, {"1.0", "'a'", "x'00'"}, true},
+        {"NUMERIC", "nothing before the stream", {}, {"1", "1.5", least}},
         {"", "integers only", {"1", least}, {"9223372036854775807", "0"}},
         {"", "reals only; -0, infinities, denormal", {"0.1", minus_zero}, {"9e999", "-9e999", "4.9e-324", "1.0", "1e18"}},
         {"", "texts only", {"'a'", "''"}, {"'1'", "'ü🚢'"}},

@@ -218,7 +218,7 @@ TEST(TypeMapping, SqliteToPostgresql) {
         {"JSONB", profile("b", false), "bytea"},
         {"PG_TEXT", profile("t", true), "text"},
         {"MONEY_TEXT", profile("t", true), "text"},
-        {"", profile(""), "text"},
+        {"", profile(""), "public.sqlite_value"},
         {"", profile("i"), "bigint"},
         {"", profile("r"), "double precision"},
         {"", profile("t"), "text"},
