@@ -47,6 +47,7 @@ SqliteDatabase::SqliteDatabase(std::string path, Mode mode) : path_{std::move(pa
     struct stat info {};
     if (mode != Mode::create && ::stat(path_.c_str(), &info) != 0 && errno == ENOENT)
         throw RefusedError{fmt::format("{}: no such file", printable(path_))};
+    if (::stat(path_.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) throw RefusedError{fmt::format("{}: it is not a file", printable(path_))};
     // ":memory:", "" and "file:" have meanings of their own for SQLite; a path that begins with "./" or "/" has none.
     const std::string verbatim = path_.starts_with('/') ? path_ : "./" + path_;
     const int code = sqlite3_open_v2(verbatim.c_str(), &db_, open_flags(mode) | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
@@ -85,6 +86,8 @@ std::string SqliteDatabase::query_text(const std::string& sql) {
     SqliteStatement statement{*this, sql};
     return statement.step() ? statement.text(0) : std::string{};
 }
+
+void SqliteDatabase::guard_utf16() { utf16_ = query_text("PRAGMA main.encoding") != "UTF-8"; }
 
 void SqliteDatabase::set_busy_timeout(int milliseconds) noexcept { sqlite3_busy_timeout(db_, milliseconds); }
 
@@ -182,6 +185,7 @@ Cell SqliteStatement::cell(int column) const {
         case SQLITE_INTEGER: return Cell::integer(sqlite3_column_int64(statement_, column));
         case SQLITE_FLOAT: return Cell::real(sqlite3_column_double(statement_, column));
         case SQLITE_TEXT: {
+            if (db_->guards_utf16()) check_utf16(column);
             const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
             if (bytes == nullptr) db_->fail(SQLITE_NOMEM, "reading a text");
             return Cell::text({bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))});
@@ -194,6 +198,24 @@ Cell SqliteStatement::cell(int column) const {
         }
         default: return Cell::null();
     }
+}
+
+/// SQLite turns UTF-16 into UTF-8 without a word about what is not UTF-16.
+void SqliteStatement::check_utf16(int column) const {
+    const auto* units = static_cast<const char16_t*>(sqlite3_column_text16(statement_, column));
+    if (units == nullptr) db_->fail(SQLITE_NOMEM, "reading a text");
+    const int bytes = sqlite3_column_bytes16(statement_, column);
+    const std::u16string_view text{units, static_cast<std::size_t>(bytes) / 2};
+    bool valid = bytes % 2 == 0;
+    for (std::size_t i = 0; i < text.size() && valid; ++i) {
+        if (text[i] < 0xD800 || text[i] > 0xDFFF) continue;
+        valid = text[i] < 0xDC00 && i + 1 < text.size() && text[i + 1] >= 0xDC00 && text[i + 1] <= 0xDFFF;
+        ++i;
+    }
+    if (!valid)
+        throw ValueError{fmt::format("column {} of {}: a text value of {} bytes that is not valid UTF-16 (half a character), in a UTF-16 database. It has "
+                                     "no exact form elsewhere: mend it on the leader",
+                                     printable(sqlite3_column_name(statement_, column), 80), printable(sqlite3_sql(statement_), 200), bytes)};
 }
 
 std::string SqliteStatement::text(int column) const {

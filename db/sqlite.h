@@ -48,6 +48,10 @@ public:
     /// First column of the first row.
     [[nodiscard]] std::int64_t query_integer(const std::string& sql);
     [[nodiscard]] std::string query_text(const std::string& sql);
+    /// Before a leader's values are read: from here on cell() refuses the texts of a UTF-16 database that have no exact form in UTF-8. SQLite
+    /// itself would make others of them.
+    void guard_utf16();
+    [[nodiscard]] bool guards_utf16() const noexcept { return utf16_; }
     void set_busy_timeout(int milliseconds) noexcept;  ///< 5000 after opening.
     [[nodiscard]] std::int64_t changes() const noexcept { return sqlite3_changes64(db_); }
     [[nodiscard]] bool in_transaction() const noexcept { return sqlite3_get_autocommit(db_) == 0; }
@@ -58,6 +62,7 @@ public:
 private:
     std::string path_;
     sqlite3* db_ = nullptr;
+    bool utf16_ = false;
 };
 
 /// A prepared statement; belongs to its database and must not outlive it. Parameters are numbered from 1, columns from 0.
@@ -86,7 +91,8 @@ public:
     void reset() noexcept;
 
     [[nodiscard]] int column_count() const noexcept { return sqlite3_column_count(statement_); }
-    /// Views live until the next step() or reset().
+    /// Views live until the next step() or reset(), in a UTF-16 database until the next call for the same column. Throws ValueError after
+    /// guard_utf16().
     [[nodiscard]] Cell cell(int column) const;
     [[nodiscard]] std::int64_t integer(int column) const noexcept { return sqlite3_column_int64(statement_, column); }
     [[nodiscard]] std::string text(int column) const;  ///< NULL reads as empty.
@@ -94,6 +100,7 @@ public:
 
 private:
     void check(int code, std::string_view doing) const;
+    void check_utf16(int column) const;
     const SqliteDatabase* db_ = nullptr;
     sqlite3_stmt* statement_ = nullptr;
 };

@@ -148,7 +148,24 @@ std::string PgTablePlan::row_condition(PgStatement& statement) const {
         condition += leader_.identity.empty() ? fmt::format("{}::text IS NOT DISTINCT FROM {}::text", name, value)
                                               : fmt::format("{} = {}", name, value);
     }
-    return condition.empty() ? "true" : condition;
+    return condition.empty() ? "true" : condition + indexed_condition(statement);
+}
+
+/// Follows from the condition over the whole row, and gives the server an index for it: that of a SQLite key which allows NULL, and so
+/// identifies nothing.
+std::string PgTablePlan::indexed_condition(PgStatement& statement) const {
+    if (!leader_.identity.empty()) return "";
+    for (const UniqueKey& key : leader_.unique_keys) {
+        if (!followed_by_unique_index(leader_, follower_, key)) continue;
+        std::string condition;
+        for (const std::uint16_t column : key.columns) {
+            const std::string name = quote_identifier(columns_[column].follower->name);
+            const std::string value = parameter(statement, column, PgParameter::Image::key);
+            condition += fmt::format(" AND ({0} = {1} OR ({0} IS NULL AND {1} IS NULL))", name, value);
+        }
+        return condition;
+    }
+    return "";
 }
 
 /// The condition that picks exactly one row: of equal rows in a keyless table any one.

@@ -99,6 +99,7 @@ private:
     };
     std::string parameter(PgStatement& statement, std::uint16_t column, PgParameter::Image image) const;
     std::string row_condition(PgStatement& statement) const;
+    std::string indexed_condition(PgStatement& statement) const;
     std::string locate(PgStatement& statement) const;
     std::string conflict_condition(PgStatement& statement, const ColumnMask* mask) const;
     std::string same_key(PgStatement& statement, const UniqueKey& key) const;

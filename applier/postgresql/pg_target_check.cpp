@@ -22,10 +22,28 @@ namespace {
 // PostgreSQL cuts longer names, with a notice that nobody reads.
 constexpr std::size_t kLongestName = 63;
 
+constexpr std::size_t kMostColumns = 1600;
+
 void check_name(const std::string& name, const TableSchema& table) {
+    if (name.empty())
+        throw RefusedError{fmt::format("{}: a table or column without a name, which PostgreSQL cannot have: rename it for the follower, or leave it out",
+                                       to_string(table.name))};
     if (name.size() > kLongestName)
-        throw RefusedError{fmt::format("{}: the name {} is longer than the {} bytes that PostgreSQL keeps", to_string(table.name),
-                                       printable(name, 200), kLongestName)};
+        throw RefusedError{fmt::format("{}: the name {} is longer than the {} bytes that PostgreSQL keeps: rename it for the follower, or leave it out",
+                                       to_string(table.name), printable(name, 200), kLongestName)};
+}
+
+void check_column_names(const TableSchema& table) {
+    if (table.columns.size() > kMostColumns)
+        throw RefusedError{fmt::format("{}: it has {} columns, a table of PostgreSQL at most {}: leave columns or the table out", to_string(table.name),
+                                       table.columns.size(), kMostColumns)};
+    for (const ColumnSchema& column : table.columns) {
+        check_name(column.name, table);
+        for (const std::string_view own : {"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
+            if (column.name == own)
+                throw RefusedError{fmt::format("{}: every table of PostgreSQL has a column {} of its own: rename it for the follower, or leave it out",
+                                               to_string(table.name), own)};
+    }
 }
 
 bool type_exists(const PgRun& run, const std::string& type) {
@@ -93,8 +111,8 @@ PgMakePlan PgTargetCheck::plan_missing(const std::vector<TablePtr>& tables, cons
         if (existing.contains(made.name)) continue;
         check_name(made.name.schema, *table);
         check_name(made.name.name, *table);
+        check_column_names(*table);
         for (std::size_t i = 0; i < table->columns.size(); ++i) {
-            check_name(table->columns[i].name, *table);
             made.types.push_back(column_type(*table, static_cast<std::uint16_t>(i), plan));
         }
         plan.schemas.push_back(made.name.schema);

@@ -55,8 +55,9 @@ void read_triggers(SqliteDatabase& db, FollowerTable& table) {
 }  // namespace
 
 const FollowerColumn* FollowerTable::column(const std::string& wanted) const {
-    const std::string folded = sqlite_folded(wanted);
-    const auto found = std::find_if(columns.begin(), columns.end(), [&](const FollowerColumn& c) { return sqlite_folded(c.name) == folded; });
+    // A table may have two thousand columns, each of them looked for here.
+    const auto found =
+        std::find_if(columns.begin(), columns.end(), [&](const FollowerColumn& c) { return sqlite3_stricmp(c.name.c_str(), wanted.c_str()) == 0; });
     return found == columns.end() ? nullptr : &*found;
 }
 

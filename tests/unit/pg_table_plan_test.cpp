@@ -50,6 +50,21 @@ TEST(PgTablePlan, InsertAndDelete) {
     EXPECT_EQ(plan.copy(), R"(COPY "public"."users" ("id", "name", "n") FROM STDIN)");
 }
 
+/// The whole row tells it, the index of the key that allows NULL finds it.
+TEST(PgTablePlan, AKeyThatAllowsNullFindsTheRow) {
+    TableSchema pairs = sqlite_table("pairs", {{"a", "TEXT"}, {"v", "INTEGER"}}, {});
+    pairs.unique_keys.push_back({"pairs_key", {0}});
+    pairs.columns[0].value_class = ValueClass::text;
+    PgTarget follower = target("pairs", {{"a", "text"}, {"v", "bigint"}});
+    EXPECT_EQ(PgTablePlan(pairs, follower, 0).remove().sql,
+              R"(DELETE FROM ONLY "public"."pairs" WHERE ctid = (SELECT ctid FROM ONLY "public"."pairs" WHERE "a"::text IS NOT DISTINCT FROM $1::text )"
+              R"(AND "v"::text IS NOT DISTINCT FROM $2::text LIMIT 1))");
+    follower.unique_keys.push_back({"a"});
+    EXPECT_EQ(PgTablePlan(pairs, follower, 0).remove().sql,
+              R"(DELETE FROM ONLY "public"."pairs" WHERE ctid = (SELECT ctid FROM ONLY "public"."pairs" WHERE "a"::text IS NOT DISTINCT FROM $1::text )"
+              R"(AND "v"::text IS NOT DISTINCT FROM $2::text AND ("a" = $1 OR ("a" IS NULL AND $1 IS NULL)) LIMIT 1))");
+}
+
 TEST(PgTablePlan, AnUnchangedKeyIsNotSet) {
     PgTablePlan plan{kUsers, kTarget, 0};
     const auto table = share(kUsers);

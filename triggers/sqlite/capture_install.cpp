@@ -13,9 +13,17 @@
 namespace rowferry {
 namespace {
 
-void create_tables(SqliteDatabase& db) {
+void create_tables(SqliteDatabase& db, const CaptureRequest& request) {
     if (capture_installed(db)) return;
-    for (const std::string& sql : create_capture_tables_sql()) db.execute(sql);
+    std::size_t keys = 0;
+    std::size_t columns = 0;
+    for (const std::string& name : request.tables) {
+        const auto table = read_sqlite_table(db, name);
+        if (!table) continue;
+        keys = std::max(keys, logged_key(table->schema).size());
+        columns = std::max(columns, table->schema.columns.size());
+    }
+    for (const std::string& sql : create_capture_tables_sql(keys, columns)) db.execute(sql);
     db.execute(fmt::format("INSERT INTO main.rowferry_meta(key, value) VALUES('leader', lower(hex(randomblob(16)))), ('layout', '{}')",
                            kCaptureLayout));
 }
@@ -196,7 +204,7 @@ std::string way_out() {
 }
 
 void install_stream(SqliteDatabase& db, const CaptureRequest& request) {
-    create_tables(db);
+    create_tables(db, request);
     take_over_unfinished(db, request);
     StreamRecord stream;
     stream.name = request.stream;

@@ -27,6 +27,9 @@ public:
     /// Throws HaltError for a row that no trigger of ours writes.
     void decode(const SqliteStatement& row, Batch& batch);
 
+    /// For messages.
+    [[nodiscard]] std::string table_name(const SqliteStatement& row) const { return to_string(tables_.at(row.integer(kTable)).schema->name); }
+
     /// A commit boundary was reached.
     void end_transaction() noexcept { replaced_.clear(); }
 

@@ -57,14 +57,17 @@ std::string not_itself(const TableSchema& table, std::string_view rowid_name) {
 
 }  // namespace
 
-std::vector<std::string> create_capture_tables_sql() {
+std::vector<std::string> create_capture_tables_sql(std::size_t key_columns, std::size_t row_columns) {
+    std::string columns;
+    add_targets(columns, 'k', key_columns);
+    add_targets(columns, 'n', row_columns);
     return {
         "CREATE TABLE rowferry_meta(key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID",
         "CREATE TABLE rowferry_stream(name TEXT PRIMARY KEY NOT NULL, follower_id TEXT NOT NULL, created TEXT NOT NULL, acked_seq INTEGER "
         "NOT NULL, "
         "acked_tag INTEGER NOT NULL, tables TEXT NOT NULL, exact_replace INTEGER NOT NULL, broken TEXT) WITHOUT ROWID",
         "CREATE TABLE rowferry_table(number INTEGER PRIMARY KEY, name TEXT NOT NULL, key TEXT NOT NULL, replace_keys TEXT)",
-        "CREATE TABLE rowferry_change(seq INTEGER PRIMARY KEY, tag, tbl, op)",
+        fmt::format("CREATE TABLE rowferry_change(seq INTEGER PRIMARY KEY, tag, tbl, op{})", columns),
     };
 }
 

@@ -31,7 +31,8 @@ inline constexpr int kCaptureLayout = 1;
 inline constexpr std::size_t kFixedChangeColumns = 4;
 
 /// Statements that make the four tables, without any k or n column.
-[[nodiscard]] std::vector<std::string> create_capture_tables_sql();
+/// `key_columns`, `row_columns`: how wide the change table is to begin with. Each column added later makes SQLite read its schema again.
+[[nodiscard]] std::vector<std::string> create_capture_tables_sql(std::size_t key_columns = 0, std::size_t row_columns = 0);
 /// One column of the change table: prefix 'k' or 'n' and its number.
 [[nodiscard]] std::string add_change_column_sql(char prefix, std::size_t number);
 [[nodiscard]] std::string change_column(char prefix, std::size_t number);

@@ -138,7 +138,8 @@ std::vector<std::string> SqliteTriggerLeader::skipped(const StreamRequest& reque
 }
 
 void SqliteTriggerLeader::check(const StreamRequest& request, const std::vector<TablePtr>& tables) {
-    const LeaderFile writable{path_};
+    std::optional<LeaderFile> writable;
+    if (!request.one_off) writable.emplace(path_);
     for (const std::string& line : skipped(request)) spdlog::info("{}", line);
     PatientDatabase db{path_};
     if (!request.one_off && sqlite3_db_readonly(db.handle(), "main") == 1)

@@ -36,6 +36,7 @@ SqliteSnapshot::SqliteSnapshot(const std::string& path, const std::string& strea
         view_ = &copy_->database();
     }
     view_->execute("BEGIN");
+    view_->guard_utf16();
     read_tables(stream, tables);
     if (need_profiles) profile_tables(stop);
 }

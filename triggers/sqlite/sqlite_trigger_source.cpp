@@ -49,6 +49,7 @@ SqliteTriggerSource::SqliteTriggerSource(const std::string& path, const std::str
     db_.execute("PRAGMA query_only = 1");
     db_.set_busy_timeout(kStartBusyTimeoutMs);
     SqliteTransaction transaction{db_, "DEFERRED"};
+    db_.guard_utf16();
     verify_start(checkpoint);
     transaction.commit();
     decoder_.set_tables(tables_);
@@ -221,7 +222,11 @@ void SqliteTriggerSource::take_row(Batch& batch) {
         halt("the change table was replaced while it was being read");
     if (decoder_.concerns(rows_)) {
         begin_transaction(batch);
-        decoder_.decode(rows_, batch);
+        try {
+            decoder_.decode(rows_, batch);
+        } catch (const ValueError& error) {
+            throw HaltError{fmt::format("{}: row {} of the change table, of {}: {}", where(), seq, decoder_.table_name(rows_), error.what())};
+        }
     }
     cursor_ = seq;
     if (cursor_ == target_.seq) reach_target(batch);
