@@ -31,6 +31,10 @@ constexpr std::array kCommands{
     CommandText{Command::clone, true, "Make one consistent copy; nothing stays behind on either side but the tables.",
                 "Example:\n"
                 "  rowferry clone postgresql://app@db.example/shop sqlite:/tmp/shop.db --schema public\n"},
+    CommandText{Command::copy_table, true,
+                "Copy one table of a stream again, or take a new one in, while the stream runs; readers see the old rows until the new ones are in place.",
+                "Example:\n"
+                "  rowferry copy-table postgresql://app@db.example/shop sqlite:/srv/shop.db --table public.orders\n"},
     CommandText{Command::drop, false, "Remove what a stream made for itself (slot, publication, triggers, checkpoint); never a table or row.",
                 "Example:\n"
                 "  rowferry drop postgresql://app@db.example/shop sqlite:/srv/shop.db --stream default\n"},
@@ -146,11 +150,11 @@ std::variant<CommandLine, InformationRequest> parse_command_line(int argc, const
         }
         const auto chosen = program.get_subcommands();
         if (chosen.empty())
-            throw UsageError{"expected a command: run, clone, drop or positions; see rowferry --help"};
+            throw UsageError{"expected a command: run, clone, copy-table, drop or positions; see rowferry --help"};
         throw UsageError{fmt::format("{}; see rowferry {} --help", without_secrets(error.what()), chosen.front()->get_name())};
     }
     const auto parsed = std::find_if(forms.begin(), forms.end(), [](const Form& form) { return form.app->parsed(); });
-    if (parsed == forms.end()) throw UsageError{"expected a command: run, clone, drop or positions; see rowferry --help"};
+    if (parsed == forms.end()) throw UsageError{"expected a command: run, clone, copy-table, drop or positions; see rowferry --help"};
     return CommandLine{parsed->command, flags_of(*parsed)};
 }
 

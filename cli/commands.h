@@ -10,6 +10,7 @@ namespace rowferry {
 /// One function per command. Data goes to standard output; the returned text, if any, is the last line of the log. Errors: Error.
 std::string run_command(const Options& options, const LogOptions& log, const StopSignal& stop);
 std::string clone_command(const Options& options, const LogOptions& log, const StopSignal& stop);
+std::string copy_table_command(const Options& options, const LogOptions& log, const StopSignal& stop);
 std::string drop_command(const Options& options, const StopSignal& stop);
 std::string positions_command(const Options& options, const StopSignal& stop);
 

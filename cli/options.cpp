@@ -95,7 +95,7 @@ std::string parse_stream(const std::string& text) {
 }
 
 void require_endpoints(Command command, bool leader, bool follower) {
-    const bool needs_follower = command == Command::run || command == Command::clone;
+    const bool needs_follower = command == Command::run || command == Command::clone || command == Command::copy_table;
     if (leader && (follower || !needs_follower)) return;
     throw UsageError{fmt::format("{} is missing: rowferry {} LEADER {} (or ROWFERRY_{}, or the key {} of a config file)",
                                  leader ? "FOLLOWER" : "LEADER", to_string(command), needs_follower ? "FOLLOWER" : "[FOLLOWER]",
@@ -130,6 +130,13 @@ Options resolve_options(Command command, const SettingLayer& settings) {
     request.selection.tables = patterns(settings, "table", false);
     request.selection.excluded = patterns(settings, "exclude-table", false);
     request.selection.schemas = patterns(settings, "schema", true);
+    if (command == Command::copy_table) {
+        // In environment and file `table` means the tables of the stream.
+        const SettingValue* tables = find(settings, "table");
+        if (tables == nullptr || tables->origin != "--table") throw UsageError{"say which table to copy: rowferry copy-table LEADER FOLLOWER --table TABLE"};
+        options.tables_to_copy = tables->values;
+        request.selection = {};
+    }
     request.keyless = choice(settings, "keyless", kKeyless, KeylessMode::refuse);
     request.exact_replace = flag(settings, "exact-replace").value_or(false);
     // SQLite has no partitions: there the rows belong into one table.

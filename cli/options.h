@@ -13,9 +13,10 @@ namespace rowferry {
 struct Options {
     Command command = Command::run;
     Endpoint leader;
-    std::optional<Endpoint> follower;  ///< Always there for run and clone.
+    std::optional<Endpoint> follower;  ///< Always there for run, clone and copy-table.
     RunOptions run;
     std::optional<bool> progress;      ///< Nothing: when standard error is a terminal.
+    std::vector<std::string> tables_to_copy;  ///< copy-table: patterns. The stream's own come from its checkpoint.
     bool all = false;
     bool json = false;
 };

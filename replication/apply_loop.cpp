@@ -96,11 +96,11 @@ bool ApplyLoop::apply(const Batch& batch, bool more_waiting, Clock::time_point n
             complete_->has_resume = true;
             complete_->time_us = end->time_us;
             const bool at_fence = fence_ && end->position >= *fence_;
-            if (at_fence || group_is_full(now) || group_events_ + (index - first) >= limits_.events) {
+            if (at_fence || stop_soon_ || group_is_full(now) || group_events_ + (index - first) >= limits_.events) {
                 hand_over_to(index + 1);
                 commit(now);
                 group_start_ = now;
-                if (at_fence) return true;
+                if (at_fence || stop_soon_) return true;
             }
         } else if (const auto* idle = std::get_if<Idle>(&events[index])) {
             hand_over_to(index);
@@ -122,6 +122,10 @@ bool ApplyLoop::apply(const Batch& batch, bool more_waiting, Clock::time_point n
 
 bool ApplyLoop::settle(Clock::time_point now) {
     if (fence_ && committed_ >= *fence_) return true;
+    if (stop_soon_ && !inside_) {
+        if (complete_) commit(now);
+        if (!rows_open_) return true;
+    }
     if (complete_ && !rows_open_ && now - last_idle_commit_ >= idle_interval_) commit(now);
     return fence_ && committed_ >= *fence_;
 }

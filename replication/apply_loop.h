@@ -34,11 +34,15 @@ public:
     ApplyLoop(Sink& sink, Position start, std::optional<Position> fence, GroupLimits limits,
               std::function<void(Position, std::int64_t commit_time_us)> on_commit);
 
-    /// Applies a batch. `more_waiting`: another batch is in the queue already. True once the fence is reached; the rest of the batch is dropped.
+    /// Applies a batch. `more_waiting`: another batch is in the queue already. True once the fence is reached, or a stop was asked for; the
+    /// rest of the batch is dropped.
     bool apply(const Batch& batch, bool more_waiting, Clock::time_point now);
 
     /// Makes an idle position durable when that is due. Call between batches and when none comes. True once the fence is reached.
     bool settle(Clock::time_point now);
+
+    /// Stop at the next end of a leader transaction, as at a fence there.
+    void stop_soon() { stop_soon_ = true; }
 
     /// Idle positions become durable this long after the last one did: one second, or at once when the leader waits for us.
     void set_idle_interval(std::chrono::milliseconds interval) { idle_interval_ = interval; }
@@ -73,6 +77,7 @@ private:
     std::optional<Complete> complete_;  ///< Whole transactions applied or idle positions seen, not committed.
     bool rows_open_ = false;            ///< The sink has an open transaction.
     bool inside_ = false;               ///< Between Begin and Commit.
+    bool stop_soon_ = false;
     std::size_t group_events_ = 0;
     std::size_t group_bytes_ = 0;
     Clock::time_point group_start_;

@@ -50,29 +50,29 @@ std::optional<std::uint64_t> expected_rows(Snapshot& snapshot, const std::vector
     return sum;
 }
 
-void copy_table(Snapshot& snapshot, Follower& follower, const TablePtr& table, const StopSignal& stop, ProgressReport& progress) {
+}  // namespace
+
+void copy_rows(Snapshot& snapshot, CopyTarget& target, const TablePtr& table, const StopSignal& stop, const std::function<void(std::size_t)>& progress) {
     snapshot.open_table(table);
-    const auto target = follower.copy_into(table);
     Batch batch;
     for (bool more = true; more;) {
         stop.check();
         batch.clear();
         more = snapshot.read_rows(batch, kCopyBatchBytes);
         if (batch.empty()) continue;
-        target->write(batch.events());
-        progress.rows(batch.events().size());
+        target.write(batch.events());
+        progress(batch.events().size());
     }
-    target->finish();
+    target.finish();
 }
-
-}  // namespace
 
 void copy_tables(Snapshot& snapshot, Follower& follower, const StopSignal& stop, Observer& observer) {
     const std::vector<TablePtr> tables = snapshot.tables();
     ProgressReport progress{observer, tables.size(), expected_rows(snapshot, tables)};
     for (const TablePtr& table : tables) {
         progress.table(*table);
-        copy_table(snapshot, follower, table, stop, progress);
+        const auto target = follower.copy_into(table);
+        copy_rows(snapshot, *target, table, stop, [&](std::size_t rows) { progress.rows(rows); });
         for (std::uint16_t column = 0; column < table->columns.size(); ++column) {
             if (table->columns[column].auto_number == AutoNumber::none) continue;
             if (const auto next = snapshot.next_number(*table, column)) follower.set_next_number(table, column, *next);

@@ -8,6 +8,7 @@
 #include "replication/reader.h"
 #include "replication/retry.h"
 #include "replication/stream.h"
+#include "replication/table_copies.h"
 #include "schemas/error.h"
 
 namespace rowferry {
@@ -49,7 +50,8 @@ private:
     void verify(const Checkpoint& checkpoint, const LeaderIdentity& leader) const;
     void warn_about_new_tables(Leader& leader, const Checkpoint& checkpoint);
     void set_fence(Leader& leader, const StreamRequest& request, const Checkpoint& checkpoint);
-    void follow(Leader& leader, Follower& follower, const Checkpoint& checkpoint);
+    /// True once the end that `until` asks for is reached; false when a copy of tables is due.
+    bool follow(Leader& leader, Follower& follower, const Checkpoint& checkpoint, TableCopies& copies, const TableCopy* copy);
 
     const LeaderFactory& make_leader_;
     const FollowerFactory& make_follower_;
@@ -114,21 +116,23 @@ void Run::set_fence(Leader& leader, const StreamRequest& request, const Checkpoi
     }
 }
 
-void Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoint) {
+bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoint, TableCopies& copies, const TableCopy* copy) {
     StreamRequest request = options_.request;
     request.follower_id = checkpoint.follower_id;
     set_fence(leader, request, checkpoint);
+    std::optional<Position> fence = fence_;
+    if (copy != nullptr && (!fence || copy->position < *fence)) fence = copy->position;
 
     const auto sink = follower.open_sink(checkpoint, options_.follower);
     auto source = leader.follow(request, checkpoint);
-    if (fence_) source->cut_at(*fence_);
+    if (fence) source->cut_at(*fence);
     followed_ = true;
     spdlog::info("following {} from {}", leader.describe(), to_string(checkpoint.position_kind, checkpoint.position));
 
     Acknowledgement acknowledgement{checkpoint.position};
     Waker progress;
     BatchQueue queue{kQueueBytes};
-    ApplyLoop loop{*sink, checkpoint.position, fence_, GroupLimits{}, [&](Position position, std::int64_t commit_time_us) {
+    ApplyLoop loop{*sink, checkpoint.position, fence, GroupLimits{}, [&](Position position, std::int64_t commit_time_us) {
                        retry_.succeeded();
                        acknowledgement.committed(position);
                        progress.wake();
@@ -142,6 +146,7 @@ void Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
             stop_.check();
             // An outage is over when something was committed, or nothing went wrong for a while: an idle leader commits nothing.
             if (ApplyLoop::Clock::now() - began >= kSteadyAfter) retry_.succeeded();
+            if (copy == nullptr && copies.asked()) loop.stop_soon();
             loop.set_idle_interval(std::chrono::milliseconds{reader.leader_waits_for_us() ? 0 : 1000});
             BatchPtr batch = queue.pop(std::min(loop.next_settle(ApplyLoop::Clock::now()), std::chrono::milliseconds{200}));
             if (!batch) {
@@ -155,6 +160,7 @@ void Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
         sink->rollback();
         throw;
     }
+    return fence_ && loop.committed() >= *fence_;
 }
 
 void Run::attempt() {
@@ -180,9 +186,22 @@ void Run::work(Leader& leader, Follower& follower) {
         if (followed_) throw RetryableError{error.what()};  // most likely our own last session, which the server still believes in
         throw;
     }
-    const Checkpoint checkpoint = ready_checkpoint(leader, follower);
+    Checkpoint checkpoint = ready_checkpoint(leader, follower);
     warn_about_new_tables(leader, checkpoint);
-    follow(leader, follower, checkpoint);
+    TableCopies copies{leader, follower, options_, stop_, observer_};
+    for (;; checkpoint = follower.load_checkpoint(options_.request.stream).value()) {
+        std::optional<TableCopy> copy = copies.prepare(checkpoint);
+        if (!copy && options_.copies_only) return;
+        if (copy && checkpoint.position == copy->position) {
+            copies.swap_in(std::move(*copy), checkpoint);
+            continue;
+        }
+        try {
+            if (follow(leader, follower, copy ? TableCopies::towards(*copy, checkpoint) : checkpoint, copies, copy ? &*copy : nullptr)) return;
+        } catch (const Error& error) {
+            if (error.kind() != ErrorKind::halted || !copy || !copies.hold(*copy, error)) throw;
+        }
+    }
 }
 
 }  // namespace

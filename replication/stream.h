@@ -31,6 +31,7 @@ struct RunOptions {
     FollowerOptions follower;
     Until until;
     std::optional<std::chrono::milliseconds> retry_for;  ///< Nothing: for ever. Zero: not at all.
+    bool copies_only = false;  ///< End once no copy of single tables is waiting (see TableCopy). The stream has to exist.
 };
 
 struct CopyProgress {
@@ -61,6 +62,12 @@ using FollowerFactory = std::function<std::unique_ptr<Follower>()>;
 /// connection failed or `retry_for` ran out, RefusedError, HaltError.
 void run_stream(const LeaderFactory& make_leader, const FollowerFactory& make_follower, const RunOptions& options, const StopSignal& stop,
                 Observer& observer);
+
+/// Copies the tables that the patterns match into a stream that exists, again or for the first time, while it runs or not: whoever holds
+/// the stream's lock does it, else this process. Returns what was copied. Throws RefusedError, HaltError as the copy failed;
+/// InterruptedError at the stop signal, after it took the request back if nobody had begun.
+std::string copy_table(const LeaderFactory& make_leader, const FollowerFactory& make_follower, const RunOptions& options,
+                       const std::vector<std::string>& patterns, const StopSignal& stop, Observer& observer);
 
 /// One consistent copy, nothing else. Options `until` and `retry_for` have no effect.
 void clone(const LeaderFactory& make_leader, const FollowerFactory& make_follower, const RunOptions& options, const StopSignal& stop,

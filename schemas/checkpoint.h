@@ -38,6 +38,9 @@ struct Checkpoint {
     std::uint64_t term = 0;
     std::string selection;            ///< Canonical text of the table patterns and keyless mode the stream began with.
     std::vector<TableState> tables;
+    /// Tables that the leader captures for the stream and that are not part of the follower's prefix now, because their copy (again, or for
+    /// the first time) is under way: their changes are passed over. Not stored; see schemas/table_copy.h.
+    std::vector<TableName> passed_over;
 };
 
 /// Format of the checkpoint tables; a newer one is refused.

@@ -9,6 +9,7 @@
 #include "schemas/checkpoint.h"
 #include "schemas/leader.h"
 #include "schemas/sink.h"
+#include "schemas/table_copy.h"
 
 namespace rowferry {
 
@@ -90,6 +91,9 @@ public:
 
     /// The sink that continues from `checkpoint` (state ready). Verifies that the tables still fit.
     virtual std::unique_ptr<Sink> open_sink(const Checkpoint& checkpoint, const FollowerOptions& options) = 0;
+
+    /// For copying single tables of a stream whose checkpoint is `ready`. Lives no longer than the follower.
+    virtual std::unique_ptr<TableCopier> copier(const std::string& stream) = 0;
 
     /// Removes checkpoint and table states of one stream or all, and the helper tables with the last. Returns one line per removed object.
     virtual std::vector<std::string> drop(const std::optional<std::string>& stream, bool dry_run) = 0;

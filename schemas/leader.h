@@ -81,6 +81,13 @@ public:
     /// A snapshot without capture; leaves nothing behind.
     virtual std::unique_ptr<Snapshot> snapshot(const StreamRequest& request) = 0;
 
+    /// Makes sure that these tables, which the request selects, are captured for a stream that exists, from before the position of the
+    /// returned snapshot on; it holds just these tables, and follow() reaches its position exactly. The stream's source is closed. What
+    /// was captured of them before is void. Throws RefusedError for tables that this stream cannot have.
+    virtual std::unique_ptr<Snapshot> snapshot_of(const StreamRequest& request, const std::vector<TableName>& tables) = 0;
+    /// Takes tables out of the stream's capture again that snapshot_of() put in; those that are not there are none of its business.
+    virtual void release(const StreamRequest& request, const std::vector<TableName>& tables) = 0;
+
     /// Continues a stream after checkpoint.position. Verifies identity, timeline, `acked` and tail against the checkpoint; a
     /// gap is a HaltError that names it and the way out.
     virtual std::unique_ptr<Source> follow(const StreamRequest& request, const Checkpoint& checkpoint) = 0;

@@ -172,4 +172,32 @@ std::string TableSelection::canonical() const {
     return text.empty() ? "all" : text;
 }
 
+TableSelection TableSelection::parse_canonical(std::string_view text) {
+    TableSelection selection;
+    const auto unreadable = [&] { throw HaltError{fmt::format("the checkpoint's table patterns [{}] cannot be read", printable(text))}; };
+    if (text == "all") return selection;
+    while (!text.empty()) {
+        const std::size_t quote = text.find(" '");
+        if (quote == std::string_view::npos) unreadable();
+        const std::string_view option = text.substr(0, quote);
+        std::string pattern;
+        std::size_t at = quote + 2;
+        for (;; ++at) {
+            if (at >= text.size()) unreadable();
+            if (text[at] == '\'' && (at + 1 == text.size() || text[++at] != '\'')) break;
+            pattern += text[at];
+        }
+        text.remove_prefix(std::min(at + 1, text.size()));
+        if (option == "table")
+            selection.tables.emplace_back(pattern);
+        else if (option == "exclude-table")
+            selection.excluded.emplace_back(pattern);
+        else if (option == "schema")
+            selection.schemas.emplace_back(pattern, true);
+        else
+            unreadable();
+    }
+    return selection;
+}
+
 }  // namespace rowferry

@@ -39,6 +39,8 @@ struct TableSelection {
     /// Stable text for the checkpoint, so that a later start with other patterns is noticed. The order in which patterns were given
     /// does not matter.
     [[nodiscard]] std::string canonical() const;
+    /// The selection of a canonical text. Throws HaltError: the text comes from a checkpoint.
+    [[nodiscard]] static TableSelection parse_canonical(std::string_view text);
 };
 
 }  // namespace rowferry

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <vector>
 
 #include "schemas/batch.h"
 
@@ -29,6 +30,9 @@ public:
 
     /// Before the first read: a merged transaction must not span this position if it can be cut there (see Boundary).
     virtual void cut_at([[maybe_unused]] Position fence) {}
+
+    /// Tables that were made on the leader since the stream began and that its patterns select; each is given once. After a read.
+    [[nodiscard]] virtual std::vector<TableName> take_new_tables() { return {}; }
 
     /// True when somebody on the leader waits for our acknowledgement (synchronous replication): idle positions are then
     /// made durable at once instead of once a second.

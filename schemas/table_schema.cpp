@@ -82,4 +82,10 @@ std::string describe_columns(const TableSchema& table) {
     return text;
 }
 
+bool same_columns(const TableSchema& left, const TableSchema& right) {
+    return std::equal(left.columns.begin(), left.columns.end(), right.columns.begin(), right.columns.end(), [](const ColumnSchema& a, const ColumnSchema& b) {
+        return a.name == b.name && a.type == b.type && a.collation == b.collation && a.not_null == b.not_null;
+    });
+}
+
 }  // namespace rowferry

@@ -223,6 +223,9 @@ using TablePtr = std::shared_ptr<const TableSchema>;
 /// Throws HaltError: the text comes from a checkpoint.
 [[nodiscard]] TableSchema table_from_json(const std::string& json);
 
+/// Do rows of both have the same columns, by names and types?
+[[nodiscard]] bool same_columns(const TableSchema& left, const TableSchema& right);
+
 /// `id integer, name text`: for messages about two shapes that differ.
 [[nodiscard]] std::string describe_columns(const TableSchema& table);
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "applier/postgresql/pg_quarantine_store.h"
+#include "applier/postgresql/pg_table_copier.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
 
@@ -155,17 +156,20 @@ std::vector<std::string> drop(const PgRun& run, const std::vector<std::string>& 
             continue;
         }
         removed.push_back(fmt::format("follower: checkpoint of stream {}", printable(stream, 80)));
-        if (!dry_run) run(fmt::format("DELETE FROM rowferry.checkpoint WHERE stream = {}", quote_literal(stream)));
+        if (dry_run) continue;
+        drop_pg_table_copies(run, stream);
+        run(fmt::format("DELETE FROM rowferry.checkpoint WHERE stream = {}", quote_literal(stream)));
     }
     const auto quarantine = pg_quarantine::drop(run, streams, left.empty(), dry_run);
     removed.insert(removed.end(), quarantine.begin(), quarantine.end());
     if (!left.empty()) return removed;
     removed.emplace_back("follower: tables rowferry.checkpoint and rowferry.table_state");
-    if (!dry_run) run("DROP TABLE rowferry.table_state, rowferry.checkpoint");
+    if (!dry_run) run("DROP TABLE IF EXISTS rowferry.table_copy; DROP TABLE rowferry.table_state, rowferry.checkpoint");
     const PgRows others =
         run("SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = "
             "'rowferry' "
-            "AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relname NOT IN ('checkpoint', 'table_state', 'quarantine')) "
+            "AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relname NOT IN ('checkpoint', 'table_state', 'quarantine', 'table_copy', "
+            "'table_copy_number_seq')) "
             "OR EXISTS (SELECT 1 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = "
             "'rowferry')");
     if (others.boolean(0, 0)) return removed;

@@ -16,6 +16,7 @@
 #include "applier/postgresql/pg_shared_link.h"
 #include "applier/postgresql/pg_sink.h"
 #include "applier/postgresql/pg_stream_lock.h"
+#include "applier/postgresql/pg_table_copier.h"
 #include "applier/postgresql/pg_table_maker.h"
 #include "db/pg_link.h"
 #include "db/pg_session.h"
@@ -51,6 +52,7 @@ public:
     void finish_copy(const Checkpoint& ready, const std::vector<TablePtr>& tables) override;
     void finish_clone(const std::vector<TablePtr>& tables) override;
     std::unique_ptr<Sink> open_sink(const Checkpoint& checkpoint, const FollowerOptions& options) override;
+    std::unique_ptr<TableCopier> copier(const std::string& stream) override;
     std::vector<std::string> drop(const std::optional<std::string>& stream, bool dry_run) override;
 
 private:
@@ -319,6 +321,15 @@ std::unique_ptr<Sink> PgFollower::open_sink(const Checkpoint& checkpoint, const 
     stream_ = checkpoint.stream;
     link();
     return std::make_unique<PgSink>(link_, checkpoint, std::move(tables), !replica_role_);
+}
+
+std::unique_ptr<TableCopier> PgFollower::copier(const std::string& stream) {
+    return std::make_unique<PgTableCopier>(PgTableCopier::Access{[this] { return control(); }, [this] { return preflight(); },
+                                                                 [this] {
+                                                                     link();
+                                                                     return link_;
+                                                                 }},
+                                           stream);
 }
 
 std::vector<std::string> PgFollower::drop(const std::optional<std::string>& stream, bool dry_run) {

@@ -49,6 +49,13 @@ void clear(const PgRun& run, const std::string& stream, const TableName& table) 
                     quote_literal(table.name)));
 }
 
+void rename(const PgRun& run, const std::string& stream, const TableName& staging, const TableName& table) {
+    if (!exists(run)) return;
+    clear(run, stream, table);
+    run(fmt::format("UPDATE rowferry.quarantine SET schema = {}, name = {} WHERE {} AND schema = {} AND name = {}", quote_literal(table.schema),
+                    quote_literal(table.name), of_stream(stream), quote_literal(staging.schema), quote_literal(staging.name)));
+}
+
 std::vector<QuarantinedTable> counts(const PgRun& run, const std::string& stream) {
     std::vector<QuarantinedTable> tables;
     if (!exists(run)) return tables;

@@ -25,6 +25,9 @@ void create_table(const PgRun& run);
 void clear(const PgRun& run, const std::string& stream);
 void clear(const PgRun& run, const std::string& stream, const TableName& table);
 
+/// Rows that a copy could not place in a staging table become those of the table it takes the place of.
+void rename(const PgRun& run, const std::string& stream, const TableName& staging, const TableName& table);
+
 /// Keys per follower table, those with any, by name.
 [[nodiscard]] std::vector<QuarantinedTable> counts(const PgRun& run, const std::string& stream);
 

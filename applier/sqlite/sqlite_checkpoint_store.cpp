@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "applier/sqlite/sqlite_table_copier.h"
+
 #include "schemas/identifier.h"
 
 namespace rowferry {
@@ -137,6 +139,7 @@ std::vector<std::string> remove(SqliteDatabase& db, const std::string& stream, b
     if (has_stream) lines.push_back(fmt::format("checkpoint of stream {} in {}", stream, printable(db.path())));
     if (!others) lines.push_back(fmt::format("tables rowferry_checkpoint and rowferry_table_state in {}", printable(db.path())));
     if (dry_run) return lines;
+    drop_sqlite_table_copies(db, stream, !others);
     for (const char* table : {"rowferry_checkpoint", "rowferry_table_state"})
         db.prepare(fmt::format("DELETE FROM main.{} WHERE stream = ?1", table)).bind(1, std::string_view{stream}).run();
     if (!others) db.execute("DROP TABLE main.rowferry_table_state; DROP TABLE main.rowferry_checkpoint");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <utility>
@@ -17,10 +18,14 @@
 #include "applier/sqlite/sqlite_copy_target.h"
 #include "applier/sqlite/sqlite_preflight.h"
 #include "applier/sqlite/sqlite_sink.h"
+#include "applier/sqlite/sqlite_table_copier.h"
 #include "schemas/identifier.h"
 
 namespace rowferry {
 namespace {
+
+constexpr std::chrono::seconds kLockPatience{3};
+constexpr std::chrono::milliseconds kLockPause{50};
 
 // How the copy goes on, and what a crash leaves:
 //
@@ -49,6 +54,7 @@ public:
     void finish_copy(const Checkpoint& ready, const std::vector<TablePtr>& tables) override;
     void finish_clone(const std::vector<TablePtr>& tables) override;
     std::unique_ptr<Sink> open_sink(const Checkpoint& checkpoint, const FollowerOptions& options) override;
+    std::unique_ptr<TableCopier> copier(const std::string& stream) override;
     std::vector<std::string> drop(const std::optional<std::string>& stream, bool dry_run) override;
 
 private:
@@ -104,12 +110,16 @@ void SqliteFollower::open(bool create) {
 }
 
 void SqliteFollower::lock(const std::string& stream) {
-    try {
-        lock_ = std::make_unique<FollowerLock>(path_, stream);
-        locked_stream_ = stream;
-    } catch (...) {
-        made_file_ = false;  // the file is theirs who hold the lock
-        throw;
+    // A command that only looks, or a process that is about to end, holds it for a moment.
+    for (const auto deadline = std::chrono::steady_clock::now() + kLockPatience;;) {
+        try {
+            lock_ = std::make_unique<FollowerLock>(path_, stream);
+            locked_stream_ = stream;
+            return;
+        } catch (...) {
+            made_file_ = false;  // the file is theirs who hold the lock
+            if (std::chrono::steady_clock::now() >= deadline || !stop_.sleep(kLockPause)) throw;
+        }
     }
 }
 
@@ -240,6 +250,14 @@ void SqliteFollower::finish_clone(const std::vector<TablePtr>& tables) {
 
 std::unique_ptr<Sink> SqliteFollower::open_sink(const Checkpoint& checkpoint, const FollowerOptions& options) {
     return std::make_unique<SqliteSink>(path_, checkpoint, options, stop_);
+}
+
+std::unique_ptr<TableCopier> SqliteFollower::copier(const std::string& stream) {
+    db();
+    return std::make_unique<SqliteTableCopier>(
+        *connection_, stream,
+        SqliteTableCopier::Help{[this](const auto& tables) { create_indexes(tables); },
+                                [this](const TablePtr& table, std::uint16_t column, std::int64_t next) { set_next_number(table, column, next); }});
 }
 
 std::vector<std::string> SqliteFollower::drop(const std::optional<std::string>& stream, bool dry_run) {

@@ -42,6 +42,8 @@ public:
     void check(const StreamRequest& request, const std::vector<TablePtr>& tables) override;
     std::unique_ptr<Snapshot> start(const StreamRequest& request) override;
     std::unique_ptr<Snapshot> snapshot(const StreamRequest& request) override;
+    std::unique_ptr<Snapshot> snapshot_of(const StreamRequest& request, const std::vector<TableName>& tables) override;
+    void release(const StreamRequest& request, const std::vector<TableName>& tables) override;
     std::unique_ptr<Source> follow(const StreamRequest& request, const Checkpoint& checkpoint) override;
     Position mark(const StreamRequest& request) override;
     bool caught_up(const StreamRequest& request, const Checkpoint& checkpoint) override;
@@ -148,6 +150,30 @@ std::unique_ptr<Snapshot> PgLogicalLeader::snapshot(const StreamRequest& request
     return snapshot;
 }
 
+std::unique_ptr<Snapshot> PgLogicalLeader::snapshot_of(const StreamRequest& request, const std::vector<TableName>& names) {
+    std::vector<PgTable> tables = read_tables(session(), publishes_via_root(session(), request.stream));
+    std::erase_if(tables, [&](const PgTable& table) { return std::ranges::find(names, table.schema.name) == names.end(); });
+    for (const TableName& name : names)
+        if (std::ranges::none_of(tables, [&](const PgTable& table) { return table.schema.name == name; }))
+            throw RefusedError{fmt::format("{} is not a table of the leader that can be replicated", to_string(name))};
+    settle_keyless_tables(tables, request.keyless, session().server_version());
+    check_pg_tables(session(), request.stream, tables);
+    publish_tables(session(), request, tables);
+
+    // A slot of its own tells the exact place of a snapshot in the log; it goes with its connection.
+    PgLink link{conninfo_, PgLink::Kind::replication, PgRole::leader, application_ + "_copy", stop_};
+    const std::string name = copy_slot_name(database_oid(), request.stream);
+    spdlog::info("taking a snapshot of {} table(s): the leader first waits for the transactions that are open or prepared now", tables.size());
+    const PgResult created =
+        link.query(fmt::format("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export')", quote_identifier(name)));
+    const std::uint64_t consistent_point = parse_lsn(PQgetvalue(created.get(), 0, 1));
+    auto snapshot = std::make_unique<PgSnapshot>(conninfo_, application_ + "_copy", PQgetvalue(created.get(), 0, 2), consistent_point, stop_);
+    snapshot->use_tables(tables);
+    return snapshot;
+}
+
+void PgLogicalLeader::release(const StreamRequest& request, const std::vector<TableName>& tables) { unpublish_tables(session(), request.stream, tables); }
+
 void PgLogicalLeader::verify_slot(const Checkpoint& checkpoint) {
     const std::string name = slot(checkpoint.stream);
     const std::string at = to_string(PositionKind::lsn, checkpoint.position);
@@ -198,6 +224,7 @@ std::unique_ptr<Source> PgLogicalLeader::follow(const StreamRequest& request, co
     const std::string publications =
         quote_identifier(publication_name(request.stream)) +
         (publication_exists(session(), insert_publication_name(request.stream)) ? "," + quote_identifier(insert_publication_name(request.stream)) : "");
+    wait_for_slot(session(), slot(request.stream), stop_);
     link->query(fmt::format("START_REPLICATION SLOT {} LOGICAL {} (proto_version '1', publication_names {})", quote_identifier(slot(request.stream)),
                             lsn_to_string(checkpoint.position.major), quote_literal(publications)));
     return std::make_unique<PgSource>(std::move(link), std::move(watch), checkpoint);

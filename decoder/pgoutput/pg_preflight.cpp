@@ -92,6 +92,16 @@ void check_pg_leader(PgSession& session, const StreamRequest& request, const std
     check_names(session, request, slot);
 }
 
+void check_pg_tables(PgSession& session, const std::string& stream, const std::vector<PgTable>& tables) {
+    check_row_security(session, tables);
+    check_rights(session, tables);
+    // The snapshot waits for every transaction that is under way, and those would wait for the stream, which stands still during the copy.
+    if (standby_names_list(session.query("show synchronous_standby_names").text(0, 0), application_name(stream)))
+        throw RefusedError{fmt::format("commits on the leader wait for {}, and the stream stands still while a table is copied: take it out of "
+                                       "synchronous_standby_names until the copy is complete",
+                                       application_name(stream))};
+}
+
 void settle_keyless_tables(std::vector<PgTable>& tables, KeylessMode mode, int server_version) {
     std::string statements;
     int count = 0;

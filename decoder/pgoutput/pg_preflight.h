@@ -12,6 +12,9 @@ namespace rowferry {
 /// table; logs warnings for what is legal but dangerous.
 void check_pg_leader(PgSession& session, const StreamRequest& request, const std::vector<PgTable>& tables, const std::string& slot);
 
+/// The same for tables that a running stream copies again or gets in addition.
+void check_pg_tables(PgSession& session, const std::string& stream, const std::vector<PgTable>& tables);
+
 /// Applies --keyless to the tables the request selects: marks them insert-only, or gives them the whole row as identity. Throws
 /// RefusedError that lists the tables with the ALTER TABLE to run.
 void settle_keyless_tables(std::vector<PgTable>& tables, KeylessMode mode, int server_version);

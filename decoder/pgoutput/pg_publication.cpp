@@ -180,6 +180,88 @@ void create_publications(PgSession& session, const StreamRequest& request, const
     session.query(fmt::format("COMMENT ON PUBLICATION {} IS {}", main, quote_literal(note_to_json(note))));
 }
 
+namespace {
+
+void write_note(PgSession& session, const std::string& stream, const PublicationNote& note) {
+    session.query(fmt::format("COMMENT ON PUBLICATION {} IS {}", quote_identifier(publication_name(stream)), quote_literal(note_to_json(note))));
+}
+
+PublicationNote note_of(PgSession& session, const std::string& stream) {
+    auto note = read_publication_note(session, stream);
+    if (!note) throw HaltError{fmt::format("publication {} is gone, or its comment was changed: drop the stream and copy again", publication_name(stream))};
+    return std::move(*note);
+}
+
+/// The members that the note knew and that are still there, and those of `tables`.
+std::string members_with(PgSession& session, const std::string& stream, const std::string& known, const std::vector<PgTable>& tables) {
+    std::string oids;
+    for (const PgTable& table : tables) oids += fmt::format("{}{}", oids.empty() ? "" : ",", table.schema.leader_id);
+    return session
+        .query("select coalesce(pg_catalog.string_agg(r.oid::text, ',' order by r.oid), '') from pg_catalog.pg_publication p "
+               "join pg_catalog.pg_publication_rel r on r.prpubid = p.oid where p.pubname in ($1, $2) "
+               "and (r.oid::text = any (pg_catalog.string_to_array($3, ',')) or r.prrelid::text = any (pg_catalog.string_to_array($4, ',')))",
+               {publication_name(stream), insert_publication_name(stream), known, oids})
+        .text(0, 0);
+}
+
+}  // namespace
+
+void publish_tables(PgSession& session, const StreamRequest& request, const std::vector<PgTable>& tables) {
+    const std::vector<StreamPublication> others = read_publications(session);
+    const std::vector<TableName> published = published_tables(session, request.stream);
+    std::vector<PgTable> missing;
+    std::ranges::copy_if(tables, std::back_inserter(missing), [&](const PgTable& table) { return !std::ranges::binary_search(published, table.schema.name); });
+    const LockTimeout timeout{session};
+    PgTransaction transaction{session};
+    PublicationNote note = note_of(session, request.stream);
+    for (const PgTable& table : tables) {
+        const TableName& name = table.schema.name;
+        std::erase_if(note.insert_only, [&](const auto& item) { return item.table == name; });
+        if (table.schema.insert_only) note.insert_only.push_back({name, counted_changes(session, name)});
+        const bool noted = std::ranges::any_of(note.restore, [&](const auto& item) { return item.table == name; });
+        const bool made_full_by_us = table.replica_identity == 'f' && original_identity(others, table) != 'f';
+        if ((table.has_identity && !made_full_by_us) || table.schema.insert_only) continue;
+        if (!noted) note.restore.push_back({name, original_identity(others, table)});
+        if (!table.has_identity) session.query(identity_statement(name, 'f'));
+    }
+    if (const std::string list = table_list(missing, false); !list.empty())
+        session.query(fmt::format("ALTER PUBLICATION {} ADD TABLE {}", quote_identifier(publication_name(request.stream)), list));
+    if (const std::string list = table_list(missing, true); !list.empty()) {
+        const std::string name = quote_identifier(insert_publication_name(request.stream));
+        session.query(publication_exists(session, insert_publication_name(request.stream))
+                          ? fmt::format("ALTER PUBLICATION {} ADD TABLE {}", name, list)
+                          : fmt::format("CREATE PUBLICATION {} FOR TABLE {} WITH (publish = 'insert, truncate', publish_via_partition_root = {})", name, list,
+                                        publishes_via_root(session, request.stream)));
+    }
+    note.members = members_with(session, request.stream, note.members, tables);
+    note.leaves = read_publication_content(session, request.stream).leaves;
+    write_note(session, request.stream, note);
+    transaction.commit();
+}
+
+void unpublish_tables(PgSession& session, const std::string& stream, const std::vector<TableName>& tables) {
+    const std::vector<StreamPublication> publications = read_publications(session);
+    const LockTimeout timeout{session};
+    PgTransaction transaction{session};
+    PublicationNote note = note_of(session, stream);
+    for (const TableName& table : tables) {
+        for (const std::string& publication : {publication_name(stream), insert_publication_name(stream)}) {
+            const PgRows member = session.query("select from pg_catalog.pg_publication_tables where pubname = $1 and schemaname = $2 and tablename = $3",
+                                                {publication, table.schema, table.name});
+            if (!member.empty()) session.query(fmt::format("ALTER PUBLICATION {} DROP TABLE ONLY {}", quote_identifier(publication), quote_table(table)));
+        }
+        for (const auto& item : note.restore)
+            if (item.table == table && !needed_by_another_stream(publications, stream, table) &&
+                !session.query("select pg_catalog.to_regclass($1)", {quote_table(table)}).is_null(0, 0))
+                session.query(identity_statement(table, item.replica_identity));
+        std::erase_if(note.restore, [&](const auto& item) { return item.table == table; });
+        std::erase_if(note.insert_only, [&](const auto& item) { return item.table == table; });
+    }
+    note.members = members_with(session, stream, note.members, {});
+    write_note(session, stream, note);
+    transaction.commit();
+}
+
 std::vector<std::string> drop_publications(PgSession& session, const std::string& stream) {
     std::vector<std::string> removed;
     const std::vector<StreamPublication> publications = read_publications(session);

@@ -57,6 +57,12 @@ struct PublicationContent {
 /// what to put back.
 void create_publications(PgSession& session, const StreamRequest& request, const std::vector<PgTable>& tables);
 
+/// Puts tables that are not there yet into the publications of a stream that exists, with what `keyless` wants. What the note says about
+/// other tables stays as it is: one that was taken out and put back is still found.
+void publish_tables(PgSession& session, const StreamRequest& request, const std::vector<PgTable>& tables);
+/// Takes tables out again.
+void unpublish_tables(PgSession& session, const std::string& stream, const std::vector<TableName>& tables);
+
 /// Drops the stream's publications and puts replica identities back, unless another stream still needs them. One line each.
 std::vector<std::string> drop_publications(PgSession& session, const std::string& stream);
 

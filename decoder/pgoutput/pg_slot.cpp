@@ -19,6 +19,14 @@ std::optional<PgSlot> read_slot(PgSession& session, const std::string& name) {
     return PgSlot{name, rows.text(0, 0), rows.text(0, 1), rows.boolean(0, 2), rows.text(0, 3), parse_lsn(rows.text(0, 4)), rows.text(0, 5)};
 }
 
+void wait_for_slot(PgSession& session, const std::string& name, const StopSignal& stop) {
+    constexpr int kTries = 40;
+    for (int tries = 0; tries < kTries; ++tries) {
+        const auto slot = read_slot(session, name);
+        if (!slot || !slot->active || !stop.sleep(std::chrono::milliseconds{25})) return;
+    }
+}
+
 bool drop_slot(PgSession& session, const std::string& name, bool dry_run) {
     constexpr int kTries = 20;
     for (int tries = 0;; ++tries) {

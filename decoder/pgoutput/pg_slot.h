@@ -5,6 +5,7 @@
 #include <string>
 
 #include "db/pg_session.h"
+#include "db/stop_signal.h"
 
 namespace rowferry {
 
@@ -20,6 +21,10 @@ struct PgSlot {
 };
 
 [[nodiscard]] std::optional<PgSlot> read_slot(PgSession& session, const std::string& name);
+
+/// The last reader of a slot may have gone a moment ago, without the server having noticed. Waits for that, a little; who still holds it
+/// after that is told by the attempt to read it.
+void wait_for_slot(PgSession& session, const std::string& name, const StopSignal& stop);
 
 /// Drops a slot that nobody reads. A slot whose reader just died may be active for a moment: waits a little, then RefusedError with the pid.
 /// False when there is none.

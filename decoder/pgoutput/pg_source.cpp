@@ -52,6 +52,7 @@ PgSource::PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgWatch> watch,
     : link_{std::move(link)},
       watch_{std::move(watch)},
       stream_{checkpoint.stream},
+      passed_over_{checkpoint.passed_over},
       start_{checkpoint.position.major},
       reached_{checkpoint.position.major},
       durable_{checkpoint.position.major} {
@@ -141,6 +142,8 @@ bool PgSource::changes_expected(const char* what) const {
     return !skipping_;
 }
 
+bool PgSource::changes_expected(const char* what, std::uint32_t relation_id) const { return changes_expected(what) && table(relation_id) != nullptr; }
+
 const TablePtr& PgSource::table(std::uint32_t relation_id) const {
     const auto found = relations_.find(relation_id);
     if (found == relations_.end()) throw DecodeError{fmt::format("stream {}: a change of relation {}, which was never announced", stream_, relation_id)};
@@ -166,6 +169,10 @@ void PgSource::on(const pgoutput::Commit& commit, Batch& batch) {
 
 void PgSource::on(const pgoutput::Relation& relation, Batch&) {
     const TableName name{std::string{relation.schema}, std::string{relation.name}};
+    if (std::ranges::find(passed_over_, name) != passed_over_.end()) {
+        relations_[relation.relation_id] = nullptr;
+        return;
+    }
     const auto known = shapes_.find(name);
     // With partition roots the leaves are announced as well, but no change names them.
     if (known == shapes_.end()) {
@@ -183,14 +190,14 @@ void PgSource::on(const pgoutput::Relation& relation, Batch&) {
 }
 
 void PgSource::on(const pgoutput::Insert& insert, Batch& batch) {
-    if (!changes_expected("Insert")) return;
+    if (!changes_expected("Insert", insert.relation_id)) return;
     const TablePtr& target = table(insert.relation_id);
     const auto after = pgoutput::tuple_cells(insert.after, pgoutput::TupleRole::inserted, *target, batch.arena());
     batch.add(Change{batch.keep(target), Operation::insert, {}, after});
 }
 
 void PgSource::on(const pgoutput::Update& update, Batch& batch) {
-    if (!changes_expected("Update")) return;
+    if (!changes_expected("Update", update.relation_id)) return;
     const TablePtr& target = table(update.relation_id);
     std::span<const Cell> before;
     if (update.old_image != pgoutput::OldImage::none) {
@@ -204,7 +211,7 @@ void PgSource::on(const pgoutput::Update& update, Batch& batch) {
 }
 
 void PgSource::on(const pgoutput::Delete& remove, Batch& batch) {
-    if (!changes_expected("Delete")) return;
+    if (!changes_expected("Delete", remove.relation_id)) return;
     const TablePtr& target = table(remove.relation_id);
     const auto role = remove.old_image == pgoutput::OldImage::key ? pgoutput::TupleRole::old_key : pgoutput::TupleRole::old_full;
     batch.add(Change{batch.keep(target), Operation::remove, pgoutput::tuple_cells(remove.before, role, *target, batch.arena()), {}});
@@ -213,8 +220,10 @@ void PgSource::on(const pgoutput::Delete& remove, Batch& batch) {
 void PgSource::on(const pgoutput::Truncate& truncate, Batch& batch) {
     if (!changes_expected("Truncate")) return;
     const std::span<const TableSchema*> tables = batch.arena().array<const TableSchema*>(truncate.size());
-    for (std::size_t i = 0; i < truncate.size(); ++i) tables[i] = batch.keep(table(truncate.relation_id(i)));
-    batch.add(Truncate{tables, truncate.cascade, truncate.restart_identity});
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < truncate.size(); ++i)
+        if (const TablePtr& emptied = table(truncate.relation_id(i))) tables[count++] = batch.keep(emptied);
+    if (count > 0) batch.add(Truncate{tables.first(count), truncate.cascade, truncate.restart_identity});
 }
 
 /// Type and Origin tell nothing that we need. The others are only sent to a client that asks for streaming, two-phase or messages.

@@ -51,6 +51,8 @@ private:
     void on(const Other& message, Batch& batch);
     [[nodiscard]] const TablePtr& table(std::uint32_t relation_id) const;
     [[nodiscard]] bool changes_expected(const char* what) const;
+    /// The same for a change of one table: false as well while that is passed over.
+    [[nodiscard]] bool changes_expected(const char* what, std::uint32_t relation_id) const;
     void idle(std::uint64_t wal_end, Batch& batch);
     void send_status();
     void listen_for_life();
@@ -60,7 +62,8 @@ private:
     std::unique_ptr<PgWatch> watch_;
     std::string stream_;
     std::map<TableName, TablePtr> shapes_;                   ///< Of the checkpoint.
-    std::unordered_map<std::uint32_t, TablePtr> relations_;  ///< Announced on this connection.
+    std::unordered_map<std::uint32_t, TablePtr> relations_;  ///< Announced on this connection; null: passed over.
+    std::vector<TableName> passed_over_;                     ///< See Checkpoint::passed_over.
     int wake_fd_ = -1;
     std::uint64_t start_;          ///< Transactions that committed before it are resent ones.
     std::uint64_t reached_;        ///< Last commit or idle position handed over.

@@ -17,7 +17,7 @@ constexpr std::chrono::seconds kInterval{10};
 }  // namespace
 
 PgWatch::PgWatch(const PgConninfo& conninfo, const StreamRequest& request, const Checkpoint& checkpoint)
-    : session_{conninfo, PgRole::leader, application_name(request.stream) + "_watch"}, stream_{request.stream}, selection_{request.selection} {
+    : session_{conninfo, PgRole::leader, application_name(request.stream) + "_watch"}, stream_{request.stream}, selection_{request.selection}, passed_over_{checkpoint.passed_over} {
     for (const TableState& state : checkpoint.tables) {
         expected_.push_back(state.name);
         expected_oids_.push_back(state.shape.leader_id);
@@ -65,7 +65,8 @@ void PgWatch::look_at_publication(const PublicationNote& note) {
                                     "again",
                                     publication_name(stream_))};
     look_at_leaves(note.leaves, content.leaves);
-    const std::vector<TableName> published = published_tables(session_, stream_);
+    std::vector<TableName> published = published_tables(session_, stream_);
+    std::erase_if(published, [&](const TableName& name) { return std::ranges::find(passed_over_, name) != passed_over_.end(); });
     if (published == expected_ && content.members != note.members)
         throw HaltError{fmt::format("a table was taken out of publication {} and put back: changes in between are missing. Drop the stream and copy again",
                                     publication_name(stream_))};
@@ -134,7 +135,8 @@ select n.nspname, c.relname, rn.nspname, rc.relname from tree t
     for (std::size_t row = 0; row < rows.size(); ++row) {
         const TableName name{rows.text(row, 0), rows.text(row, 1)};
         if (!selects_partition(selection_, name, {rows.text(row, 2), rows.text(row, 3)})) continue;
-        throw HaltError{fmt::format("{} is a new partition of a replicated table and not in the stream. Drop the stream and copy again "
+        if (std::ranges::find(passed_over_, name) != passed_over_.end()) continue;
+        throw HaltError{fmt::format("{} is a new partition of a replicated table and not in the stream. Take it in with `rowferry copy-table` "
                                     "(--partitions root follows new partitions by itself)",
                                     to_string(name))};
     }

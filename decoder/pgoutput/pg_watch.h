@@ -38,6 +38,7 @@ private:
     std::string stream_;
     TableSelection selection_;
     std::vector<TableName> expected_;
+    std::vector<TableName> passed_over_;
     std::vector<std::uint32_t> expected_oids_;
     std::vector<TableSchema> shapes_;
     std::set<std::string> told_leaves_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -36,6 +37,7 @@ public:
         if (std::holds_alternative<Begin>(event)) db_.execute("BEGIN");
         if (std::holds_alternative<Commit>(event)) db_.execute("COMMIT");
         if (const auto* change = std::get_if<Change>(&event)) apply(*change, displace);
+        if (const auto* shape = std::get_if<ShapeChange>(&event)) apply(*shape);
     }
 
     void load(const Change& change) { apply(change, false); }
@@ -64,7 +66,27 @@ public:
         return text;
     }
 
+    /// What rows that are there already get in a new column: the leader's default as its schema has it.
+    std::function<std::string(const std::string& table, const std::string& column)> default_of;
+
 private:
+    void apply(const ShapeChange& change) {
+        const std::string before = quote_identifier(change.before->name.name);
+        if (change.after == nullptr) return db_.execute("DROP TABLE " + before);
+        const std::string after = quote_identifier(change.after->name.name);
+        if (before != after) db_.execute("ALTER TABLE " + before + " RENAME TO " + after);
+        for (std::size_t i = 0; i < change.after->columns.size(); ++i) {
+            const ColumnSchema& column = change.after->columns[i];
+            const std::string name = quote_identifier(column.name);
+            if (i >= change.before->columns.size()) {
+                const std::string value = default_of(change.after->name.name, column.name);
+                db_.execute("ALTER TABLE " + after + " ADD COLUMN " + name + " " + column.type + (value.empty() ? "" : " DEFAULT " + value));
+            } else if (change.before->columns[i].name != column.name) {
+                db_.execute("ALTER TABLE " + after + " RENAME COLUMN " + quote_identifier(change.before->columns[i].name) + " TO " + name);
+            }
+        }
+    }
+
     void apply(const Change& change, bool displace) {
         const TableSchema& table = *change.table;
         const std::string name = quote_identifier(table.name.name);
@@ -120,6 +142,9 @@ protected:
     void open(const std::string& journal_mode = "WAL") {
         source_.reset();
         replica_ = std::make_unique<Replica>();
+        replica_->default_of = [this](const std::string& table, const std::string& column) {
+            return app_->value("SELECT coalesce(dflt_value, '') FROM pragma_table_info('" + table + "') WHERE name = '" + column + "'");
+        };
         path_ = (new_temp_dir("leader") / "leader.db").string();
         app_ = std::make_unique<SqliteDb>(path_);
         app_->exec("PRAGMA journal_mode = " + journal_mode + "; PRAGMA synchronous = OFF");
@@ -190,6 +215,11 @@ protected:
             if (const auto* change = std::get_if<Change>(&event)) {
                 EXPECT_TRUE(inside_);
                 log_ += change->operation == Operation::insert ? 'I' : change->operation == Operation::update ? 'U' : 'D';
+            }
+            if (const auto* shape = std::get_if<ShapeChange>(&event)) {
+                log_ += shape->after == nullptr ? 'X' : 'S';
+                std::erase_if(checkpoint_.tables, [&](const TableState& state) { return state.name == shape->before->name; });
+                if (shape->leader_after != nullptr) checkpoint_.tables.push_back({shape->leader_after->name, {}, table_from_json(to_json(*shape->leader_after))});
             }
             if (const auto* commit = std::get_if<Commit>(&event)) {
                 EXPECT_GT(commit->position, checkpoint_.position);

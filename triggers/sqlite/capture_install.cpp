@@ -56,7 +56,10 @@ void widen(SqliteDatabase& db, char prefix, std::size_t wanted) {
 class TableInstaller {
 public:
     TableInstaller(SqliteDatabase& db, const CaptureRequest& request)
-        : db_{db}, request_{request}, others_{read_streams(db)}, captured_{read_captured_tables(db)} {}
+        : db_{db}, request_{request}, others_{read_streams(db)}, captured_{read_captured_tables(db)} {
+        // What the stream itself relied on before is void.
+        std::erase_if(others_, [&](const StreamRecord& other) { return other.name == request.stream; });
+    }
 
     std::uint16_t install(const std::string& name) {
         auto table = read_sqlite_table(db_, name);
@@ -89,6 +92,16 @@ public:
         if (!captured.replace_keys && (request_.exact_replace || shared_exact)) add_replace_triggers(*table, captured);
         write_captured_table(db_, captured);
         return captured.number;
+    }
+
+    void reshape(const SqliteTable& now, CapturedTable captured) {
+        const bool exact = captured.replace_keys.has_value();
+        widen(db_, 'k', logged_key(now.schema).size());
+        widen(db_, 'n', now.schema.columns.size());
+        captured.name = now.schema.name.name;
+        recreate(TriggerList{db_}, now, captured);
+        if (exact) add_replace_triggers(now, captured);
+        write_captured_table(db_, captured);
     }
 
 private:
@@ -187,7 +200,7 @@ void seal(SqliteDatabase& db, const CaptureRequest& request) {
             if (!table) continue;
             table->schema.identity = captured.key;
             table->schema.leader_id = captured.number;
-            const auto problem = triggers.problem(*table, captured);
+            const auto problem = triggers.gap(*table, captured);
             if (!problem) continue;
             for (const StreamRecord& stream : read_streams(db))
                 if (contains(stream.tables, captured.number)) mark_broken(db, stream.name, fmt::format("{}: {}", to_string(table->schema.name), *problem));
@@ -217,6 +230,107 @@ void install_stream(SqliteDatabase& db, const CaptureRequest& request) {
     stream.acked_seq = marker.seq;
     stream.acked_tag = marker.tag;
     write_stream(db, stream);
+}
+
+namespace {
+
+/// Why the tables of a stream that are not about to be installed anew are not captured completely; nothing when they are.
+std::optional<std::string> broken_elsewhere(SqliteDatabase& db, const StreamRecord& stream, const CaptureRequest& request) {
+    const TriggerList triggers{db};
+    for (const CapturedTable& captured : read_captured_tables(db)) {
+        if (!contains(stream.tables, captured.number)) continue;
+        if (std::find(request.tables.begin(), request.tables.end(), captured.name) != request.tables.end()) continue;
+        if (stream.broken) return stream.broken;
+        auto table = read_sqlite_table(db, captured.name);
+        if (!table) continue;  // gone: there is nothing that new triggers could hide
+        table->schema.identity = captured.key;
+        table->schema.leader_id = captured.number;
+        if (const auto problem = triggers.gap(*table, captured)) return fmt::format("{}: {}", to_string(table->schema.name), *problem);
+    }
+    return std::nullopt;
+}
+
+/// A table of the stream that has another name now cannot come in by that name a second time.
+void refuse_renamed(SqliteDatabase& db, const StreamRecord& stream, const CaptureRequest& request) {
+    const TriggerList triggers{db};
+    for (const CapturedTable& captured : read_captured_tables(db)) {
+        const auto name = triggers.table_of(captured.number);
+        if (!name || *name == captured.name || !contains(stream.tables, captured.number)) continue;
+        if (std::find(request.tables.begin(), request.tables.end(), *name) != request.tables.end())
+            throw RefusedError{fmt::format("{}: {} is the stream's table {} under a new name: let `rowferry run` follow the rename first", printable(db.path()),
+                                           printable(*name, 100), printable(captured.name, 100))};
+    }
+}
+
+void drop_triggers(SqliteDatabase& db, const TriggerList& triggers, const CapturedTable& table, TriggerKind kind, bool dry_run,
+                   std::vector<std::string>& removed) {
+    const std::string trigger = trigger_name(table.number, kind);
+    if (!triggers.exists(trigger)) return;
+    if (!dry_run) db.execute("DROP TRIGGER main." + quote_identifier(trigger));
+    removed.push_back(fmt::format("trigger {} on {}", trigger, printable(table.name, 100)));
+}
+
+/// The triggers of `table` that no stream but `stream` needs.
+void drop_unneeded_triggers(SqliteDatabase& db, const std::string& stream, CapturedTable table, bool dry_run, std::vector<std::string>& removed) {
+    const TriggerList triggers{db};
+    bool needed = false;
+    bool needed_exact = false;
+    for (const StreamRecord& other : read_streams(db)) {
+        if (other.name == stream || !contains(other.tables, table.number)) continue;
+        needed = true;
+        needed_exact = needed_exact || other.exact_replace;
+    }
+    if (!needed)
+        for (const TriggerKind kind : kPlainTriggers) drop_triggers(db, triggers, table, kind, dry_run, removed);
+    if (needed_exact) return;
+    for (const TriggerKind kind : kReplaceTriggers) drop_triggers(db, triggers, table, kind, dry_run, removed);
+    table.replace_keys.reset();
+    if (!dry_run) write_captured_table(db, table);
+}
+
+}  // namespace
+
+void install_tables(SqliteDatabase& db, const CaptureRequest& request) {
+    const auto stream = capture_installed(db) ? read_stream(db, request.stream) : std::nullopt;
+    if (!stream || stream->follower_id != request.follower_id)
+        throw HaltError{fmt::format("{}: the stream {} of this follower is gone from the leader; {}", printable(db.path()), request.stream, way_out())};
+    if (const auto problem = broken_elsewhere(db, *stream, request))
+        throw RefusedError{fmt::format("{}: the capture is broken beside the tables to be copied: {}. Name every such table in the same copy-table",
+                                       printable(db.path()), *problem)};
+    refuse_renamed(db, *stream, request);
+    CaptureRequest wanted = request;
+    wanted.exact_replace = stream->exact_replace;
+    TableInstaller installer{db, wanted};
+    std::vector<std::uint16_t> numbers = stream->tables;
+    for (const std::string& table : request.tables)
+        if (const std::uint16_t number = installer.install(table); !contains(numbers, number)) numbers.push_back(number);
+    seal(db, wanted);
+    write_stream_tables(db, request.stream, numbers);
+    append_marker(db);
+}
+
+void reshape_table(SqliteDatabase& db, const SqliteTable& now, CapturedTable captured) {
+    const CaptureRequest none;
+    TableInstaller{db, none}.reshape(now, std::move(captured));
+}
+
+void seal_capture(SqliteDatabase& db, const std::vector<std::string>& reshaped) {
+    CaptureRequest done;
+    done.tables = reshaped;
+    seal(db, done);
+}
+
+void remove_tables(SqliteDatabase& db, const std::string& name, const std::vector<std::string>& tables) {
+    auto stream = capture_installed(db) ? read_stream(db, name) : std::nullopt;
+    if (!stream) return;
+    std::vector<std::string> removed;
+    for (const CapturedTable& captured : read_captured_tables(db)) {
+        if (!contains(stream->tables, captured.number)) continue;
+        if (std::find(tables.begin(), tables.end(), captured.name) == tables.end()) continue;
+        drop_unneeded_triggers(db, name, captured, false, removed);
+        std::erase(stream->tables, captured.number);
+    }
+    write_stream_tables(db, name, stream->tables);
 }
 
 std::vector<TablePtr> read_captured_shapes(SqliteDatabase& db, const StreamRecord& stream) {
@@ -259,32 +373,9 @@ std::vector<std::string> remove_stream(SqliteDatabase& db, const std::string& na
     std::vector<std::string> removed;
     const auto stream = read_stream(db, name);
     if (!stream) return removed;
-    const TriggerList triggers{db};
     removed.push_back(fmt::format("stream {}", name));
-    const auto drop = [&](const CapturedTable& table, TriggerKind kind) {
-        const std::string trigger = trigger_name(table.number, kind);
-        if (!triggers.exists(trigger)) return;
-        if (!dry_run) db.execute("DROP TRIGGER main." + quote_identifier(trigger));
-        removed.push_back(fmt::format("trigger {} on {}", trigger, printable(table.name, 100)));
-    };
-    const std::vector<StreamRecord> streams = read_streams(db);
-    for (CapturedTable& table : read_captured_tables(db)) {
-        if (!contains(stream->tables, table.number)) continue;
-        bool needed = false;
-        bool needed_exact = false;
-        for (const StreamRecord& other : streams) {
-            if (other.name == name || !contains(other.tables, table.number)) continue;
-            needed = true;
-            needed_exact = needed_exact || other.exact_replace;
-        }
-        if (!needed)
-            for (const TriggerKind kind : kPlainTriggers) drop(table, kind);
-        if (!needed_exact) {
-            for (const TriggerKind kind : kReplaceTriggers) drop(table, kind);
-            table.replace_keys.reset();
-            if (!dry_run) write_captured_table(db, table);
-        }
-    }
+    for (const CapturedTable& table : read_captured_tables(db))
+        if (contains(stream->tables, table.number)) drop_unneeded_triggers(db, name, table, dry_run, removed);
     if (!dry_run) {
         SqliteStatement remove = db.prepare("DELETE FROM main.rowferry_stream WHERE name = ?1");
         remove.bind(1, name);

@@ -23,6 +23,19 @@ struct CaptureRequest {
 /// Streams that relied on triggers which turn out to be gone are marked broken: new triggers must not hide the gap from them.
 void install_stream(SqliteDatabase& db, const CaptureRequest& request);
 
+/// For a stream that exists: makes the triggers of `request.tables` anew, adds those tables that are not captured for it yet, and appends
+/// a marker. What was logged about them before is void. The caller holds the write transaction. Throws RefusedError when the stream's
+/// capture is broken elsewhere too: new triggers must not hide that.
+void install_tables(SqliteDatabase& db, const CaptureRequest& request);
+
+/// Makes the triggers of a captured table anew for its present shape and name, after shape and triggers were found to be in order.
+void reshape_table(SqliteDatabase& db, const SqliteTable& now, CapturedTable captured);
+/// Once reshape_table() is done for every table that needs it: those, by their present names.
+void seal_capture(SqliteDatabase& db, const std::vector<std::string>& reshaped);
+
+/// Takes tables out of a stream, with the triggers that only it needed. The caller holds the write transaction.
+void remove_tables(SqliteDatabase& db, const std::string& stream, const std::vector<std::string>& tables);
+
 /// The present shapes of captured tables, with their numbers and the identity that the triggers log.
 [[nodiscard]] std::vector<TablePtr> read_captured_shapes(SqliteDatabase& db, const StreamRecord& stream);
 

@@ -67,6 +67,12 @@ void write_stream(SqliteDatabase& db, const StreamRecord& stream) {
     insert.run();
 }
 
+void write_stream_tables(SqliteDatabase& db, const std::string& stream, const std::vector<std::uint16_t>& tables) {
+    SqliteStatement update = db.prepare("UPDATE main.rowferry_stream SET tables = ?2, broken = NULL WHERE name = ?1");
+    update.bind(1, stream).bind(2, join_numbers(tables));
+    update.run();
+}
+
 void mark_broken(SqliteDatabase& db, const std::string& stream, const std::string& why) {
     SqliteStatement update = db.prepare("UPDATE main.rowferry_stream SET broken = ?2 WHERE name = ?1 AND broken IS NULL");
     update.bind(1, stream).bind(2, why);

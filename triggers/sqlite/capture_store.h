@@ -44,6 +44,8 @@ struct LogEnd {
 [[nodiscard]] std::vector<StreamRecord> read_streams(SqliteDatabase& db);
 [[nodiscard]] std::optional<StreamRecord> read_stream(SqliteDatabase& db, const std::string& name);
 void write_stream(SqliteDatabase& db, const StreamRecord& stream);
+/// Replaces the table numbers of a stream, and forgets why it was broken.
+void write_stream_tables(SqliteDatabase& db, const std::string& stream, const std::vector<std::uint16_t>& tables);
 void mark_broken(SqliteDatabase& db, const std::string& stream, const std::string& why);
 
 [[nodiscard]] std::vector<CapturedTable> read_captured_tables(SqliteDatabase& db);

@@ -38,13 +38,26 @@ std::string_view operation_of(const SqliteStatement& row) {
 
 void ChangeDecoder::set_tables(const std::vector<TablePtr>& tables) {
     tables_.clear();
+    make_room_for(tables);
+    for (const TablePtr& table : tables) tables_.emplace(table->leader_id, Table{table, logged_key(*table)});
+}
+
+std::vector<TablePtr> ChangeDecoder::tables() const {
+    std::vector<TablePtr> result;
+    for (const auto& [number, table] : tables_) result.push_back(table.schema);
+    std::sort(result.begin(), result.end(), [](const TablePtr& a, const TablePtr& b) { return a->name < b->name; });
+    return result;
+}
+
+void ChangeDecoder::make_room_for(const std::vector<TablePtr>& tables) {
+    key_width_ = std::max<std::size_t>(key_width_, 1);  // where 'S' rows hold a shape
     for (const TablePtr& table : tables) {
-        ColumnIndexes key = logged_key(*table);
-        key_width_ = std::max(key_width_, key.size());
+        key_width_ = std::max(key_width_, logged_key(*table).size());
         row_width_ = std::max(row_width_, table->columns.size());
-        tables_.emplace(table->leader_id, Table{table, std::move(key)});
     }
 }
+
+bool ChangeDecoder::changes_shape(const SqliteStatement& row) { return operation_of(row) == "S"; }
 
 std::string ChangeDecoder::select_sql() const {
     std::string sql = "SELECT seq, tag, tbl, op";
@@ -58,7 +71,8 @@ bool ChangeDecoder::concerns(const SqliteStatement& row) const { return tables_.
 void ChangeDecoder::decode(const SqliteStatement& row, Batch& batch) {
     const std::string_view operation = operation_of(row);
     if (operation == "M") return;
-    const Table& table = tables_.at(row.integer(kTable));
+    Table& table = tables_.at(row.integer(kTable));
+    if (operation == "S") return change_shape(row, table, batch);
     const TableSchema* schema = batch.keep(table.schema);
     switch (operation.empty() ? '\0' : operation.front()) {
         case 'I':
@@ -82,6 +96,25 @@ void ChangeDecoder::decode(const SqliteStatement& row, Batch& batch) {
             throw HaltError{fmt::format("row {} of the change table holds the operation \"{}\", which no trigger of ours writes",
                                         row.integer(kSeq), printable(operation, 20))};
     }
+}
+
+void ChangeDecoder::change_shape(const SqliteStatement& row, Table& table, Batch& batch) {
+    const TablePtr before = table.schema;
+    ShapeChange change;
+    change.before = batch.keep(before);
+    const Cell text = old_cell(row, 0);
+    if (text.is_null()) {
+        tables_.erase(before->leader_id);
+        batch.add(change);
+        return;
+    }
+    TableSchema shape = table_from_json(std::string{text.kind() == CellKind::text ? text.bytes() : std::string_view{}});
+    // What the columns held when the table was copied is known to the checkpoint only.
+    for (std::size_t i = 0; i < before->columns.size() && i < shape.columns.size(); ++i) shape.columns[i].profile = before->columns[i].profile;
+    table.key = logged_key(shape);
+    table.schema = std::make_shared<const TableSchema>(std::move(shape));
+    change.after = change.leader_after = batch.keep(table.schema);
+    batch.add(change);
 }
 
 bool ChangeDecoder::key_unchanged(const SqliteStatement& row, const Table& table) const {

@@ -14,14 +14,20 @@ namespace rowferry {
 /// Turns rows of the change table into changes of a batch. One thread.
 class ChangeDecoder {
 public:
-    /// The stream's tables; leader_id is the number in the log.
+    /// The stream's tables at the place in the log that is read next; leader_id is the number in the log.
     void set_tables(const std::vector<TablePtr>& tables);
+    /// They as they are now: 'S' rows that were read have changed them.
+    [[nodiscard]] std::vector<TablePtr> tables() const;
+    /// Rows with the columns of these tables will be read too.
+    void make_room_for(const std::vector<TablePtr>& tables);
 
     /// `SELECT seq, tag, tbl, op, k0…, n0…` of the rows in (?1, ?2], with as many columns as the tables need.
     [[nodiscard]] std::string select_sql() const;
 
     /// Does this row concern the stream? Markers do.
     [[nodiscard]] bool concerns(const SqliteStatement& row) const;
+    /// Is it one that changes the shape of a table?
+    [[nodiscard]] static bool changes_shape(const SqliteStatement& row);
 
     /// Adds the changes that the row stands for: none, one, or with REPLACE several.
     /// Throws HaltError for a row that no trigger of ours writes.
@@ -51,6 +57,7 @@ private:
     [[nodiscard]] std::span<const Cell> read_before(const SqliteStatement& row, const Table& table, Batch& batch) const;
     [[nodiscard]] std::span<const Cell> read_after(const SqliteStatement& row, const Table& table, Batch& batch) const;
     [[nodiscard]] std::string packed_key(const SqliteStatement& row, const Table& table, bool of_new_row) const;
+    void change_shape(const SqliteStatement& row, Table& table, Batch& batch);
     void note_tentative(const SqliteStatement& row, const Table& table, std::string_view operation);
     void settle_replaced(const SqliteStatement& row, const Table& table, bool by_update, Batch& batch);
 

@@ -23,6 +23,8 @@ namespace rowferry {
 //   op   'I' n = new row; 'U' k = old key, n = new row; 'D' k = old key; 'M' marker
 //        'i' or 'u' and a list of column numbers: tentative, written before an insert or update. k = key of a row that has the same values
 //        in these columns as the new row n. If the new row gets in, that row was removed by REPLACE, which fires no delete trigger.
+//        'S' k0 = the table's shape (JSON) that rows behind it are logged with; NULL: the table was dropped. Written by a rowferry that
+//        noticed the change (shape_log.h)
 //   k…   the identity columns of the table, or all columns when it has no key
 //   n…   all columns
 // k… and n… have no declared type, so that SQLite stores exactly what it is given.

@@ -61,10 +61,11 @@ public:
     }
 
     std::unique_ptr<Source> follow(const StreamRequest& request, const Checkpoint& checkpoint) override {
-        return std::make_unique<SqliteTriggerSource>(path_, request.follower_id.empty() ? checkpoint.follower_id : request.follower_id,
-                                                     checkpoint, stop_);
+        return std::make_unique<SqliteTriggerSource>(path_, request, checkpoint, stop_);
     }
 
+    std::unique_ptr<Snapshot> snapshot_of(const StreamRequest& request, const std::vector<TableName>& tables) override;
+    void release(const StreamRequest& request, const std::vector<TableName>& tables) override;
     Position mark(const StreamRequest& request) override;
     bool caught_up(const StreamRequest& request, const Checkpoint& checkpoint) override;
     std::vector<std::string> drop(const std::optional<std::string>& stream, bool dry_run) override;
@@ -75,6 +76,7 @@ private:
     void check_not_copying(SqliteDatabase& db) const;
     void check_names_are_free(SqliteDatabase& db) const;
     void check_room_for_copy(SqliteDatabase& db) const;
+    void check_capturable(SqliteDatabase& db, const TableSchema& table) const;
     static std::vector<std::string> names_of(const std::vector<TablePtr>& tables);
 
     std::string path_;
@@ -150,15 +152,17 @@ void SqliteTriggerLeader::check(const StreamRequest& request, const std::vector<
     if (request.one_off) return transaction.commit();
     check_stream_is_free(db, request);
     check_names_are_free(db);
-    for (const TablePtr& table : tables) {
-        if (const auto reason = too_wide(db, *table)) throw RefusedError{fmt::format("{}: {}", printable(path_), *reason)};
-        try {
-            (void)to_json(*table);
-        } catch (const HaltError& error) {
-            throw RefusedError{fmt::format("{}: {}", printable(path_), error.what())};
-        }
-    }
+    for (const TablePtr& table : tables) check_capturable(db, *table);
     transaction.commit();
+}
+
+void SqliteTriggerLeader::check_capturable(SqliteDatabase& db, const TableSchema& table) const {
+    if (const auto reason = too_wide(db, table)) throw RefusedError{fmt::format("{}: {}", printable(path_), *reason)};
+    try {
+        (void)to_json(table);
+    } catch (const HaltError& error) {
+        throw RefusedError{fmt::format("{}: {}", printable(path_), error.what())};
+    }
 }
 
 void SqliteTriggerLeader::check_not_copying(SqliteDatabase& db) const {
@@ -206,6 +210,31 @@ std::unique_ptr<Snapshot> SqliteTriggerLeader::start(const StreamRequest& reques
         write(db, "setting up capture", [&] { install_stream(db, capture); });
     }
     return std::make_unique<SqliteSnapshot>(path_, request.stream, capture.tables, request.need_profiles, stop_);
+}
+
+std::unique_ptr<Snapshot> SqliteTriggerLeader::snapshot_of(const StreamRequest& request, const std::vector<TableName>& tables) {
+    CaptureRequest capture{request.stream, request.follower_id, request.exact_replace, {}};
+    PatientDatabase db{path_};
+    {
+        SqliteTransaction transaction{db, "DEFERRED"};
+        check_room_for_copy(db);
+        for (const TableName& name : tables) {
+            const auto table = read_sqlite_table(db, name.name);
+            if (!table) throw RefusedError{fmt::format("{}: there is no table {}", printable(path_), to_string(name))};
+            check_capturable(db, table->schema);
+            capture.tables.push_back(name.name);
+        }
+        transaction.commit();
+    }
+    write(db, "setting up the capture of a table", [&] { install_tables(db, capture); });
+    return std::make_unique<SqliteSnapshot>(path_, request.stream, capture.tables, request.need_profiles, stop_);
+}
+
+void SqliteTriggerLeader::release(const StreamRequest& request, const std::vector<TableName>& tables) {
+    std::vector<std::string> names;
+    for (const TableName& table : tables) names.push_back(table.name);
+    PatientDatabase db{path_};
+    write(db, "removing the capture of a table", [&] { remove_tables(db, request.stream, names); });
 }
 
 Position SqliteTriggerLeader::mark(const StreamRequest& request) {

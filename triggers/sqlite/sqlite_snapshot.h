@@ -15,7 +15,7 @@ namespace rowferry {
 /// A SQLite leader at one position. In WAL mode one read transaction; in rollback-journal mode a private copy.
 class SqliteSnapshot : public Snapshot {
 public:
-    /// `stream`: empty for a snapshot without capture, else the stream whose captured tables these are. `tables`: names otherwise.
+    /// `stream`: empty for a snapshot without capture, else the stream for which these tables are captured.
     SqliteSnapshot(const std::string& path, const std::string& stream, const std::vector<std::string>& tables, bool need_profiles,
                    const StopSignal& stop);
     ~SqliteSnapshot() override;

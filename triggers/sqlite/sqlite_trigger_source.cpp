@@ -8,6 +8,8 @@
 
 #include "schemas/identifier.h"
 #include "triggers/sqlite/capture_install.h"
+#include "triggers/sqlite/shape_log.h"
+#include "triggers/sqlite/sqlite_schema.h"
 
 namespace rowferry {
 namespace {
@@ -32,15 +34,15 @@ std::optional<std::int64_t> parse_tag(std::string_view text) {
 
 }  // namespace
 
-SqliteTriggerSource::SqliteTriggerSource(const std::string& path, const std::string& follower_id, const Checkpoint& checkpoint,
-                                         const StopSignal& stop)
+SqliteTriggerSource::SqliteTriggerSource(const std::string& path, const StreamRequest& request, const Checkpoint& checkpoint, const StopSignal& stop)
     : stream_{checkpoint.stream},
-      follower_id_{follower_id},
+      follower_id_{request.follower_id.empty() ? checkpoint.follower_id : request.follower_id},
       file_{path},
       db_{path, SqliteDatabase::Mode::read_write},
       stop_{stop},
+      selection_{request.selection},
       watch_{path},
-      acknowledger_{path, checkpoint.stream, follower_id, checkpoint.acked.major} {
+      acknowledger_{path, checkpoint.stream, follower_id_, checkpoint.acked.major} {
     if (!file_.try_lock_stream(stream_))
         throw RefusedError{fmt::format("{}: the stream {} is being read by another rowferry", printable(path), stream_)};
     last_.seq = checkpoint.position.major;
@@ -48,12 +50,14 @@ SqliteTriggerSource::SqliteTriggerSource(const std::string& path, const std::str
     cursor_ = emitted_ = last_.seq;
     db_.execute("PRAGMA query_only = 1");
     db_.set_busy_timeout(kStartBusyTimeoutMs);
-    SqliteTransaction transaction{db_, "DEFERRED"};
-    db_.guard_utf16();
-    verify_start(checkpoint);
-    transaction.commit();
-    decoder_.set_tables(tables_);
-    rows_ = db_.prepare(decoder_.select_sql());
+    {
+        SqliteTransaction transaction{db_, "DEFERRED"};
+        db_.guard_utf16();
+        verify_start(checkpoint);
+        known_tables_ = list_sqlite_tables(db_);
+        transaction.commit();
+    }
+    if (shapes_moved_) log_shapes();
     data_version_statement_ = db_.prepare("PRAGMA main.data_version");
     db_.set_busy_timeout(kBusyTimeoutMs);
     last_commit_ = Clock::now();
@@ -85,8 +89,45 @@ void SqliteTriggerSource::verify_start(const Checkpoint& checkpoint) {
     for (const TablePtr& shape : shapes)
         if (std::find(stream->tables.begin(), stream->tables.end(), shape->leader_id) == stream->tables.end())
             halt(fmt::format("{} is not among the tables that are captured for this stream", to_string(shape->name)));
-    tables_ = verify_capture(db_, shapes, where());
+    decoder_.set_tables(shapes);
+    shapes_moved_ = !examine_shapes();
+}
+
+/// Are the captured tables what they are said to be at the end of the log? False when a change has to be written into it first.
+bool SqliteTriggerSource::examine_shapes() {
+    const std::vector<TablePtr> shapes = decoder_.tables();
+    const std::vector<TablePtr> at_end = shapes_at_end(db_, shapes, cursor_);
+    const ShapeFindings found = examine_capture(db_, at_end, where());
+    if (found.changed) return false;
+    if (at_end == shapes)
+        decoder_.set_tables(found.shapes);
+    else
+        decoder_.make_room_for(at_end);
+    rows_ = db_.prepare(decoder_.select_sql());
     schema_version_ = db_.query_integer("PRAGMA main.schema_version");
+    return true;
+}
+
+/// Outside any read transaction. When the file is busy the next look tries again.
+void SqliteTriggerSource::log_shapes() {
+    try {
+        SqliteDatabase writer{db_.path(), SqliteDatabase::Mode::read_write};
+        writer.set_busy_timeout(kBusyTimeoutMs);
+        SqliteTransaction transaction{writer, "IMMEDIATE"};
+        log_shape_changes(writer, shapes_at_end(writer, decoder_.tables(), cursor_), cursor_, where());
+        transaction.commit();
+        shapes_moved_ = false;
+    } catch (const SqliteError& error) {
+        note_busy(error);
+    }
+}
+
+void SqliteTriggerSource::find_new_tables() {
+    std::vector<TableName> present = list_sqlite_tables(db_);
+    for (const TableName& name : present)
+        if (std::find(known_tables_.begin(), known_tables_.end(), name) == known_tables_.end() && selection_.selects(Engine::sqlite, name))
+            new_tables_.push_back(name);
+    known_tables_ = std::move(present);
 }
 
 /// Is this still the history that we read so far, and is the stream still ours?
@@ -109,7 +150,7 @@ void SqliteTriggerSource::read(Batch& batch, std::size_t budget, milliseconds wa
             if (emit(batch, budget)) return;
         } else if (emitted_ < last_.seq && (Clock::now() - last_commit_ >= kForeignInterval || fence_ == last_.seq)) {
             begin_transaction(batch);
-            end_transaction(batch);
+            end_transaction(last_, batch);
             return;
         } else if (look()) {
             continue;
@@ -167,6 +208,10 @@ bool SqliteTriggerSource::look() {
         note_busy(error);
         return false;
     }
+    if (shapes_moved_) {
+        log_shapes();
+        return !shapes_moved_;
+    }
     busy_since_.reset();
     look_needed_ = false;
     last_look_ = Clock::now();
@@ -178,9 +223,9 @@ void SqliteTriggerSource::inspect() {
     verify_history();
     const std::int64_t schema_version = db_.query_integer("PRAGMA main.schema_version");
     if (schema_version != schema_version_) {
-        tables_ = verify_capture(db_, tables_, where());
-        decoder_.set_tables(tables_);
-        schema_version_ = schema_version;
+        find_new_tables();
+        shapes_moved_ = !examine_shapes();
+        if (shapes_moved_) return;
     }
     target_ = read_log_end(db_);
     if (fence_ && last_.seq < *fence_ && *fence_ < target_.seq)
@@ -221,6 +266,8 @@ void SqliteTriggerSource::take_row(Batch& batch) {
     if (seq == target_.seq && rows_.integer(ChangeDecoder::kTag) != target_.tag)
         halt("the change table was replaced while it was being read");
     if (decoder_.concerns(rows_)) {
+        // The stream may have to stop in front of it: what the application committed before gets there first.
+        if (begun_ && ChangeDecoder::changes_shape(rows_)) end_transaction({cursor_, cursor_tag_}, batch);
         begin_transaction(batch);
         try {
             decoder_.decode(rows_, batch);
@@ -229,6 +276,7 @@ void SqliteTriggerSource::take_row(Batch& batch) {
         }
     }
     cursor_ = seq;
+    cursor_tag_ = rows_.integer(ChangeDecoder::kTag);
     if (cursor_ == target_.seq) reach_target(batch);
 }
 
@@ -241,12 +289,12 @@ void SqliteTriggerSource::begin_transaction(Batch& batch) {
 void SqliteTriggerSource::reach_target(Batch& batch) {
     last_ = target_;
     decoder_.end_transaction();
-    if (begun_) end_transaction(batch);
+    if (begun_) end_transaction(last_, batch);
 }
 
-void SqliteTriggerSource::end_transaction(Batch& batch) {
-    batch.add(Commit{{last_.seq, 0}, 0, batch.arena().copy(std::to_string(last_.tag))});
-    emitted_ = last_.seq;
+void SqliteTriggerSource::end_transaction(LogEnd end, Batch& batch) {
+    batch.add(Commit{{end.seq, 0}, 0, batch.arena().copy(std::to_string(end.tag))});
+    emitted_ = end.seq;
     begun_ = false;
     last_commit_ = Clock::now();
 }

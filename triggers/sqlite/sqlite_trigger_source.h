@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "db/sqlite.h"
 #include "db/stop_signal.h"
 #include "schemas/checkpoint.h"
+#include "schemas/leader.h"
 #include "schemas/source.h"
 #include "triggers/sqlite/acknowledger.h"
 #include "triggers/sqlite/capture_store.h"
@@ -27,13 +29,14 @@ namespace rowferry {
 class SqliteTriggerSource : public Source {
 public:
     /// Throws HaltError when the leader's log does not continue the checkpoint, RefusedError when another process reads the stream.
-    SqliteTriggerSource(const std::string& path, const std::string& follower_id, const Checkpoint& checkpoint, const StopSignal& stop);
+    SqliteTriggerSource(const std::string& path, const StreamRequest& request, const Checkpoint& checkpoint, const StopSignal& stop);
     ~SqliteTriggerSource() override;
 
     void read(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) override;
     void report(Position durable) override;
     void wake_on(int fd) override { wake_fd_ = fd; }
     void cut_at(Position fence) override { fence_ = fence.major; }
+    [[nodiscard]] std::vector<TableName> take_new_tables() override { return std::exchange(new_tables_, {}); }
 
 private:
     using Clock = std::chrono::steady_clock;
@@ -44,12 +47,15 @@ private:
     bool look();
     [[nodiscard]] bool woken() const;
     void inspect();
+    bool examine_shapes();
+    void log_shapes();
+    void find_new_tables();
     bool emit(Batch& batch, std::size_t budget);
     void read_slice(Batch& batch, std::size_t budget);
     void take_row(Batch& batch);
     void begin_transaction(Batch& batch);
     void reach_target(Batch& batch);
-    void end_transaction(Batch& batch);
+    void end_transaction(LogEnd end, Batch& batch);
     void note_busy(const SqliteError& error);
     [[noreturn]] void halt(const std::string& what) const;
     [[nodiscard]] std::string where() const;
@@ -59,7 +65,9 @@ private:
     LeaderFile file_;
     SqliteDatabase db_;
     const StopSignal& stop_;
-    std::vector<TablePtr> tables_;
+    TableSelection selection_;
+    std::vector<TableName> known_tables_;  ///< Of the leader, in the stream or not.
+    std::vector<TableName> new_tables_;    ///< Made since, selected, and not handed over yet.
     ChangeDecoder decoder_;
     SqliteStatement rows_;
     SqliteStatement data_version_statement_;
@@ -69,12 +77,14 @@ private:
     LogEnd last_;                         ///< The last target that was reached.
     LogEnd target_;                       ///< What is being read; equal to last_ between transactions.
     std::uint64_t cursor_ = 0;            ///< The last row taken.
+    std::int64_t cursor_tag_ = 0;
     std::uint64_t emitted_ = 0;           ///< Position of the last Commit; behind last_ when all since belonged to other streams.
     std::optional<std::uint64_t> fence_;  ///< A commit boundary at which a merged transaction has to end.
     bool begun_ = false;                  ///< A Begin without its Commit has been emitted.
 
     int wake_fd_ = -1;
     bool look_needed_ = true;
+    bool shapes_moved_ = false;           ///< A table changed its shape, which is still to be written into the log.
     bool wal_ = false;
     std::uint32_t change_counter_ = 0;
     std::int64_t data_version_ = -1;

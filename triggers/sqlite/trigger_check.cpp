@@ -21,6 +21,23 @@ const TriggerList::Trigger* TriggerList::find(const std::string& name) const {
 
 bool TriggerList::exists(const std::string& name) const { return find(name) != nullptr; }
 
+std::optional<std::string> TriggerList::table_of(std::uint16_t number) const {
+    for (const TriggerKind kind : kPlainTriggers)
+        if (const Trigger* trigger = find(trigger_name(number, kind))) return trigger->table;
+    return std::nullopt;
+}
+
+std::optional<std::string> TriggerList::gap(const SqliteTable& table, const CapturedTable& captured) const {
+    const auto whole = problem(table, captured);
+    SqliteTable fewer = table;
+    for (auto found = whole; found && fewer.schema.columns.size() > 1;) {
+        fewer.schema.columns.pop_back();
+        found = problem(fewer, captured);
+        if (!found) return std::nullopt;
+    }
+    return whole;
+}
+
 std::optional<std::string> TriggerList::problem(const SqliteTable& table, const CapturedTable& captured) const {
     std::int64_t oldest = std::numeric_limits<std::int64_t>::max();
     const Trigger* seal = find(kSealName);

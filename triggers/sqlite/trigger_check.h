@@ -19,7 +19,11 @@ public:
     /// What is wrong with our triggers on `table` (leader_id and identity as captured): missing, changed, or no longer the newest.
     /// SQLite fires the newest trigger first: a user's trigger that is newer and changes the row would be logged before the row itself.
     [[nodiscard]] std::optional<std::string> problem(const SqliteTable& table, const CapturedTable& captured) const;
+    /// The same, where columns that were added behind the logged ones are no problem: whoever reads the table will notice them.
+    [[nodiscard]] std::optional<std::string> gap(const SqliteTable& table, const CapturedTable& captured) const;
     [[nodiscard]] bool exists(const std::string& name) const;
+    /// The table that a captured table's triggers are on, whatever it is called now; nothing without them.
+    [[nodiscard]] std::optional<std::string> table_of(std::uint16_t number) const;
 
 private:
     struct Trigger {
