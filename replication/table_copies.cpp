@@ -38,7 +38,8 @@ bool TableCopies::asked() {
     next_look_ = now + kLookInterval;
     try {
         return std::ranges::any_of(copier_->load(), [](const TableCopy& copy) { return !copy.is_finished(); });
-    } catch (const RetryableError& error) {
+    } catch (const Error& error) {
+        if (error.kind() != ErrorKind::retryable) throw;
         spdlog::debug("looking for requests: {}", error.what());  // the next look, or the sink, will tell
         return false;
     }
@@ -47,7 +48,8 @@ bool TableCopies::asked() {
 std::optional<TableCopy> TableCopies::prepare(const Checkpoint& checkpoint) {
     options_.request.follower_id = checkpoint.follower_id;
     for (TableCopy& copy : copier_->load()) {
-        if (copy.state == CopyState::loaded) return std::move(copy);
+        // Past it: somebody followed the stream with a rowferry that does not know of copies.
+        if (copy.state == CopyState::loaded && copy.position >= checkpoint.position) return std::move(copy);
         if (copy.is_finished()) {
             if (now_s() - copy.finished_s > kAnswerKeptSeconds) copier_->withdraw(copy.id);
             continue;

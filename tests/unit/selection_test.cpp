@@ -169,5 +169,12 @@ TEST(TableSelection, CanonicalTextTellsSelectionsApart) {
     EXPECT_NE(selection({}, {}, {"a"}).canonical(), selection({"a"}).canonical());
 }
 
+TEST(TableSelection, ACheckpointsCanonicalTextIsReadAgain) {
+    for (const TableSelection& wanted : {selection({}), selection({"b", "a"}, {"c"}), selection({"a' table 'b"}, {"it''s"}), selection({}, {}, {"s"})})
+        EXPECT_EQ(TableSelection::parse_canonical(wanted.canonical()).canonical(), wanted.canonical());
+    for (const char* text : {"", "table", "table 'a", "view 'a'", "table 'a'exclude-table 'b'"})
+        if (*text != 0) EXPECT_THROW(static_cast<void>(TableSelection::parse_canonical(text)), HaltError) << text;
+}
+
 }  // namespace
 }  // namespace rowferry

@@ -146,7 +146,7 @@ TEST_F(SqliteShape, WhatCannotBeToldStopsAndNamesTheWayOut) {
 TEST_F(SqliteShape, NewTablesAreReportedAtOnce) {
     request_.selection.excluded.emplace_back("hidden");
     follow();
-    sql("CREATE TABLE fresh(a); CREATE TABLE hidden(a); CREATE VIEW seen AS SELECT 1");
+    sql("CREATE TABLE fresh(a); CREATE TABLE hidden(a); CREATE VIEW seen AS SELECT 1; ALTER TABLE t RENAME TO t2");
     settle();
     const std::vector<TableName> fresh = source_->take_new_tables();
     ASSERT_EQ(fresh.size(), 1U);

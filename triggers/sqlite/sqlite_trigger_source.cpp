@@ -10,6 +10,7 @@
 #include "triggers/sqlite/capture_install.h"
 #include "triggers/sqlite/shape_log.h"
 #include "triggers/sqlite/sqlite_schema.h"
+#include "triggers/sqlite/trigger_check.h"
 
 namespace rowferry {
 namespace {
@@ -124,6 +125,9 @@ void SqliteTriggerSource::log_shapes() {
 
 void SqliteTriggerSource::find_new_tables() {
     std::vector<TableName> present = list_sqlite_tables(db_);
+    const TriggerList triggers{db_};
+    for (const TablePtr& table : decoder_.tables())  // under a new name they are not new
+        if (auto name = triggers.table_of(static_cast<std::uint16_t>(table->leader_id))) known_tables_.push_back({"main", std::move(*name)});
     for (const TableName& name : present)
         if (std::find(known_tables_.begin(), known_tables_.end(), name) == known_tables_.end() && selection_.selects(Engine::sqlite, name))
             new_tables_.push_back(name);
