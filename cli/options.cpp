@@ -55,6 +55,7 @@ constexpr std::array<std::pair<std::string_view, spdlog::level::level_enum>, 5> 
 constexpr std::array<std::pair<std::string_view, LogFormat>, 2> kFormats{{{"text", LogFormat::text}, {"json", LogFormat::json}}};
 constexpr std::array<std::pair<std::string_view, OnExisting>, 2> kOnExisting{
     {{"refuse", OnExisting::refuse}, {"truncate", OnExisting::truncate}}};
+constexpr std::array<std::pair<std::string_view, DdlMode>, 2> kDdl{{{"stop", DdlMode::stop}, {"apply", DdlMode::apply}}};
 constexpr std::array<std::pair<std::string_view, KeylessMode>, 3> kKeyless{
     {{"refuse", KeylessMode::refuse}, {"full", KeylessMode::full}, {"insert", KeylessMode::insert}}};
 constexpr std::array<std::pair<std::string_view, bool>, 2> kPartitions{{{"leaf", false}, {"root", true}}};
@@ -143,6 +144,7 @@ Options resolve_options(Command command, const SettingLayer& settings) {
     const bool to_sqlite = options.follower && options.follower->engine == Engine::sqlite;
     request.partition_roots = choice(settings, "partitions", kPartitions, to_sqlite && options.leader.engine == Engine::postgresql);
     options.run.follower.on_existing = choice(settings, "on-existing", kOnExisting, OnExisting::refuse);
+    options.run.follower.ddl = choice(settings, "ddl", kDdl, DdlMode::stop);
     options.run.follower.fire_triggers = flag(settings, "fire-triggers").value_or(false);
     options.run.retry_for = converted(settings, "retry-for", [](const std::string& text) { return parse_duration(text); });
     options.run.until = converted(settings, "until", parse_until).value_or(Until{});

@@ -26,6 +26,7 @@ constexpr std::array kSettings{
     Setting{"schema", Type::list, kRun | kClone, "PATTERN", "Replicate only schemas that match; may be repeated"},
     Setting{"until", Type::text, kRun, "current|POSITION", "End once the follower holds what is committed now, or exactly this position"},
     Setting{"on-existing", Type::text, kRun | kClone | kCopyTable, "refuse|truncate", "When the follower's tables hold rows already (default: refuse)"},
+    Setting{"ddl", Type::text, kRun, "stop|apply", "When the leader changes a table's shape: stop and say what to run, or follow (default: stop)"},
     Setting{"keyless", Type::text, kRun | kCopyTable, "refuse|full|insert", "PostgreSQL tables without replica identity (default: refuse)"},
     Setting{"exact-replace", Type::flag, kRun, "", "SQLite leader: log the rows that INSERT OR REPLACE removes"},
     Setting{"fire-triggers", Type::flag, kRun | kClone | kCopyTable, "", "SQLite follower: accept user triggers on its tables, and let them fire"},

@@ -14,6 +14,15 @@ std::size_t unfinished_begin(std::span<const Event> events) {
     return events.size();
 }
 
+/// Does the transaction that begins at `begin` change a table's shape in this batch? The stream may have to stop right in front of it.
+bool changes_shape(std::span<const Event> events, std::size_t begin) {
+    for (const Event& event : events.subspan(begin)) {
+        if (std::holds_alternative<ShapeChange>(event)) return true;
+        if (std::holds_alternative<Commit>(event)) return false;
+    }
+    return false;
+}
+
 }  // namespace
 
 ApplyLoop::ApplyLoop(Sink& sink, Position start, std::optional<Position> fence, GroupLimits limits,
@@ -69,6 +78,7 @@ bool ApplyLoop::apply(const Batch& batch, bool more_waiting, Clock::time_point n
     const std::span<const Event> events = batch.events();
     const std::size_t bytes_per_event = events.empty() ? 0 : batch.size_bytes() / events.size();
     const std::size_t unfinished = unfinished_begin(events);
+    const bool has_shape_changes = std::ranges::any_of(events, [](const Event& event) { return std::holds_alternative<ShapeChange>(event); });
     std::size_t first = 0;  // of the events not yet handed to the sink
     const auto hand_over_to = [&](std::size_t end) {
         hand_over(events.subspan(first, end - first), (end - first) * bytes_per_event);
@@ -82,7 +92,7 @@ bool ApplyLoop::apply(const Batch& batch, bool more_waiting, Clock::time_point n
                 hand_over_to(index);
                 return finish_at_fence(now);
             }
-            if (index == unfinished && complete_) {
+            if (complete_ && (index == unfinished || (has_shape_changes && changes_shape(events, index)))) {
                 hand_over_to(index);
                 commit(now);
                 group_start_ = now;

@@ -26,23 +26,36 @@ Reader::~Reader() {
     thread_.join();
 }
 
+void Reader::fill(Batch& batch) {
+    source_->read(batch, kBatchBytes, kLongestSilence);
+    // While the applier is busy there is no hurry: fewer and fuller batches, instead of thousands that hold next to nothing.
+    while (!batch.empty() && batch.size_bytes() < kBatchBytes && !queue_.wait_until_empty(kApplierBusy)) {
+        source_->report(acknowledgement_.durable());
+        source_->read(batch, kBatchBytes, std::chrono::milliseconds{0});
+    }
+    leader_waits_.store(source_->leader_waits_for_us(), std::memory_order_relaxed);
+    progress_.clear();
+    source_->report(acknowledgement_.durable());
+}
+
 void Reader::read_until_cancelled() {
     while (!queue_.cancelled()) {
         BatchPtr batch = queue_.take_empty();
-        source_->read(*batch, kBatchBytes, kLongestSilence);
-        // While the applier is busy there is no hurry: fewer and fuller batches, instead of thousands that hold next to nothing.
-        while (!batch->empty() && batch->size_bytes() < kBatchBytes && !queue_.wait_until_empty(kApplierBusy)) {
-            source_->report(acknowledgement_.durable());
-            source_->read(*batch, kBatchBytes, std::chrono::milliseconds{0});
+        std::exception_ptr failure;
+        try {
+            fill(*batch);
+        } catch (...) {
+            // What came before goes to the applier first, so that the stream stops at the last good place and not somewhere before it.
+            failure = std::current_exception();
         }
-        leader_waits_.store(source_->leader_waits_for_us(), std::memory_order_relaxed);
-        progress_.clear();
-        source_->report(acknowledgement_.durable());
-        if (batch->empty()) {
+        if (batch->empty())
             queue_.recycle(std::move(batch));
-            continue;
-        }
-        while (!queue_.push(batch, kLongestSilence) && !queue_.cancelled()) source_->report(acknowledgement_.durable());
+        else if (failure)
+            while (!queue_.push(batch, kLongestSilence) && !queue_.cancelled()) {
+            }
+        else
+            while (!queue_.push(batch, kLongestSilence) && !queue_.cancelled()) source_->report(acknowledgement_.durable());
+        if (failure) std::rethrow_exception(failure);
     }
     source_->report(acknowledgement_.durable());
 }

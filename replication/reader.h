@@ -25,6 +25,7 @@ public:
 
 private:
     void run() noexcept;
+    void fill(Batch& batch);
     void read_until_cancelled();
     void last_report() noexcept;
 

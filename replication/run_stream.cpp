@@ -87,7 +87,8 @@ Checkpoint Run::ready_checkpoint(Leader& leader, Follower& follower) {
 }
 
 void Run::warn_about_new_tables(Leader& leader, const Checkpoint& checkpoint) {
-    if (std::exchange(told_new_tables_, true)) return;
+    // A PostgreSQL source tells by itself, and knows a renamed table from a new one.
+    if (leader.engine() == Engine::postgresql || std::exchange(told_new_tables_, true)) return;
     std::vector<TablePtr> selected;
     try {
         selected = leader.select_tables(options_.request);

@@ -186,6 +186,7 @@ struct TableSchema {
     Engine engine = Engine::postgresql;
     TableName name;
     std::uint32_t leader_id = 0;         ///< PostgreSQL: pg_class.oid. SQLite: table number in the change table, 0 before capture.
+    std::uint32_t file_node = 0;         ///< PostgreSQL: pg_class.relfilenode, another one after every rewrite. SQLite: 0.
     std::vector<ColumnSchema> columns;   ///< The columns the stream carries, in the leader's order. Generated ones are not here.
     ColumnIndexes primary_key;           ///< In key order; empty without one.
     std::string primary_key_name;        ///< PostgreSQL.

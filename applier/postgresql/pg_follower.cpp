@@ -300,7 +300,7 @@ void PgFollower::finish_clone(const std::vector<TablePtr>& tables) {
     copying_ = Copying::none;
 }
 
-std::unique_ptr<Sink> PgFollower::open_sink(const Checkpoint& checkpoint, const FollowerOptions&) {
+std::unique_ptr<Sink> PgFollower::open_sink(const Checkpoint& checkpoint, const FollowerOptions& options) {
     const PgTargetCheck looked = preflight();
     std::vector<TableName> names;
     for (const TableState& table : checkpoint.tables) names.push_back(follower_table(table.name, table.shape.engine, Engine::postgresql));
@@ -309,18 +309,22 @@ std::unique_ptr<Sink> PgFollower::open_sink(const Checkpoint& checkpoint, const 
     for (std::size_t i = 0; i < names.size(); ++i) {
         const TableState& table = checkpoint.tables[i];
         const auto found = existing.find(names[i]);
-        if (found == existing.end())
-            throw HaltError{fmt::format("{}: the follower's table is gone. Run `rowferry drop` for the stream and start again to copy anew",
-                                        to_string(names[i]))};
-        const auto problems = looked.problems(table.shape, found->second);
-        if (!problems.empty()) throw HaltError{fmt::format("{}", fmt::join(problems, "; "))};
-        tables.push_back({table.shape, found->second, table.included_to});
+        PgSinkTable& sink = tables.emplace_back(PgSinkTable{table.shape, {}, table.included_to, {}});
+        if (found == existing.end()) {
+            sink.unfit = fmt::format("{}: the follower's table is gone. Run `rowferry drop` for the stream and start again to copy anew", to_string(names[i]));
+        } else {
+            sink.follower = found->second;
+            sink.unfit = fmt::format("{}", fmt::join(looked.problems(table.shape, found->second), "; "));
+        }
+        // Perhaps for a change of the leader's that comes first in the stream, and stopped it before.
+        if (!sink.unfit.empty()) spdlog::warn("{}", sink.unfit);
     }
     if (std::any_of(tables.begin(), tables.end(), [](const PgSinkTable& table) { return quarantines(table.leader); }))
         pg_quarantine::create_table(looked.run);
     stream_ = checkpoint.stream;
     link();
-    return std::make_unique<PgSink>(link_, checkpoint, std::move(tables), !replica_role_);
+    return std::make_unique<PgSink>(link_, checkpoint, std::move(tables), !replica_role_,
+                                    PgShapePolicy{options.ddl, [this](const std::string& sql) { return control()(sql); }});
 }
 
 std::unique_ptr<TableCopier> PgFollower::copier(const std::string& stream) {

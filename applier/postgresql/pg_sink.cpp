@@ -6,7 +6,9 @@
 #include <cstring>
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
+#include "applier/postgresql/pg_shape_change.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
 
@@ -43,7 +45,8 @@ bool writes_alike(const TableSchema& left, const TableSchema& right) {
 
 }  // namespace
 
-PgSink::PgSink(std::shared_ptr<PgSharedLink> shared, const Checkpoint& checkpoint, std::vector<PgSinkTable> tables, bool defer)
+PgSink::PgSink(std::shared_ptr<PgSharedLink> shared, const Checkpoint& checkpoint, std::vector<PgSinkTable> tables, bool defer,
+               PgShapePolicy policy)
     : shared_{std::move(shared)},
       link_{*shared_->link},
       pipeline_{link_, [this](const PgPipeline::Pending& pending, const PGresult* result) { on_result(pending, result); }},
@@ -53,7 +56,8 @@ PgSink::PgSink(std::shared_ptr<PgSharedLink> shared, const Checkpoint& checkpoin
       kind_{checkpoint.position_kind},
       position_{checkpoint.position},
       term_{checkpoint.term},
-      defer_{defer} {
+      defer_{defer},
+      policy_{std::move(policy)} {
     link_.query("DEALLOCATE ALL");
     advance_.name = "advance";
     advance_.sql = kAdvance;
@@ -61,7 +65,7 @@ PgSink::PgSink(std::shared_ptr<PgSharedLink> shared, const Checkpoint& checkpoin
     advance_.formats = {0, 1, 0, 0, 0, 0, 0};
     for (PgSinkTable& source : tables) {
         Table table;
-        table.plan = std::make_unique<PgTablePlan>(source.leader, source.follower, plans_made_++);
+        if (source.unfit.empty()) table.plan = std::make_unique<PgTablePlan>(source.leader, source.follower, plans_made_++);
         const TableName name = source.leader.name;
         table.source = std::move(source);
         tables_.emplace(name, std::move(table));
@@ -85,6 +89,7 @@ PgSink::Table& PgSink::table_of(const TableSchema* schema) {
         const auto found = tables_.find(schema->name);
         if (found == tables_.end()) throw HaltError{fmt::format("{}: the stream has no such table", to_string(schema->name))};
         Table& table = found->second;
+        if (!table.plan) throw HaltError{table.source.unfit};
         if (!writes_alike(table.plan->leader(), *schema)) use_shape(table, *schema);
         known = &table;
     }
@@ -121,6 +126,7 @@ void PgSink::apply(std::span<const Event> events) {
         if (const auto* row = std::get_if<Change>(&event)) {
             Table& table = table_of(row->table);
             if (already_in(table)) continue;
+            table.touched_by = transactions_;
             open_transaction();
             if (row->operation == Operation::insert && i >= run_end_) {
                 const std::uint32_t end = insert_run(i, *row);
@@ -135,6 +141,11 @@ void PgSink::apply(std::span<const Event> events) {
             after_ = begin->after;
             // Sent again after a reconnect: its commit lies before the checkpoint. The next one may begin exactly there.
             skipping_ = begin->after < position_;
+            ++transactions_;
+        } else if (const auto* shape = std::get_if<ShapeChange>(&event)) {
+            change_shape(i, *shape);
+        } else if (std::holds_alternative<Commit>(event)) {
+            check_all_fit();
         } else if (const auto* tables = std::get_if<Truncate>(&event)) {
             truncate(i, *tables);
         }
@@ -153,7 +164,7 @@ std::uint32_t PgSink::insert_run(std::uint32_t first, const Change& change) cons
             end = i + 1;
         } else if (const auto* begin = std::get_if<Begin>(&event)) {
             if (begin->after < position_) break;
-        } else if (std::holds_alternative<Truncate>(event)) {
+        } else if (std::holds_alternative<Truncate>(event) || std::holds_alternative<ShapeChange>(event)) {
             break;
         }
     }
@@ -289,6 +300,50 @@ void PgSink::truncate(std::uint32_t event, const Truncate& truncate) {
     pipeline_.control(sql.c_str(), PgPipeline::Pending::Kind::truncate, event);
     if (defer_) pipeline_.control("SET CONSTRAINTS ALL DEFERRED");
     for (Table* table : emptied) quarantine_.truncate(*table->plan, table->quarantined, event);
+}
+
+void PgSink::change_shape(std::uint32_t event, const ShapeChange& change) {
+    const auto found = tables_.find(change.before->name);
+    if (found == tables_.end()) throw HaltError{fmt::format("{}: the stream has no such table", to_string(change.before->name))};
+    Table& table = found->second;
+    if (already_in(table)) return;
+    open_transaction();
+    // ALTER TABLE refuses a table with deferred checks still to come.
+    if (defer_) pipeline_.control("SET CONSTRAINTS ALL IMMEDIATE", PgPipeline::Pending::Kind::truncate, event);
+    pipeline_.finish();
+    const PgRun run = run_on(link_);
+    const std::string where = fmt::format("stream {}, table {}, {}", stream_, to_string(change.before->name), to_string(place(event)));
+    if (!table.quarantined.empty() && change.after != nullptr && diff_shapes(*change.before, *change.after).needs_work())
+        throw HaltError{fmt::format("{}: the leader changed the table while {} row(s) of it are in rowferry.quarantine in the old shape: correct them on the leader or "
+                                    "delete them there, or copy the table again with `rowferry copy-table LEADER FOLLOWER --table {}`",
+                                    where, table.quarantined.size(), to_string(change.before->name))};
+    std::optional<PgTarget> target = PgShapeChange{change, {run, policy_.control, policy_.mode, where, table.touched_by == transactions_}}.follow();
+    PgShapeChange::store(run, stream_, change);
+    if (defer_) pipeline_.control("SET CONSTRAINTS ALL DEFERRED");
+    if (change.after != nullptr) spdlog::info("{}: the follower has the leader's new shape ({})", where, describe_columns(*change.after));
+    known_.clear();
+    last_schema_ = nullptr;
+    if (!target) {
+        spdlog::info("{}: the table was dropped", where);
+        tables_.erase(found);
+        return;
+    }
+    table.source.leader = *change.after;
+    table.source.follower = *target;
+    table.source.unfit.clear();
+    if (table.plan) table.retired.push_back(std::move(table.plan));
+    table.plan = std::make_unique<PgTablePlan>(*change.after, std::move(*target), plans_made_++);
+    if (change.after->name == change.before->name) return;
+    auto node = tables_.extract(found);
+    node.key() = change.after->name;
+    tables_.insert(std::move(node));
+}
+
+/// A table that somebody changed on the follower has to be explained by the leader's transaction that comes first.
+void PgSink::check_all_fit() const {
+    if (skipping_) return;
+    for (const auto& [name, table] : tables_)
+        if (!table.plan) throw HaltError{table.source.unfit};
 }
 
 PgPlace PgSink::place(std::uint32_t event) const {

@@ -11,9 +11,11 @@
 #include "applier/postgresql/pg_copy_stream.h"
 #include "applier/postgresql/pg_pipeline.h"
 #include "applier/postgresql/pg_quarantine.h"
+#include "applier/postgresql/pg_query.h"
 #include "applier/postgresql/pg_shared_link.h"
 #include "applier/postgresql/pg_table_plan.h"
 #include "schemas/checkpoint.h"
+#include "schemas/follower.h"
 #include "schemas/sink.h"
 
 namespace rowferry {
@@ -23,6 +25,15 @@ struct PgSinkTable {
     TableSchema leader;  ///< As the checkpoint knows it.
     PgTarget follower;
     Position included_to;
+    /// Why the follower's table cannot take rows of this shape; empty when it can. A change of the leader's shape that is to come may explain it:
+    /// somebody has changed the follower already.
+    std::string unfit;
+};
+
+/// How a sink meets changes of the leader's shapes.
+struct PgShapePolicy {
+    DdlMode mode = DdlMode::stop;
+    PgRun control;  ///< A session of its own, in autocommit. Outlives the sink.
 };
 
 /// Applies changes over one link, the one that holds the stream's lock. Changes travel in a pipeline of prepared statements; long runs of
@@ -33,7 +44,8 @@ public:
     /// `defer`: no right to set session_replication_role, so constraints are deferred in every transaction. With that right deferrable
     /// constraints are not checked at all (their checks are triggers); what the leader's constraints allowed arrives either way.
     /// Rows of rowferry.quarantine that fit by now are brought back at once.
-    PgSink(std::shared_ptr<PgSharedLink> shared, const Checkpoint& checkpoint, std::vector<PgSinkTable> tables, bool defer);
+    PgSink(std::shared_ptr<PgSharedLink> shared, const Checkpoint& checkpoint, std::vector<PgSinkTable> tables, bool defer,
+           PgShapePolicy policy);
     ~PgSink() override;
 
     void apply(std::span<const Event> events) override;
@@ -49,11 +61,14 @@ private:
         std::uint32_t copy_pause = 0;                       // inserts to go one by one after a COPY met a conflict
         std::uint32_t next_pause = 0;
         PgQuarantinedKeys quarantined;
+        std::uint64_t touched_by = 0;                       // number of the last leader transaction that changed rows of it
     };
 
     void open_transaction();
     void change(std::uint32_t event, const Change& change, Table& table);
     void truncate(std::uint32_t event, const Truncate& truncate);
+    void change_shape(std::uint32_t event, const ShapeChange& change);
+    void check_all_fit() const;
     std::uint32_t insert_run(std::uint32_t first, const Change& change) const;
     std::uint32_t copy_run(std::uint32_t first, std::uint32_t end, Table& table);
     void quarantine(std::uint32_t event, const Change& change, Table& table);
@@ -81,6 +96,8 @@ private:
     Position position_;  // of the stored checkpoint
     std::uint64_t term_;
     bool defer_;
+    PgShapePolicy policy_;
+    std::uint64_t transactions_ = 0;  // leader transactions begun
     bool open_ = false;      // a follower transaction
     bool skipping_ = false;  // inside a leader transaction that the follower has
     Position after_;         // of the current leader transaction

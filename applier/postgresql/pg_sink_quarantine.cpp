@@ -68,6 +68,7 @@ void PgSink::load_quarantined(Table& table, const std::function<void(const Batch
 void PgSink::readmit() {
     if (!pg_quarantine::exists(run_on(link_))) return;
     for (auto& [name, table] : tables_) {
+        if (!table.plan) continue;
         std::size_t rows = 0;
         load_quarantined(table, [&](const Batch& batch) {
             rows += batch.events().size() - 1;

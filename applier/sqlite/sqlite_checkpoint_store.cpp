@@ -177,4 +177,25 @@ void SqliteCheckpointWriter::advance(const CheckpointAdvance& advance) {
     pending_ = advance.position;
 }
 
+void SqliteCheckpointWriter::change_shape(const ShapeChange& change) {
+    const TableName old = change.before->name;
+    const auto state = std::ranges::find(checkpoint_.tables, old, &TableState::name);
+    if (state == checkpoint_.tables.end()) throw HaltError{fmt::format("{}: the stream has no such table", to_string(old))};
+    if (change.leader_after == nullptr) {
+        SqliteStatement remove = db_.prepare("DELETE FROM main.rowferry_table_state WHERE stream = ?1 AND schema = ?2 AND name = ?3");
+        remove.bind(1, std::string_view{checkpoint_.stream}).bind(2, std::string_view{old.schema}).bind(3, std::string_view{old.name});
+        remove.run();
+        checkpoint_.tables.erase(state);
+        return;
+    }
+    state->name = change.leader_after->name;
+    state->shape = *change.leader_after;
+    SqliteStatement update = db_.prepare("UPDATE main.rowferry_table_state SET schema = ?4, name = ?5, shape = ?6 WHERE stream = ?1 AND schema = ?2 AND name = ?3");
+    update.bind(1, std::string_view{checkpoint_.stream}).bind(2, std::string_view{old.schema}).bind(3, std::string_view{old.name});
+    update.bind(4, std::string_view{state->name.schema}).bind(5, std::string_view{state->name.name});
+    const std::string shape = to_json(state->shape);
+    update.bind(6, std::string_view{shape});
+    update.run();
+}
+
 }  // namespace rowferry

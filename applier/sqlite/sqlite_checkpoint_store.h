@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "db/sqlite.h"
+#include "schemas/batch.h"
 #include "schemas/checkpoint.h"
 #include "schemas/sink.h"
 
@@ -40,6 +41,8 @@ public:
 
     /// Compare-and-set on position and term, inside the caller's transaction. Throws HaltError when the row is not as we left it.
     void advance(const CheckpointAdvance& advance);
+    /// Writes a table's new shape, in the transaction of the change; a table that was dropped is forgotten.
+    void change_shape(const ShapeChange& change);
     /// The transaction with the last advance() is committed.
     void committed() noexcept { checkpoint_.position = checkpoint_.acked = pending_; }
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
+#include "applier/sqlite/sqlite_shape_change.h"
 #include "schemas/identifier.h"
 #include "schemas/sqlite_ddl.h"
 
@@ -51,23 +53,29 @@ void SqliteSink::verify_tables() {
     for (const TableState& state : checkpoint_.checkpoint().tables) {
         const std::string name = follower_table(state.name, state.shape.engine, Engine::sqlite).name;
         const auto follower = read_follower_table(db, name);
-        const auto halt = [&](const std::string& what) {
-            throw HaltError{fmt::format("stream {}: {}: {}; copy the table anew with `rowferry drop` and `rowferry run`", checkpoint_.checkpoint().stream,
-                                        printable(db.path()), what)};
+        // Perhaps for a change of the leader's that comes first in the stream, and stopped it before.
+        const auto unfit = [&](const std::string& what) {
+            tables_[state.name].unfit = fmt::format("stream {}: {}: {}; copy the table anew with `rowferry drop` and `rowferry run`", checkpoint_.checkpoint().stream,
+                                        printable(db.path()), what);
+            spdlog::warn("{}", tables_[state.name].unfit);
         };
-        if (!follower) halt(fmt::format("table {} is gone", printable(name, 100)));
+        if (!follower) {
+            unfit(fmt::format("table {} is gone", printable(name, 100)));
+            continue;
+        }
         if (!options_.fire_triggers && !follower->user_triggers.empty())
             throw RefusedError{fmt::format("{}: table {} has the trigger {}, which would change rows on its own; drop it or allow it with --fire-triggers",
                                            printable(db.path()), printable(name, 100), printable(follower->user_triggers.front(), 100))};
         if (state.shape.engine == Engine::sqlite)
             for (const UniqueKey& key : state.shape.unique_keys)
                 if (!has_unique(*follower, state.shape, key.columns))
-                    halt(fmt::format("table {} has lost its unique key on column {}", printable(name, 100),
+                    unfit(fmt::format("table {} has lost its unique key on column {}", printable(name, 100),
                                      printable(state.shape.columns[key.columns.at(0)].name, 100)));
+        if (!tables_[state.name].unfit.empty()) continue;
         try {
             tables_[state.name].plan = std::make_unique<SqliteTablePlan>(db, state.shape, *follower);
         } catch (const RefusedError& error) {
-            halt(error.what());
+            unfit(error.what());
         }
     }
     verified_version_ = version;
@@ -84,12 +92,9 @@ SqliteSink::Table& SqliteSink::table_for(const TableSchema& schema) {
     const auto found = tables_.find(schema.name);
     if (found == tables_.end()) throw HaltError{"the table is not one of those this stream was copied with"};
     Table& table = found->second;
+    if (!table.plan) throw HaltError{table.unfit};
     if (!(table.plan->leader() == schema)) {
-        if (table.has_parked()) {
-            table.parked->write_all();
-            --parked_tables_;
-        }
-        table.parked.reset();
+        write_parked(table);
         const auto follower = read_follower_table(connection_.db(), follower_table(schema.name, schema.engine, Engine::sqlite).name);
         if (!follower) throw HaltError{"the follower's table is gone"};
         table.plan = std::make_unique<SqliteTablePlan>(connection_.db(), schema, *follower);
@@ -97,6 +102,47 @@ SqliteSink::Table& SqliteSink::table_for(const TableSchema& schema) {
     last_schema_ = &schema;
     last_table_ = &table;
     return table;
+}
+
+void SqliteSink::write_parked(Table& table) {
+    if (table.has_parked()) {
+        table.parked->write_all();
+        --parked_tables_;
+    }
+    table.parked.reset();
+}
+
+void SqliteSink::step(const ShapeChange& change) {
+    open_group();
+    const auto found = tables_.find(change.before->name);
+    if (found == tables_.end()) throw HaltError{"the table is not one of those this stream was copied with"};
+    Table& table = found->second;
+    write_parked(table);
+    const bool touched = table.touched_by == transactions_;
+    // Statements that were prepared for the old shape would keep the table busy.
+    table.plan.reset();
+    last_schema_ = nullptr;
+    const auto follower = SqliteShapeChange{connection_.db(), change, options_.ddl, touched}.follow();
+    checkpoint_.change_shape(change);
+    const std::string name = to_string(change.before->name);
+    if (!follower) {
+        spdlog::info("stream {}, table {}: the table was dropped", checkpoint_.checkpoint().stream, name);
+        tables_.erase(found);
+        return;
+    }
+    spdlog::info("stream {}, table {}: the follower has the leader's new shape ({})", checkpoint_.checkpoint().stream, name, describe_columns(*change.after));
+    table.unfit.clear();
+    table.plan = std::make_unique<SqliteTablePlan>(connection_.db(), *change.after, *follower);
+    if (change.after->name == change.before->name) return;
+    auto node = tables_.extract(found);
+    node.key() = change.after->name;
+    tables_.insert(std::move(node));
+}
+
+/// A table that somebody changed on the follower has to be explained by the leader's transaction that comes first.
+void SqliteSink::check_all_fit() const {
+    for (const auto& [name, table] : tables_)
+        if (!table.plan) throw HaltError{table.unfit};
 }
 
 ParkedRows& SqliteSink::parked_of(Table& table) {
@@ -122,10 +168,13 @@ void SqliteSink::apply(std::span<const Event> events) {
 void SqliteSink::step(const Event& event) {
     if (const auto* change = std::get_if<Change>(&event)) return step(*change);
     if (const auto* truncate = std::get_if<Truncate>(&event)) return step(*truncate);
+    if (const auto* shape = std::get_if<ShapeChange>(&event)) return step(*shape);
     if (const auto* begin = std::get_if<Begin>(&event)) {
         after_ = begin->after;
+        ++transactions_;
     } else if (const auto* commit = std::get_if<Commit>(&event)) {
         end_of_transaction();
+        check_all_fit();
         after_ = commit->position;
     }
 }
@@ -134,6 +183,7 @@ void SqliteSink::step(const Change& change) {
     open_group();
     if (arena_.used() > kArenaBytes) arena_.clear();
     Table& table = table_for(*change.table);
+    table.touched_by = transactions_;
     table.plan->load(change, arena_);
     const bool had_parked = table.has_parked();
     switch (change.operation) {
@@ -222,6 +272,8 @@ std::string SqliteSink::place(std::span<const Event> from_event) const {
     std::string text = fmt::format("stream {}", checkpoint.stream);
     if (const auto* change = std::get_if<Change>(&from_event.front()))
         text += fmt::format(", table {}, row {}", to_string(change->table->name), SqliteTablePlan::describe_row(*change));
+    else if (const auto* shape = std::get_if<ShapeChange>(&from_event.front()))
+        text += fmt::format(", table {}", to_string(shape->before->name));
     else if (const auto* truncate = std::get_if<Truncate>(&from_event.front()); truncate != nullptr && !truncate->tables.empty())
         text += fmt::format(", truncate of {}", to_string(truncate->tables.front()->name));
     for (const Event& event : from_event)

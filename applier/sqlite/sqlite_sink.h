@@ -32,6 +32,8 @@ public:
 private:
     struct Table {
         std::unique_ptr<SqliteTablePlan> plan;
+        std::string unfit;  // without a plan: why the follower's table cannot take rows of this shape
+        std::uint64_t touched_by = 0;  // number of the last leader transaction that changed rows of it
         std::unique_ptr<ParkedRows> parked;  // made with the first row that has to wait
         [[nodiscard]] bool has_parked() const { return parked != nullptr && !parked->empty(); }
     };
@@ -44,6 +46,9 @@ private:
     void step(const Event& event);
     void step(const Change& change);
     void step(const Truncate& truncate);
+    void step(const ShapeChange& change);
+    void check_all_fit() const;
+    void write_parked(Table& table);
     void end_of_transaction();
     void insert(Table& table);
     void update(Table& table);
@@ -61,6 +66,7 @@ private:
     Arena arena_;
     Position after_;
     int parked_tables_ = 0;
+    std::uint64_t transactions_ = 0;  // leader transactions begun
     std::uint64_t replaced_ = 0;
 };
 

@@ -45,7 +45,7 @@ std::vector<int> numbers(const std::string& text) {
 // and that may be a transaction which waits for our acknowledgement.
 
 constexpr const char* kTables = R"(
-select c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.reltuples, rn.nspname, rc.relname
+select c.oid, n.nspname, c.relname, c.relkind, c.relreplident, c.reltuples, rn.nspname, rc.relname, c.relfilenode
   from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   join pg_catalog.pg_class rc on rc.oid = coalesce(case when c.relispartition then pg_catalog.pg_partition_root(c.oid) end, c.oid)
@@ -65,7 +65,8 @@ select a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.att
          select from pg_catalog.pg_depend d
            join pg_catalog.pg_depend s on s.classid = 'pg_catalog.pg_class'::regclass and s.objid = d.refobjid and s.deptype = 'a'
                                       and s.refclassid = 'pg_catalog.pg_class'::regclass and s.refobjid = a.attrelid and s.refobjsubid = a.attnum
-          where d.classid = 'pg_catalog.pg_attrdef'::regclass and d.objid = ad.oid and d.refclassid = 'pg_catalog.pg_class'::regclass)
+          where d.classid = 'pg_catalog.pg_attrdef'::regclass and d.objid = ad.oid and d.refclassid = 'pg_catalog.pg_class'::regclass),
+       case when a.atthasmissing then (a.attmissingval::text::text[])[1] end
   from pg_catalog.pg_attribute a
   left join pg_catalog.pg_attrdef ad on ad.adrelid = a.attrelid and ad.adnum = a.attnum
  cross join lateral (
@@ -113,6 +114,7 @@ Drafts read_table_rows(const PgRows& rows) {
         table.replica_identity = rows.text(row, 4).at(0);
         table.estimated_rows = std::stod(rows.text(row, 5));
         table.root = {rows.text(row, 6), rows.text(row, 7)};
+        table.schema.file_node = to_oid(rows.text(row, 8));
     }
     return drafts;
 }
@@ -132,6 +134,7 @@ void read_columns(PgSession& session, Drafts& drafts) {
         column.type_oid = to_oid(rows.text(row, 4));
         column.type_modifier = static_cast<std::int32_t>(rows.integer(row, 5));
         column.not_null = rows.boolean(row, 6);
+        if (!rows.is_null(row, 13)) column.missing_value = rows.text(row, 13);
         column.base_type = rows.text(row, 10);
         column.value_class = pg_value_class(to_oid(rows.text(row, 9)));
         if (!rows.is_null(row, 11)) column.enum_labels = nlohmann::json::parse(rows.text(row, 11)).get<std::vector<std::string>>();
@@ -252,6 +255,10 @@ std::vector<PgTable> complete(PgSession& session, Drafts drafts, PgDepth depth) 
     return tables;
 }
 
+std::string replicable_kinds(bool partition_roots) {
+    return partition_roots ? " and c.relkind in ('r', 'p') and not c.relispartition" : " and c.relkind = 'r'";
+}
+
 }  // namespace
 
 ColumnIndexes find_key(const TableSchema& table) {
@@ -285,9 +292,16 @@ ValueClass pg_value_class(std::uint32_t type_oid) {
     }
 }
 
+std::vector<SelectableTable> selectable_tables(PgSession& session, bool partition_roots) {
+    const PgRows rows = session.query(kTables + replicable_kinds(partition_roots) + kReplicable);
+    std::vector<SelectableTable> tables;
+    for (std::size_t row = 0; row < rows.size(); ++row)
+        tables.push_back({to_oid(rows.text(row, 0)), {rows.text(row, 1), rows.text(row, 2)}, {rows.text(row, 6), rows.text(row, 7)}});
+    return tables;
+}
+
 std::vector<PgTable> read_tables(PgSession& session, bool partition_roots) {
-    const std::string kinds = partition_roots ? " and c.relkind in ('r', 'p') and not c.relispartition" : " and c.relkind = 'r'";
-    return complete(session, read_table_rows(session.query(kTables + kinds + kReplicable)), PgDepth::shape);
+    return complete(session, read_table_rows(session.query(kTables + replicable_kinds(partition_roots) + kReplicable)), PgDepth::shape);
 }
 
 std::vector<PgTable> read_tables(PgSession& session, const std::vector<std::uint32_t>& oids, PgDepth depth) {

@@ -32,6 +32,14 @@ enum class PgDepth : std::uint8_t {
 /// `partition_roots` partitioned tables stand for their leaves, otherwise the leaves are listed.
 [[nodiscard]] std::vector<PgTable> read_tables(PgSession& session, bool partition_roots);
 
+/// Only what they are called: cheap.
+struct SelectableTable {
+    std::uint32_t oid = 0;
+    TableName name;
+    TableName root;
+};
+[[nodiscard]] std::vector<SelectableTable> selectable_tables(PgSession& session, bool partition_roots);
+
 /// The same for tables known by oid (a table that is gone is missing from the result).
 [[nodiscard]] std::vector<PgTable> read_tables(PgSession& session, const std::vector<std::uint32_t>& oids,
                                                PgDepth depth = PgDepth::shape);

@@ -1,6 +1,7 @@
 #include "decoder/pgoutput/pg_leader.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -8,6 +9,7 @@
 #include "db/pg_link.h"
 #include "db/pg_session.h"
 #include "decoder/pgoutput/pg_catalog.h"
+#include "decoder/pgoutput/pg_ddl_trigger.h"
 #include "decoder/pgoutput/pg_definitions.h"
 #include "decoder/pgoutput/pg_history.h"
 #include "decoder/pgoutput/pg_names.h"
@@ -64,6 +66,9 @@ private:
     std::string application_;
     std::unique_ptr<PgSession> session_;
     std::optional<LeaderIdentity> identity_;
+    std::vector<PgTable> before_mark_;  ///< The stream's tables in front of the last mark.
+    Position mark_;
+    bool marked_ = false;
 };
 
 PgSession& PgLogicalLeader::session() {
@@ -129,6 +134,8 @@ std::unique_ptr<Snapshot> PgLogicalLeader::start(const StreamRequest& request) {
     drop_publications(session(), request.stream);
 
     const std::vector<PgTable> tables = selected(request, true);
+    if (!pg_ddl_trigger::install(session()))
+        spdlog::info("the role may not make event triggers: a shape change of a table will be found by comparing the catalog, and most will stop the stream");
     // The publication comes first: decoding looks it up in the catalog as it was at each change.
     create_publications(session(), request, tables);
     const auto link = replication_link();
@@ -218,22 +225,35 @@ void PgLogicalLeader::verify_history(const Checkpoint& checkpoint, PgLink& link)
 
 std::unique_ptr<Source> PgLogicalLeader::follow(const StreamRequest& request, const Checkpoint& checkpoint) {
     verify_slot(checkpoint);
-    auto watch = std::make_unique<PgWatch>(conninfo_, request, checkpoint);
+    auto shapes = std::make_unique<PgShapes>(checkpoint, request.selection, request.partition_roots);
+    if (std::exchange(marked_, false) && mark_ >= checkpoint.position)
+        for (const std::uint32_t oid : shapes->oids()) {
+            const auto table = std::ranges::find(before_mark_, oid, [](const PgTable& t) { return t.schema.leader_id; });
+            shapes->expect(oid, table == before_mark_.end() ? std::nullopt : std::optional{table->schema}, mark_.major);
+        }
+    auto watch = std::make_unique<PgWatch>(conninfo_, request, *shapes);
     auto link = replication_link();
     verify_history(checkpoint, *link);
     const std::string publications =
         quote_identifier(publication_name(request.stream)) +
         (publication_exists(session(), insert_publication_name(request.stream)) ? "," + quote_identifier(insert_publication_name(request.stream)) : "");
     wait_for_slot(session(), slot(request.stream), stop_);
-    link->query(fmt::format("START_REPLICATION SLOT {} LOGICAL {} (proto_version '1', publication_names {})", quote_identifier(slot(request.stream)),
+    link->query(fmt::format("START_REPLICATION SLOT {} LOGICAL {} (proto_version '1', messages 'true', publication_names {})", quote_identifier(slot(request.stream)),
                             lsn_to_string(checkpoint.position.major), quote_literal(publications)));
-    return std::make_unique<PgSource>(std::move(link), std::move(watch), checkpoint);
+    return std::make_unique<PgSource>(std::move(link), std::move(shapes), std::move(watch), checkpoint);
 }
 
 Position PgLogicalLeader::mark(const StreamRequest& request) {
+    // Looked at before the mark: what the catalog shows by now, the log must have shown by then.
+    std::vector<std::uint32_t> oids;
+    for (const PublishedTable& table : published_relations(session(), request.stream)) oids.push_back(table.oid);
+    before_mark_.clear();
+    if (!oids.empty()) before_mark_ = read_tables(session(), oids);
     // Transactional, so that it has a commit record, which is flushed before the call returns.
     session().query("select pg_catalog.pg_logical_emit_message(true, 'rowferry', $1)", {"mark " + request.stream});
-    return current_position();
+    mark_ = current_position();
+    marked_ = true;
+    return mark_;
 }
 
 bool PgLogicalLeader::caught_up(const StreamRequest& request, const Checkpoint& checkpoint) {
@@ -247,9 +267,11 @@ bool PgLogicalLeader::caught_up(const StreamRequest& request, const Checkpoint& 
         std::string publications = quote_identifier(publication_name(request.stream));
         if (publication_exists(session(), insert_publication_name(request.stream))) publications += "," + quote_identifier(insert_publication_name(request.stream));
         const PgRows rows = session().query(
-            "select count(*) from pg_catalog.pg_logical_slot_peek_binary_changes($1, null, 1000, 'proto_version', '1', 'publication_names', $2) c "
-            "where pg_catalog.get_byte(c.data, 0) = 67 and c.lsn > $3::pg_lsn",
-            {slot(request.stream), publications, lsn_to_string(checkpoint.position.major)});
+            // Transactions that end behind the checkpoint with a change of a row or of a shape; other messages are nothing to us.
+            "select count(*) from (select c.xid from pg_catalog.pg_logical_slot_peek_binary_changes($1, null, 1000, 'proto_version', '1', 'messages', 'true', "
+            "'publication_names', $2) c group by c.xid having bool_or(pg_catalog.get_byte(c.data, 0) = 67 and c.lsn > $3::pg_lsn) and "
+            "bool_or(pg_catalog.get_byte(c.data, 0) in (73, 85, 68, 84) or (pg_catalog.get_byte(c.data, 0) = 77 and pg_catalog.\"position\"(c.data, $4::bytea) > 0))) t",
+            {slot(request.stream), publications, lsn_to_string(checkpoint.position.major), std::string{pgoutput::kDdlPrefix}});
         transaction.commit();
         return rows.integer(0, 0) == 0;
     } catch (const PgError& error) {
@@ -275,6 +297,7 @@ std::vector<std::string> PgLogicalLeader::drop(const std::optional<std::string>&
         if (drop_slot(session(), slot(name), dry_run) && !dry_run) removed.push_back("slot " + slot(name));
         if (!dry_run) std::ranges::copy(drop_publications(session(), name), std::back_inserter(removed));
     }
+    if (!dry_run && read_publications(session()).empty()) std::ranges::copy(pg_ddl_trigger::remove(session()), std::back_inserter(removed));
     return removed;
 }
 

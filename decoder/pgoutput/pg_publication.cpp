@@ -120,6 +120,17 @@ std::vector<TableName> published_tables(PgSession& session, const std::string& s
     return names;
 }
 
+std::vector<PublishedTable> published_relations(PgSession& session, const std::string& stream) {
+    const PgRows rows = session.query(
+        "select c.oid, r.oid, n.nspname, c.relname from pg_catalog.pg_publication p join pg_catalog.pg_publication_rel r on r.prpubid = p.oid "
+        "join pg_catalog.pg_class c on c.oid = r.prrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace where p.pubname in ($1, $2)",
+        {publication_name(stream), insert_publication_name(stream)});
+    std::vector<PublishedTable> tables;
+    for (std::size_t row = 0; row < rows.size(); ++row)
+        tables.push_back({static_cast<std::uint32_t>(rows.integer(row, 0)), rows.text(row, 1), {rows.text(row, 2), rows.text(row, 3)}});
+    return tables;
+}
+
 PublicationContent read_publication_content(PgSession& session, const std::string& stream) {
     const std::vector<std::optional<std::string>> names{publication_name(stream), insert_publication_name(stream)};
     const PgRows rows = session.query(

@@ -40,6 +40,13 @@ struct StreamPublication {
 /// The tables that the stream's publications hold now.
 [[nodiscard]] std::vector<TableName> published_tables(PgSession& session, const std::string& stream);
 
+struct PublishedTable {
+    std::uint32_t oid = 0;
+    std::string member;  ///< Oid of its pg_publication_rel row, see PublicationNote::members.
+    TableName name;
+};
+[[nodiscard]] std::vector<PublishedTable> published_relations(PgSession& session, const std::string& stream);
+
 struct PublicationContent {
     std::string members;        ///< As in the note.
     std::string leaves;

@@ -1,6 +1,7 @@
 #include "decoder/pgoutput/pg_source.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -19,45 +20,16 @@ constexpr std::chrono::seconds kStatusInterval{1};
 constexpr std::chrono::seconds kAskAfter{10};
 constexpr std::chrono::seconds kGoneAfter{60};
 
-/// What a Relation message says, compared with the shape the table had when it was copied.
-bool same_shape(const pgoutput::Relation& relation, const TableSchema& table) {
-    if (relation.columns.size() != table.columns.size()) return false;
-    std::size_t index = 0;
-    for (const auto& column : relation.columns) {
-        const ColumnSchema& known = table.columns[index++];
-        if (column.name != known.name || column.type_oid != known.type_oid || column.type_modifier != known.type_modifier) return false;
-    }
-    return true;
-}
-
-bool same_identity(const pgoutput::Relation& relation, const TableSchema& table) {
-    // Under full the old image has every column, so any key of ours can be taken from it.
-    if (table.insert_only || relation.identity == pgoutput::ReplicaIdentity::full) return true;
-    std::uint16_t index = 0;
-    for (const auto& column : relation.columns)
-        if (column.identity != table.in_identity(index++)) return false;
-    return !table.identity.empty();
-}
-
-std::string describe(const pgoutput::Relation& relation) {
-    std::string text;
-    for (const auto& column : relation.columns)
-        text += fmt::format("{}{} (type {}){}", text.empty() ? "" : ", ", printable(column.name, 80), column.type_oid, column.identity ? " key" : "");
-    return text;
-}
-
 }  // namespace
 
-PgSource::PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgWatch> watch, const Checkpoint& checkpoint)
+PgSource::PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgShapes> shapes, std::unique_ptr<PgWatch> watch, const Checkpoint& checkpoint)
     : link_{std::move(link)},
+      shapes_{std::move(shapes)},
       watch_{std::move(watch)},
       stream_{checkpoint.stream},
-      passed_over_{checkpoint.passed_over},
       start_{checkpoint.position.major},
       reached_{checkpoint.position.major},
-      durable_{checkpoint.position.major} {
-    for (const TableState& state : checkpoint.tables) shapes_[state.name] = std::make_shared<const TableSchema>(state.shape);
-}
+      durable_{checkpoint.position.major} {}
 
 PgSource::~PgSource() {
     // A clean end tells the server, so that the slot is free at once; on errors the connection just closes.
@@ -66,6 +38,7 @@ PgSource::~PgSource() {
 
 void PgSource::read(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) {
     watch_->look_if_due();
+    if (shapes_->take_unknown()) watch_->look_soon();
     if (Clock::now() - last_read_ > kAskAfter) last_heard_ = Clock::now();
     read_messages(batch, budget, wait);
     last_read_ = Clock::now();
@@ -133,6 +106,7 @@ void PgSource::decode(std::span<const std::byte> message, Batch& batch) {
 void PgSource::idle(std::uint64_t wal_end, Batch& batch) {
     // Everything that committed before has been sent, as the server sends in order; it becomes durable behind it in the queue.
     if (inside_ || wal_end <= reached_) return;
+    shapes_->check(wal_end);
     reached_ = wal_end;
     batch.add_idle({wal_end, 0});
 }
@@ -142,18 +116,11 @@ bool PgSource::changes_expected(const char* what) const {
     return !skipping_;
 }
 
-bool PgSource::changes_expected(const char* what, std::uint32_t relation_id) const { return changes_expected(what) && table(relation_id) != nullptr; }
-
-const TablePtr& PgSource::table(std::uint32_t relation_id) const {
-    const auto found = relations_.find(relation_id);
-    if (found == relations_.end()) throw DecodeError{fmt::format("stream {}: a change of relation {}, which was never announced", stream_, relation_id)};
-    return found->second;
-}
-
 void PgSource::on(const pgoutput::Begin& begin, Batch& batch) {
     if (inside_) throw DecodeError{fmt::format("stream {}: Begin inside a transaction", stream_)};
     inside_ = true;
     skipping_ = begin.final_lsn < start_;
+    shapes_->begin(begin.final_lsn);
     if (!skipping_) batch.add(Begin{{begin.final_lsn, 0}, begin.xid, Boundary::exact});
 }
 
@@ -163,42 +130,28 @@ void PgSource::on(const pgoutput::Commit& commit, Batch& batch) {
     if (std::exchange(skipping_, false)) return;
     if (commit.end_lsn <= reached_)
         throw DecodeError{fmt::format("stream {}: a transaction ends at {}, which is not after {}", stream_, lsn_to_string(commit.end_lsn), lsn_to_string(reached_))};
+    shapes_->finish(batch);
+    shapes_->check(commit.end_lsn);
     reached_ = commit.end_lsn;
     batch.add(Commit{{commit.end_lsn, 0}, pgoutput::pg_to_unix_us(commit.commit_time), {}});
 }
 
-void PgSource::on(const pgoutput::Relation& relation, Batch&) {
-    const TableName name{std::string{relation.schema}, std::string{relation.name}};
-    if (std::ranges::find(passed_over_, name) != passed_over_.end()) {
-        relations_[relation.relation_id] = nullptr;
-        return;
-    }
-    const auto known = shapes_.find(name);
-    // With partition roots the leaves are announced as well, but no change names them.
-    if (known == shapes_.end()) {
-        relations_.erase(relation.relation_id);
-        return;
-    }
-    const std::string where = fmt::format("stream {}, table {}, after {}", stream_, to_string(name), to_string(PositionKind::lsn, {reached_, 0}));
-    if (!same_shape(relation, *known->second))
-        throw HaltError{fmt::format("{}: the table changed its shape on the leader: it was ({}), now it is ({}). Drop the stream and copy again", where,
-                                    describe_columns(*known->second), describe(relation))};
-    if (!same_identity(relation, *known->second))
-        throw HaltError{fmt::format("{}: the table changed its replica identity on the leader: now ({}). Set it back, or drop the stream and copy again", where,
-                                    describe(relation))};
-    relations_[relation.relation_id] = known->second;
-}
+void PgSource::on(const pgoutput::Relation& relation, Batch&) { shapes_->announce(relation); }
 
 void PgSource::on(const pgoutput::Insert& insert, Batch& batch) {
-    if (!changes_expected("Insert", insert.relation_id)) return;
-    const TablePtr& target = table(insert.relation_id);
+    if (!changes_expected("Insert")) return;
+    const TablePtr* known = shapes_->table(insert.relation_id, batch);
+    if (known == nullptr) return;
+    const TablePtr& target = *known;
     const auto after = pgoutput::tuple_cells(insert.after, pgoutput::TupleRole::inserted, *target, batch.arena());
     batch.add(Change{batch.keep(target), Operation::insert, {}, after});
 }
 
 void PgSource::on(const pgoutput::Update& update, Batch& batch) {
-    if (!changes_expected("Update", update.relation_id)) return;
-    const TablePtr& target = table(update.relation_id);
+    if (!changes_expected("Update")) return;
+    const TablePtr* known = shapes_->table(update.relation_id, batch);
+    if (known == nullptr) return;
+    const TablePtr& target = *known;
     std::span<const Cell> before;
     if (update.old_image != pgoutput::OldImage::none) {
         const auto role = update.old_image == pgoutput::OldImage::key ? pgoutput::TupleRole::old_key : pgoutput::TupleRole::old_full;
@@ -211,8 +164,10 @@ void PgSource::on(const pgoutput::Update& update, Batch& batch) {
 }
 
 void PgSource::on(const pgoutput::Delete& remove, Batch& batch) {
-    if (!changes_expected("Delete", remove.relation_id)) return;
-    const TablePtr& target = table(remove.relation_id);
+    if (!changes_expected("Delete")) return;
+    const TablePtr* known = shapes_->table(remove.relation_id, batch);
+    if (known == nullptr) return;
+    const TablePtr& target = *known;
     const auto role = remove.old_image == pgoutput::OldImage::key ? pgoutput::TupleRole::old_key : pgoutput::TupleRole::old_full;
     batch.add(Change{batch.keep(target), Operation::remove, pgoutput::tuple_cells(remove.before, role, *target, batch.arena()), {}});
 }
@@ -222,14 +177,20 @@ void PgSource::on(const pgoutput::Truncate& truncate, Batch& batch) {
     const std::span<const TableSchema*> tables = batch.arena().array<const TableSchema*>(truncate.size());
     std::size_t count = 0;
     for (std::size_t i = 0; i < truncate.size(); ++i)
-        if (const TablePtr& emptied = table(truncate.relation_id(i))) tables[count++] = batch.keep(emptied);
+        if (const TablePtr* known = shapes_->table(truncate.relation_id(i), batch)) tables[count++] = batch.keep(*known);
     if (count > 0) batch.add(Truncate{tables.first(count), truncate.cascade, truncate.restart_identity});
 }
 
-/// Type and Origin tell nothing that we need. The others are only sent to a client that asks for streaming, two-phase or messages.
+/// Those of other applications pass by.
+void PgSource::on(const pgoutput::LogicalMessage& message, Batch& batch) {
+    if (!message.transactional || message.prefix != pgoutput::kDdlPrefix) return;
+    if (changes_expected("Message")) shapes_->report(pgoutput::parse_ddl_message(message.content), batch);
+}
+
+/// Type and Origin tell nothing that we need. The others are only sent to a client that asks for streaming or two-phase.
 template <typename Other>
 void PgSource::on(const Other&, Batch&) {
-    if constexpr (!std::is_same_v<Other, pgoutput::Type> && !std::is_same_v<Other, pgoutput::Origin> && !std::is_same_v<Other, pgoutput::LogicalMessage>)
+    if constexpr (!std::is_same_v<Other, pgoutput::Type> && !std::is_same_v<Other, pgoutput::Origin>)
         throw DecodeError{fmt::format("stream {}: a {} message, which was not asked for", stream_, Other::kName)};
 }
 

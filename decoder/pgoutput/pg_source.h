@@ -2,16 +2,15 @@
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
-#include <utility>
+#include <vector>
 
 #include <poll.h>
 
 #include "db/pg_link.h"
 #include "decoder/pgoutput/messages.h"
+#include "decoder/pgoutput/pg_shapes.h"
 #include "decoder/pgoutput/pg_watch.h"
 #include "schemas/checkpoint.h"
 #include "schemas/source.h"
@@ -19,19 +18,21 @@
 namespace rowferry {
 
 /// Reads a slot through the streaming replication protocol. Protocol version 1: a transaction arrives whole after its commit, however large,
-/// so nothing is buffered here. Relation messages are compared with the shapes of the checkpoint: another shape is a HaltError.
+/// so nothing is buffered here. Shapes begin with those of the checkpoint and change where the log says so (PgShapes).
 ///
 /// Positions: a transaction's is the end of its commit record. A resent one is known by its commit record starting before the checkpoint
 /// (never at it: neighbouring commits touch). An idle position is the server's own decoding position between transactions.
 class PgSource : public Source {
 public:
-    /// `link` streams from START_REPLICATION on. Keeps `watch`.
-    PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgWatch> watch, const Checkpoint& checkpoint);
+    /// `link` streams from START_REPLICATION on. Keeps `watch`, which looks at `shapes`.
+    PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgShapes> shapes, std::unique_ptr<PgWatch> watch, const Checkpoint& checkpoint);
     ~PgSource() override;
 
     void read(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) override;
     void report(Position durable) override;
     void wake_on(int fd) override { wake_fd_ = fd; }
+    void cut_at(Position fence) override { shapes_->cut_at(fence); }
+    [[nodiscard]] std::vector<TableName> take_new_tables() override { return shapes_->take_new_tables(); }
     [[nodiscard]] bool leader_waits_for_us() const override { return watch_->leader_waits_for_us(); }
 
 private:
@@ -47,23 +48,19 @@ private:
     void on(const pgoutput::Update& update, Batch& batch);
     void on(const pgoutput::Delete& remove, Batch& batch);
     void on(const pgoutput::Truncate& truncate, Batch& batch);
+    void on(const pgoutput::LogicalMessage& message, Batch& batch);
     template <typename Other>
     void on(const Other& message, Batch& batch);
-    [[nodiscard]] const TablePtr& table(std::uint32_t relation_id) const;
     [[nodiscard]] bool changes_expected(const char* what) const;
-    /// The same for a change of one table: false as well while that is passed over.
-    [[nodiscard]] bool changes_expected(const char* what, std::uint32_t relation_id) const;
     void idle(std::uint64_t wal_end, Batch& batch);
     void send_status();
     void listen_for_life();
     [[noreturn]] void stream_ended();
 
     std::unique_ptr<PgLink> link_;
+    std::unique_ptr<PgShapes> shapes_;
     std::unique_ptr<PgWatch> watch_;
     std::string stream_;
-    std::map<TableName, TablePtr> shapes_;                   ///< Of the checkpoint.
-    std::unordered_map<std::uint32_t, TablePtr> relations_;  ///< Announced on this connection; null: passed over.
-    std::vector<TableName> passed_over_;                     ///< See Checkpoint::passed_over.
     int wake_fd_ = -1;
     std::uint64_t start_;          ///< Transactions that committed before it are resent ones.
     std::uint64_t reached_;        ///< Last commit or idle position handed over.

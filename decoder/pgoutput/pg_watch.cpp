@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "decoder/pgoutput/pg_ddl_trigger.h"
 #include "decoder/pgoutput/pg_names.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
@@ -14,18 +15,32 @@
 namespace rowferry {
 namespace {
 constexpr std::chrono::seconds kInterval{10};
+
+/// `1,2,3`.
+std::set<std::string> listed_numbers(const std::string& oids) {
+    std::set<std::string> result;
+    for (std::size_t start = 0; start < oids.size();) {
+        const std::size_t comma = std::min(oids.find(',', start), oids.size());
+        result.insert(oids.substr(start, comma - start));
+        start = comma + 1;
+    }
+    return result;
+}
 }  // namespace
 
-PgWatch::PgWatch(const PgConninfo& conninfo, const StreamRequest& request, const Checkpoint& checkpoint)
-    : session_{conninfo, PgRole::leader, application_name(request.stream) + "_watch"}, stream_{request.stream}, selection_{request.selection}, passed_over_{checkpoint.passed_over} {
-    for (const TableState& state : checkpoint.tables) {
-        expected_.push_back(state.name);
-        expected_oids_.push_back(state.shape.leader_id);
-        shapes_.push_back(state.shape);
-    }
-    std::ranges::sort(expected_);
+PgWatch::PgWatch(const PgConninfo& conninfo, const StreamRequest& request, PgShapes& shapes)
+    : session_{conninfo, PgRole::leader, application_name(request.stream) + "_watch"},
+      stream_{request.stream},
+      selection_{request.selection},
+      partition_roots_{request.partition_roots},
+      shapes_{shapes} {
     // The reader looks, and while it waits nobody answers the leader.
     session_.query("SET lock_timeout = '2s'; SET statement_timeout = '5s'");
+    shapes_.read_catalog_with([this](std::uint32_t oid) -> std::optional<TableSchema> {
+        const auto tables = read_tables(session_, std::vector<std::uint32_t>{oid});
+        if (tables.empty()) return std::nullopt;
+        return tables.front().schema;
+    });
     look();
 }
 
@@ -42,10 +57,12 @@ void PgWatch::look_if_due() {
 
 void PgWatch::look() {
     const PublicationNote note = read_note();
+    look_at_trigger();
     look_at_publication(note);
     look_at_insert_only_tables(note);
     look_at_partitions();
     look_at_shapes();
+    look_at_new_tables();
     look_at_standby_names();
     last_look_ = std::chrono::steady_clock::now();
 }
@@ -65,36 +82,31 @@ void PgWatch::look_at_publication(const PublicationNote& note) {
                                     "again",
                                     publication_name(stream_))};
     look_at_leaves(note.leaves, content.leaves);
-    std::vector<TableName> published = published_tables(session_, stream_);
-    std::erase_if(published, [&](const TableName& name) { return std::ranges::find(passed_over_, name) != passed_over_.end(); });
-    if (published == expected_ && content.members != note.members)
-        throw HaltError{fmt::format("a table was taken out of publication {} and put back: changes in between are missing. Drop the stream and copy again",
-                                    publication_name(stream_))};
-    if (published == expected_) return;
-    for (const TableName& name : expected_)
-        if (!std::ranges::binary_search(published, name))
-            throw HaltError{fmt::format("{} is no longer in publication {} (dropped, renamed or taken out): its changes are missing from the stream. "
-                                        "Drop the stream and copy again",
-                                        to_string(name), publication_name(stream_))};
-    for (const TableName& name : published)
-        if (!std::ranges::binary_search(expected_, name))
+    const std::vector<PublishedTable> published = published_relations(session_, stream_);
+    std::set<std::uint32_t> members;
+    for (const PublishedTable& table : published) {
+        members.insert(table.oid);
+        if (shapes_.passes_over(table.name)) continue;
+        if (shapes_.find(table.oid) == nullptr)
             throw HaltError{fmt::format("somebody added {} to publication {}, but it was never copied: take it out again, or drop the stream and copy again",
-                                        to_string(name), publication_name(stream_))};
+                                        to_string(table.name), publication_name(stream_))};
+        if (!listed_numbers(note.members).contains(table.member))
+            throw HaltError{fmt::format("{} was taken out of publication {} and put back: changes in between are missing. Drop the stream and copy again",
+                                        to_string(table.name), publication_name(stream_))};
+    }
+    for (const std::uint32_t oid : shapes_.oids()) {
+        if (members.contains(oid)) continue;
+        // A table that was dropped left the publication with it; the log, or the look at the shapes, tells that.
+        if (session_.query("select from pg_catalog.pg_class where oid = $1::oid", {std::to_string(oid)}).empty()) continue;
+        throw HaltError{fmt::format("{} is no longer in publication {}: its changes are missing from the stream. Drop the stream and copy again",
+                                    to_string(shapes_.find(oid)->name), publication_name(stream_))};
+    }
 }
 
 /// Partitions below a root that is published as one table: one that left took its rows along, and one that came may have brought some.
 void PgWatch::look_at_leaves(const std::string& before, const std::string& now) {
-    const auto listed = [](const std::string& oids) {
-        std::set<std::string> result;
-        for (std::size_t start = 0; start < oids.size();) {
-            const std::size_t comma = std::min(oids.find(',', start), oids.size());
-            result.insert(oids.substr(start, comma - start));
-            start = comma + 1;
-        }
-        return result;
-    };
-    const std::set<std::string> old = listed(before);
-    const std::set<std::string> present = listed(now);
+    const std::set<std::string> old = listed_numbers(before);
+    const std::set<std::string> present = listed_numbers(now);
     for (const std::string& oid : old)
         if (!present.contains(oid))
             throw HaltError{fmt::format("a partition (oid {}) of a table that is replicated through its root was detached or dropped: its rows are still on the "
@@ -131,29 +143,46 @@ select n.nspname, c.relname, rn.nspname, rc.relname from tree t
   join pg_catalog.pg_class c on c.oid = t.relid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   join pg_catalog.pg_class rc on rc.oid = t.root join pg_catalog.pg_namespace rn on rn.oid = rc.relnamespace
  where c.relkind = 'r' and t.root <> all ('{{{0}}}'::oid[]) and c.oid <> all ('{{{0}}}'::oid[]))",
-                                                   fmt::join(expected_oids_, ",")));
+                                                   fmt::join(shapes_.oids(), ",")));
     for (std::size_t row = 0; row < rows.size(); ++row) {
         const TableName name{rows.text(row, 0), rows.text(row, 1)};
         if (!selects_partition(selection_, name, {rows.text(row, 2), rows.text(row, 3)})) continue;
-        if (std::ranges::find(passed_over_, name) != passed_over_.end()) continue;
+        if (shapes_.passes_over(name)) continue;
         throw HaltError{fmt::format("{} is a new partition of a replicated table and not in the stream. Take it in with `rowferry copy-table` "
                                     "(--partitions root follows new partitions by itself)",
                                     to_string(name))};
     }
 }
 
-/// A rewritten or widened table shows in the stream at its next change only, and old rows that changed with it never do.
+/// Without the triggers, or when they were silent, the catalog has to tell.
+void PgWatch::look_at_trigger() {
+    const bool healthy = pg_ddl_trigger::is_healthy(session_);
+    if (!announced_ && !healthy)
+        spdlog::info("the leader has no event triggers of rowferry (they need a superuser): shape changes are found by comparing the catalog, and most of them stop "
+                     "the stream");
+    if (announced_ == true && !healthy)
+        spdlog::warn("the event triggers of rowferry were dropped or disabled on the leader: from here on shape changes are found by comparing the catalog");
+    announced_ = healthy;
+    shapes_.set_announced(healthy);
+}
+
 void PgWatch::look_at_shapes() {
-    for (const PgTable& table : read_tables(session_, expected_oids_)) {
-        const auto known = std::ranges::find(shapes_, table.schema.leader_id, &TableSchema::leader_id);
-        if (known == shapes_.end()) continue;
-        const bool same = std::ranges::equal(known->columns, table.schema.columns, [](const ColumnSchema& a, const ColumnSchema& b) {
-            return a.name == b.name && a.type_oid == b.type_oid && a.type_modifier == b.type_modifier;
-        });
-        if (!same)
-            throw HaltError{fmt::format("stream {}, table {}: the table changed its shape on the leader: it was ({}), now it is ({}). Drop the stream and copy again",
-                                        stream_, to_string(table.schema.name), describe_columns(*known), describe_columns(table.schema))};
+    const std::vector<std::uint32_t> oids = shapes_.oids();
+    std::vector<PgTable> tables = read_tables(session_, oids);
+    // Behind the catalog: whatever it shows was committed, and so written, before.
+    const std::uint64_t lsn = parse_lsn(session_.query("select pg_catalog.pg_current_wal_insert_lsn()").text(0, 0));
+    for (const std::uint32_t oid : oids) {
+        const auto found = std::ranges::find(tables, oid, [](const PgTable& table) { return table.schema.leader_id; });
+        if (found == tables.end())
+            shapes_.expect(oid, std::nullopt, lsn);
+        else
+            shapes_.expect(oid, std::move(found->schema), lsn);
     }
+}
+
+void PgWatch::look_at_new_tables() {
+    for (const SelectableTable& table : selectable_tables(session_, partition_roots_))
+        if (selects_partition(selection_, table.name, table.root) && shapes_.find(table.oid) == nullptr && !shapes_.passes_over(table.name)) shapes_.note_new_table(table.name);
 }
 
 void PgWatch::look_at_standby_names() {

@@ -183,6 +183,7 @@ TEST_P(PgFeatureTest, OtherTypesArriveAsTheirText) {
         "'ab', '<a>b</a>', '12:00:00+02', '(1.5,2)', 'fat:1 cat:2', 4294967295, 1.10); INSERT INTO t VALUES (2)");
     then({"UPDATE t SET m = 'sad', arr = '[2:3]={7,8}', iv = '-1 year', small = -999.99 WHERE id = 1",
           "UPDATE t SET c = '', texts = '{}' WHERE id = 2"});
+    options_.insert(options_.end(), {"--ddl", "apply"});
     then({"ALTER TYPE mood ADD VALUE 'happy'", "UPDATE t SET id = 3 WHERE id = 2"});
 }
 

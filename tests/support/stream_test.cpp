@@ -98,6 +98,7 @@ std::vector<std::string> leftovers(const Database& database) {
                  "UNION ALL SELECT 'schema ' || nspname FROM pg_namespace WHERE nspname LIKE 'rowferry%' "
                  "UNION ALL SELECT 'relation ' || relname FROM pg_class WHERE relname LIKE 'rowferry%' AND relkind <> 'i' "
                  "UNION ALL SELECT 'trigger ' || tgname FROM pg_trigger WHERE tgname LIKE 'rowferry%' "
+                 "UNION ALL SELECT 'event trigger ' || evtname FROM pg_event_trigger "
                  "UNION ALL SELECT 'function ' || proname FROM pg_proc WHERE proname LIKE 'rowferry%' ORDER BY 1"))
             found.push_back(row[0].value());
     } else if (std::filesystem::exists(database.path())) {

@@ -15,6 +15,7 @@ TableSchema full_table() {
     TableSchema table;
     table.engine = Engine::sqlite;
     table.name = {"we\"ird.schema", "tab\tle\nname 'x' \\ ü 🚢"};
+    table.file_node = 16777;
     table.leader_id = 4294967295U;
     ColumnSchema id;
     id.name = "id";
