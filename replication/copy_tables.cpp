@@ -1,6 +1,7 @@
 #include "replication/copy_tables.h"
 
 #include <chrono>
+#include <map>
 
 #include <spdlog/spdlog.h>
 
@@ -66,6 +67,28 @@ void copy_rows(Snapshot& snapshot, CopyTarget& target, const TablePtr& table, co
     target.finish();
 }
 
+namespace {
+
+void prime_numbers(Snapshot& snapshot, Follower& follower, const TablePtr& table) {
+    for (std::uint16_t column = 0; column < table->columns.size(); ++column) {
+        if (table->columns[column].auto_number == AutoNumber::none) continue;
+        if (const auto next = snapshot.next_number(*table, column)) follower.set_next_number(table, column, *next);
+    }
+}
+
+/// The partitioned tables above some of `tables`, each once: they hold no rows, but they number those of their partitions.
+std::vector<TablePtr> ancestors(const std::vector<TablePtr>& tables) {
+    std::map<TableName, TablePtr> found;
+    for (const TablePtr& table : tables)
+        for (const TableSchema& ancestor : table->ancestors)
+            if (!found.contains(ancestor.name)) found.emplace(ancestor.name, std::make_shared<const TableSchema>(ancestor));
+    std::vector<TablePtr> result;
+    for (auto& [name, table] : found) result.push_back(std::move(table));
+    return result;
+}
+
+}  // namespace
+
 void copy_tables(Snapshot& snapshot, Follower& follower, const StopSignal& stop, Observer& observer) {
     const std::vector<TablePtr> tables = snapshot.tables();
     ProgressReport progress{observer, tables.size(), expected_rows(snapshot, tables)};
@@ -73,12 +96,11 @@ void copy_tables(Snapshot& snapshot, Follower& follower, const StopSignal& stop,
         progress.table(*table);
         const auto target = follower.copy_into(table);
         copy_rows(snapshot, *target, table, stop, [&](std::size_t rows) { progress.rows(rows); });
-        for (std::uint16_t column = 0; column < table->columns.size(); ++column) {
-            if (table->columns[column].auto_number == AutoNumber::none) continue;
-            if (const auto next = snapshot.next_number(*table, column)) follower.set_next_number(table, column, *next);
-        }
+        prime_numbers(snapshot, follower, table);
         progress.table_done();
     }
+    if (follower.engine() == Engine::postgresql)
+        for (const TablePtr& table : ancestors(tables)) prime_numbers(snapshot, follower, table);
     progress.finished();
 }
 

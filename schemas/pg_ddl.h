@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,16 +13,32 @@ namespace rowferry {
 /// DDL text for a PostgreSQL follower. Pure. `types` come from the follower's own catalog (or our mapping), one per column: they are
 /// spliced as they are. Every other name is quoted here.
 
-/// Columns, NOT NULL, identity columns and the primary key. Everything else follows after the copy.
-[[nodiscard]] std::string pg_create_table(const TableName& table, const TableSchema& leader, const std::vector<std::string>& types);
+/// What the follower's circumstances change in a CREATE TABLE.
+struct PgTableOptions {
+    bool numbered = true;       ///< Identity columns. False: a partition, which is numbered by its root.
+    bool partitioned = false;   ///< With PARTITION BY, where the leader's table has it.
+    bool primary_key_name = true;  ///< False: the server chooses, as the leader's name is taken.
+    const std::set<std::string>* collations = nullptr;  ///< Those there are; null: all.
+};
 
-/// `CREATE TYPE … AS ENUM`; `name` is the qualified name in its parts.
-[[nodiscard]] std::string pg_create_enum(const std::vector<std::string>& name, const std::vector<std::string>& labels);
+/// Columns with their collations, defaults and NOT NULL, generated and identity columns, and the primary key. Everything else follows after the
+/// copy. Throws RefusedError for a leader's expression that is none.
+[[nodiscard]] std::string pg_create_table(const TableName& table, const TableSchema& leader, const std::vector<std::string>& types,
+                                          const PgTableOptions& options = {});
+
+/// The default of a follower's column, ready for DDL; nothing when it has none that means the same there.
+[[nodiscard]] std::optional<std::string> pg_default(const TableSchema& leader, const ColumnSchema& column);
 
 /// UNIQUE constraint or plain index of the leader. An empty `name` leaves the choice to the server. SQLite: a column that the index
 /// compares by NOCASE or RTRIM becomes an expression that tells the same values apart.
 [[nodiscard]] std::string pg_create_index(const TableName& table, const TableSchema& leader, const IndexSchema& index,
                                           const std::string& name);
+
+/// An index with a predicate or over expressions, of a PostgreSQL leader.
+[[nodiscard]] std::string pg_create_index(const TableName& table, const ExpressionIndex& index, const std::string& name);
+
+/// A CHECK of a PostgreSQL leader. Children get it as well, unless it says NO INHERIT.
+[[nodiscard]] std::string pg_add_check(const TableName& table, const CheckConstraint& check);
 
 /// How strict a foreign key of the follower is.
 enum class PgForeignKeyStyle : std::uint8_t {

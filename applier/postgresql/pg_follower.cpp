@@ -64,8 +64,8 @@ private:
     void close_link();
     PgTargetCheck preflight();
     static void prepare_quarantine(const PgRun& run, const std::string& stream, const std::vector<TablePtr>& tables);
-    std::set<TableName> prepare(const PgRun& run, const std::vector<TablePtr>& tables, const PgMakePlan& plan,
-                                const std::map<TableName, PgTarget>& existing);
+    pg_tables::PgMade prepare(const PgRun& run, const std::vector<TablePtr>& tables, const PgMakePlan& plan,
+                              const std::map<TableName, PgTarget>& existing);
 
     PgConninfo conninfo_;
     const StopSignal& stop_;
@@ -76,7 +76,7 @@ private:
     Copying copying_ = Copying::none;
     bool copy_started_ = false;  // between start_copy and finish_copy of a stream
     std::string copying_stream_;
-    std::set<TableName> made_;  // follower names
+    pg_tables::PgMade made_;
     std::vector<PgNextNumber> next_numbers_;
 };
 
@@ -198,17 +198,19 @@ std::vector<std::string> PgFollower::check_tables(const std::vector<TablePtr>& t
     return preflight().check(tables, options, unfinished);
 }
 
-/// Inside a transaction: makes what is missing and empties the rest. Returns the follower names of the tables made now.
-std::set<TableName> PgFollower::prepare(const PgRun& run, const std::vector<TablePtr>& tables, const PgMakePlan& plan,
-                                        const std::map<TableName, PgTarget>& existing) {
+/// Inside a transaction: makes what is missing and empties the rest. Returns what was made now.
+pg_tables::PgMade PgFollower::prepare(const PgRun& run, const std::vector<TablePtr>& tables, const PgMakePlan& plan,
+                                      const std::map<TableName, PgTarget>& existing) {
     pg_tables::make(run, plan);
     pg_tables::empty(run, existing);
     // Without the right, a foreign key that exists already is checked at each commit: then only the whole copy can be one.
     const bool keyed = std::any_of(existing.begin(), existing.end(), [](const auto& entry) { return !entry.second.foreign_keys.empty(); });
     copying_ = keyed && !replica_role_ && tables.size() > 1 ? Copying::whole : Copying::tables;
     next_numbers_.clear();
-    std::set<TableName> made;
-    for (const PgMakePlan::Table& table : plan.tables) made.insert(table.name);
+    pg_tables::PgMade made;
+    for (const PgMakePlan::Table& table : plan.tables) made.tables.insert(table.name);
+    for (const PgMakePlan::Table& parent : plan.parents)
+        if (!plan.facts.relations.contains(parent.name)) made.parents.insert(parent.name);
     return made;
 }
 
@@ -231,8 +233,11 @@ void PgFollower::start_copy(const Checkpoint& initial, const std::vector<TablePt
     for (const TablePtr& table : tables) {
         const TableName name = follower_table(table->name, table->engine, Engine::postgresql);
         // What an unfinished copy of this stream made is ours still.
-        if (existing.contains(name) && made[table->name]) made_.insert(name);
-        made[table->name] = made_.contains(name);
+        if (existing.contains(name) && made[table->name]) {
+            made_.tables.insert(name);
+            for (const TableSchema& parent : table->ancestors) made_.parents.insert(follower_table(parent.name, parent.engine, Engine::postgresql));
+        }
+        made[table->name] = made_.tables.contains(name);
     }
     Checkpoint checkpoint = initial;
     checkpoint.state = CheckpointState::copying;
@@ -278,7 +283,7 @@ void PgFollower::finish_copy(const Checkpoint& ready, const std::vector<TablePtr
     copy_started_ = false;
     const PgRun run = control();
     std::map<TableName, bool> made;
-    for (const TablePtr& table : tables) made[table->name] = made_.contains(follower_table(table->name, table->engine, Engine::postgresql));
+    for (const TablePtr& table : tables) made[table->name] = made_.tables.contains(follower_table(table->name, table->engine, Engine::postgresql));
     PgTransaction transaction{*session_};
     if (run(fmt::format("SELECT FROM rowferry.checkpoint WHERE stream = {} AND follower_id = {} AND state = 'copying' FOR UPDATE",
                         quote_literal(ready.stream), quote_literal(ready.follower_id)))

@@ -283,20 +283,19 @@ void PgSink::fail_copy(const PgTablePlan& plan, const PgCopyStream::Failure& fai
 }
 
 void PgSink::truncate(std::uint32_t event, const Truncate& truncate) {
-    std::string names;
     std::vector<Table*> emptied;
+    std::vector<const PgTarget*> targets;
     for (const TableSchema* schema : truncate.tables) {
         Table& table = table_of(schema);
         if (already_in(table)) continue;
         emptied.push_back(&table);
-        const PgTarget& follower = table.plan->follower();
-        names += fmt::format("{}{}{}", names.empty() ? "" : ", ", follower.partitioned ? "" : "ONLY ", quote_table(follower.name));
+        targets.push_back(&table.plan->follower());
     }
-    if (names.empty()) return;
+    if (targets.empty()) return;
     open_transaction();
     // A table with deferred checks still to come cannot be truncated.
     if (defer_) pipeline_.control("SET CONSTRAINTS ALL IMMEDIATE", PgPipeline::Pending::Kind::truncate, event);
-    const std::string sql = fmt::format("TRUNCATE {}{}", names, truncate.restart_identity ? " RESTART IDENTITY" : "");
+    const std::string sql = fmt::format("TRUNCATE {}{}", truncate_list(targets), truncate.restart_identity ? " RESTART IDENTITY" : "");
     pipeline_.control(sql.c_str(), PgPipeline::Pending::Kind::truncate, event);
     if (defer_) pipeline_.control("SET CONSTRAINTS ALL DEFERRED");
     for (Table* table : emptied) quarantine_.truncate(*table->plan, table->quarantined, event);

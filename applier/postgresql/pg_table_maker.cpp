@@ -5,51 +5,16 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "applier/postgresql/pg_facts.h"
 #include "applier/postgresql/pg_mismatch.h"
 #include "applier/postgresql/pg_own_domains.h"
 #include "db/pg_error.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
-#include "schemas/pg_ddl.h"
+#include "schemas/pg_plan.h"
 
 namespace rowferry::pg_tables {
 namespace {
-
-bool name_is_taken(const PgRun& run, const std::string& schema, const std::string& name) {
-    return !run(fmt::format("SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname "
-                            "= {} AND c.relname = {}",
-                            quote_literal(schema), quote_literal(name)))
-                .empty();
-}
-
-/// The leader's name for an index, with a number behind it where another relation has that name. Empty for names that SQLite made up.
-std::string free_name(const PgRun& run, const std::string& schema, const std::string& name) {
-    if (name.empty() || name.starts_with("sqlite_autoindex_")) return "";
-    // PostgreSQL keeps 63 bytes; characters must not be cut in half, so the server chooses where ours does not fit.
-    if (name.size() > 60) return "";
-    std::string free = name;
-    for (int number = 1; name_is_taken(run, schema, free); ++number) free = fmt::format("{}_{}", name, number);
-    return free;
-}
-
-void make_indexes(const PgRun& run, const TableSchema& leader, const TableName& table) {
-    for (const IndexSchema& index : leader.indexes) {
-        if (index.columns == leader.primary_key && index.unique) continue;
-        run(pg_create_index(table, leader, index, free_name(run, table.schema, index.name)));
-    }
-}
-
-/// SQLite: a unique key that compares otherwise than PostgreSQL gets a unique index that compares like the leader. That of the primary key
-/// has to be made here, as the constraint cannot do it.
-void make_folded_key(const PgRun& run, const TableSchema& leader, const TableName& table) {
-    const bool special = std::any_of(leader.primary_key.begin(), leader.primary_key.end(),
-                                     [&](std::uint16_t column) { return compares_specially(leader, nullptr, column); });
-    if (!special) return;
-    IndexSchema index;
-    index.unique = true;
-    index.columns = leader.primary_key;
-    run(pg_create_index(table, leader, index, ""));
-}
 
 /// Runs `sql` so that a refusal leaves the transaction usable.
 bool attempt(const PgRun& run, const std::string& sql, std::string& why) {
@@ -66,70 +31,48 @@ bool attempt(const PgRun& run, const std::string& sql, std::string& why) {
     return true;
 }
 
-void make_foreign_keys(const PgRun& run, const TableSchema& leader, const TableName& table, bool replica_role,
-                       const std::set<TableName>& quarantining) {
-    for (const ForeignKey& key : leader.foreign_keys) {
-        const TableName parent = follower_table(key.parent, leader.engine, Engine::postgresql);
-        if (!replica_role && quarantining.contains(parent)) {
-            spdlog::warn("{}: the foreign key to {} is left out: rows of that may be in quarantine, and it would refuse the rows that refer to them",
-                         to_string(table), to_string(parent));
-            continue;
-        }
-        if (!name_is_taken(run, parent.schema, parent.name)) {
-            spdlog::warn("{}: no foreign key to {}, which is not on the follower", to_string(table), to_string(parent));
-            continue;
-        }
-        const auto style = replica_role ? PgForeignKeyStyle::as_leader : PgForeignKeyStyle::deferred;
+void run_steps(const PgRun& run, const std::vector<PgDdlStep>& steps) {
+    for (const PgDdlStep& step : steps) {
         std::string why;
-        if (attempt(run, pg_add_foreign_key(table, leader, key, style), why)) continue;
         std::string again;
-        if (replica_role && attempt(run, pg_add_foreign_key(table, leader, key, PgForeignKeyStyle::not_validated), again)) {
-            spdlog::warn("{}: the foreign key to {} is made NOT VALID: {}", to_string(table), to_string(parent), why);
+        if (step.what.empty())
+            run(step.sql);
+        else if (attempt(run, step.sql, why))
             continue;
-        }
-        spdlog::warn("{}: the foreign key to {} is left out: {}", to_string(table), to_string(parent), why);
+        else if (!step.otherwise.empty() && attempt(run, step.otherwise, again))
+            spdlog::warn("{} {}: {}", step.what, step.otherwise_note, why);
+        else
+            spdlog::warn("{} is left out: {}", step.what, why);
     }
 }
 
 }  // namespace
 
-void make(const PgRun& run, const PgMakePlan& plan) {
-    for (const std::string& schema : plan.schemas) run(fmt::format("CREATE SCHEMA IF NOT EXISTS {}", quote_identifier(schema)));
-    for (const std::string& domain : plan.domains) make_own_domain(run, domain);
-    for (const PgMakePlan::Enum& type : plan.enums) run(pg_create_enum(type.name, type.labels));
-    for (const PgMakePlan::Table& table : plan.tables) run(pg_create_table(table.name, *table.leader, table.types));
-}
+void make(const PgRun& run, const PgMakePlan& plan) { run_steps(run, pg_before_copy(plan)); }
 
 void empty(const PgRun& run, const std::map<TableName, PgTarget>& existing) {
-    std::string names;
-    for (const auto& [name, table] : existing)
-        names += fmt::format("{}{}{}", names.empty() ? "" : ", ", table.partitioned ? "" : "ONLY ", quote_table(name));
+    std::vector<const PgTarget*> targets;
+    for (const auto& [name, table] : existing) targets.push_back(&table);
     const bool filled =
         std::any_of(existing.begin(), existing.end(), [&](const auto& entry) { return target_has_rows(run, entry.second); });
-    if (filled) run("TRUNCATE " + names);
+    if (filled) run("TRUNCATE " + truncate_list(targets));
 }
 
-void finish(const PgRun& run, const std::vector<TablePtr>& tables, const std::set<TableName>& made, bool replica_role) {
-    const auto ours = [&](const TablePtr& table, TableName& name) {
-        name = follower_table(table->name, table->engine, Engine::postgresql);
-        return made.contains(name);
-    };
-    TableName name;
-    for (const TablePtr& table : tables) {
-        if (!ours(table, name)) continue;
-        make_indexes(run, *table, name);
-        make_folded_key(run, *table, name);
-    }
-    std::set<TableName> quarantining;
-    for (const TablePtr& table : tables)
-        if (quarantines(*table)) quarantining.insert(follower_table(table->name, table->engine, Engine::postgresql));
-    for (const TablePtr& table : tables)
-        if (ours(table, name)) make_foreign_keys(run, *table, name, replica_role, quarantining);
+void finish(const PgRun& run, const std::vector<TablePtr>& tables, const PgMade& made, bool replica_role) {
+    std::vector<TablePtr> ours;
     std::string names;
     for (const TablePtr& table : tables) {
-        ours(table, name);
+        const TableName name = follower_table(table->name, table->engine, Engine::postgresql);
+        if (made.tables.contains(name)) ours.push_back(table);
         names += (names.empty() ? "" : ", ") + quote_table(name);
     }
+    PgFollowerFacts facts = read_facts(run, ours, replica_role);
+    for (const TablePtr& table : tables)
+        if (quarantines(*table)) facts.quarantining.insert(follower_table(table->name, table->engine, Engine::postgresql));
+    PgMakePlan plan = plan_pg_tables(ours, std::move(facts));
+    std::erase_if(plan.parents, [&](const PgMakePlan::Table& parent) { return !made.parents.contains(parent.name); });
+    run_steps(run, pg_after_copy(plan));
+    for (const std::string& line : pg_left_out(plan)) spdlog::warn("{}", line);
     if (!names.empty()) run("ANALYZE " + names);
 }
 
@@ -147,7 +90,8 @@ void set_next_numbers(const PgRun& run, const std::vector<PgNextNumber>& numbers
         }
         // A leader whose numbers are used up has a next value outside the sequence: then the last one counts as taken.
         run(fmt::format(
-            "SELECT setval(s.seqrelid::regclass, greatest(least({0}, s.seqmax), s.seqmin), {0} > s.seqmax) FROM pg_catalog.pg_sequence s "
+            "SELECT setval(s.seqrelid::regclass, greatest(least({0}, s.seqmax), s.seqmin), CASE WHEN s.seqincrement > 0 THEN {0} > s.seqmax "
+            "ELSE {0} < s.seqmin END) FROM pg_catalog.pg_sequence s "
             "WHERE s.seqrelid = pg_get_serial_sequence({1}, {2})::regclass",
             number.next, quote_literal(quote_table(number.table)), quote_literal(number.column)));
     }

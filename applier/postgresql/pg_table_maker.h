@@ -26,10 +26,15 @@ void make(const PgRun& run, const PgMakePlan& plan);
 /// Empties all of them together, so that foreign keys among them do not matter. Tables without rows are left alone.
 void empty(const PgRun& run, const std::map<TableName, PgTarget>& existing);
 
-/// Unique constraints, indexes and foreign keys of the tables in `made` (follower names), then statistics for all.
-/// Foreign keys that the leader's own rows break stay unchecked for old rows, or are left out where they would be checked for new ones;
-/// both are warned about.
-void finish(const PgRun& run, const std::vector<TablePtr>& tables, const std::set<TableName>& made, bool replica_role);
+/// What this copy made, by the follower's names.
+struct PgMade {
+    std::set<TableName> tables;
+    std::set<TableName> parents;  ///< Partitioned tables above some of them.
+};
+
+/// Indexes, checks, comments and foreign keys of the tables in `made`, then statistics for all. What the follower refuses is left out with a
+/// warning; foreign keys that the leader's own rows break stay unchecked for old rows.
+void finish(const PgRun& run, const std::vector<TablePtr>& tables, const PgMade& made, bool replica_role);
 
 void set_next_numbers(const PgRun& run, const std::vector<PgNextNumber>& numbers);
 

@@ -50,6 +50,26 @@ JOIN pg_catalog.pg_class c ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace cn
 JOIN pg_catalog.pg_class p ON p.oid = k.confrelid JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
 WHERE k.contype = 'f' AND (k.conrelid IN ({0}) OR k.confrelid IN ({0})))";
 
+constexpr std::string_view kPartitionTrees = R"(
+SELECT own.oid, rn.nspname, root.relname, n.nspname, c.relname, tree.isleaf
+FROM (SELECT DISTINCT pg_partition_root(oid) AS oid FROM pg_catalog.pg_class WHERE oid IN ({}) AND relispartition) own
+JOIN pg_catalog.pg_class root ON root.oid = own.oid JOIN pg_catalog.pg_namespace rn ON rn.oid = root.relnamespace
+CROSS JOIN LATERAL pg_partition_tree(own.oid) tree
+JOIN pg_catalog.pg_class c ON c.oid = tree.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace)";
+
+void read_trees(const PgRun& run, const std::string& oids, ByOid& tables) {
+    const PgRows rows = run(fmt::format(kPartitionTrees, oids));
+    std::map<std::string, std::shared_ptr<PgPartitionTree>> trees;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        auto& tree = trees[rows.text(i, 0)];
+        if (!tree) tree = std::make_shared<PgPartitionTree>(PgPartitionTree{{rows.text(i, 1), rows.text(i, 2)}, {}, {}});
+        (rows.boolean(i, 5) ? tree->leaves : tree->partitioned).insert({rows.text(i, 3), rows.text(i, 4)});
+    }
+    for (auto& [oid, table] : tables)
+        for (const auto& [root, tree] : trees)
+            if (tree->leaves.contains(table.name)) table.tree = tree;
+}
+
 void read_columns(const PgRun& run, const std::string& oids, ByOid& tables) {
     const PgRows rows = run(fmt::format(kColumns, oids));
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -131,10 +151,31 @@ std::map<TableName, PgTarget> read_targets(const PgRun& run, const std::vector<T
     const PgRows triggers = run(fmt::format(kTriggers, oids));
     for (std::size_t i = 0; i < triggers.size(); ++i) tables.at(triggers.text(i, 0)).triggers.push_back(triggers.text(i, 1));
     read_foreign_keys(run, oids, tables);
+    read_trees(run, oids, tables);
 
     std::map<TableName, PgTarget> by_name;
     for (auto& [oid, table] : tables) by_name.emplace(table.name, std::move(table));
     return by_name;
+}
+
+std::vector<const PgPartitionTree*> whole_trees(const std::vector<const PgTarget*>& targets) {
+    std::map<const PgPartitionTree*, std::size_t> leaves;
+    for (const PgTarget* target : targets)
+        if (target->tree) ++leaves[target->tree.get()];
+    std::vector<const PgPartitionTree*> whole;
+    for (const auto& [tree, count] : leaves)
+        if (count == tree->leaves.size()) whole.push_back(tree);
+    return whole;
+}
+
+std::string truncate_list(const std::vector<const PgTarget*>& targets) {
+    const std::vector<const PgPartitionTree*> whole = whole_trees(targets);
+    std::string names;
+    const auto add = [&](std::string_view only, const TableName& name) { names += fmt::format("{}{}{}", names.empty() ? "" : ", ", only, quote_table(name)); };
+    for (const PgPartitionTree* tree : whole) add("", tree->root);
+    for (const PgTarget* target : targets)
+        if (std::find(whole.begin(), whole.end(), target->tree.get()) == whole.end()) add(target->partitioned ? "" : "ONLY ", target->name);
+    return names;
 }
 
 bool target_has_rows(const PgRun& run, const PgTarget& table) {

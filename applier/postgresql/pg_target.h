@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,6 +38,13 @@ struct PgTargetForeignKey {
     bool acts = false;  ///< Has an action other than NO ACTION.
 };
 
+/// A tree of partitions, as the follower has it.
+struct PgPartitionTree {
+    TableName root;
+    std::set<TableName> partitioned;  ///< The root and partitioned tables below it.
+    std::set<TableName> leaves;
+};
+
 struct PgTarget {
     TableName name;
     bool plain = false;  ///< An ordinary or a partitioned table.
@@ -45,6 +54,7 @@ struct PgTarget {
     std::vector<std::vector<std::string>> unique_keys;  ///< Columns of every unique index that is valid, immediate, complete, and plain.
     std::vector<std::string> triggers;                  ///< Enabled user triggers that fire for an ordinary session.
     std::vector<PgTargetForeignKey> foreign_keys;
+    std::shared_ptr<const PgPartitionTree> tree;        ///< That it is a partition of; null otherwise.
 
     [[nodiscard]] const PgTargetColumn* column(const std::string& name) const;
     [[nodiscard]] bool has_unique_key(std::vector<std::string> columns) const;
@@ -52,6 +62,13 @@ struct PgTarget {
 
 /// Those of `names` that exist, whatever relation they are.
 [[nodiscard]] std::map<TableName, PgTarget> read_targets(const PgRun& run, const std::vector<TableName>& names);
+
+/// Trees of partitions that lie in `targets` with every leaf.
+[[nodiscard]] std::vector<const PgPartitionTree*> whole_trees(const std::vector<const PgTarget*>& targets);
+
+/// What stands behind TRUNCATE to empty these tables and no others. A tree that is emptied whole goes by its root: a foreign key of the root
+/// does not let its parent table be emptied together with the leaves alone.
+[[nodiscard]] std::string truncate_list(const std::vector<const PgTarget*>& targets);
 
 /// Does the table hold a row? Needs the right to select.
 [[nodiscard]] bool target_has_rows(const PgRun& run, const PgTarget& table);

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "applier/postgresql/pg_checkpoint_store.h"
+#include "applier/postgresql/pg_facts.h"
 #include "applier/postgresql/pg_mismatch.h"
 #include "applier/postgresql/pg_own_domains.h"
 #include "applier/postgresql/pg_table_plan.h"
@@ -19,33 +20,6 @@
 namespace rowferry {
 namespace {
 
-// PostgreSQL cuts longer names, with a notice that nobody reads.
-constexpr std::size_t kLongestName = 63;
-
-constexpr std::size_t kMostColumns = 1600;
-
-void check_name(const std::string& name, const TableSchema& table) {
-    if (name.empty())
-        throw RefusedError{fmt::format("{}: a table or column without a name, which PostgreSQL cannot have: rename it for the follower, or leave it out",
-                                       to_string(table.name))};
-    if (name.size() > kLongestName)
-        throw RefusedError{fmt::format("{}: the name {} is longer than the {} bytes that PostgreSQL keeps: rename it for the follower, or leave it out",
-                                       to_string(table.name), printable(name, 200), kLongestName)};
-}
-
-void check_column_names(const TableSchema& table) {
-    if (table.columns.size() > kMostColumns)
-        throw RefusedError{fmt::format("{}: it has {} columns, a table of PostgreSQL at most {}: leave columns or the table out", to_string(table.name),
-                                       table.columns.size(), kMostColumns)};
-    for (const ColumnSchema& column : table.columns) {
-        check_name(column.name, table);
-        for (const std::string_view own : {"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
-            if (column.name == own)
-                throw RefusedError{fmt::format("{}: every table of PostgreSQL has a column {} of its own: rename it for the follower, or leave it out",
-                                               to_string(table.name), own)};
-    }
-}
-
 bool type_exists(const PgRun& run, const std::string& type) {
     if (!is_plain_pg_type(type)) return false;
     try {
@@ -56,11 +30,22 @@ bool type_exists(const PgRun& run, const std::string& type) {
     }
 }
 
-std::vector<std::string> name_parts(const PgRun& run, const std::string& type) {
-    std::vector<std::string> parts;
-    const PgRows rows = run(fmt::format("SELECT unnest(parse_ident({}))", quote_literal(type)));
-    for (const auto& row : rows) parts.push_back(row.front().value_or(""));
-    return parts;
+/// `"odd name"` as a catalog has it.
+std::string unquoted(std::string_view name) {
+    if (name.size() < 2 || name.front() != '"') return std::string{name};
+    std::string result;
+    for (std::size_t i = 1; i + 1 < name.size(); ++i) {
+        if (name[i] == '"') ++i;
+        result += name[i];
+    }
+    return result;
+}
+
+bool is_made(const PgMakePlan& plan, const std::string& type) {
+    const PgTypeName parts = parse_pg_type(type);
+    const TableName name{unquoted(parts.schema), unquoted(parts.name)};
+    return std::any_of(plan.types.begin(), plan.types.end(),
+                       [&](const UserType& made) { return made.name == name || TableName{made.name.schema, made.multirange} == name; });
 }
 
 std::string joined(const std::vector<std::string>& lines) { return fmt::format("{}", fmt::join(lines, "; ")); }
@@ -73,56 +58,26 @@ std::vector<TableName> PgTargetCheck::names(const std::vector<TablePtr>& tables)
     return result;
 }
 
-std::string PgTargetCheck::column_type(const TableSchema& table, std::uint16_t index, PgMakePlan& plan) const {
-    const ColumnSchema& column = table.columns[index];
-    const std::string where = fmt::format("{}.{}", to_string(table.name), printable(column.name, 80));
-    if (!column.wanted_type.empty() || column.encoding != TimeEncoding::none || table.engine == Engine::sqlite) {
-        ColumnMapping mapping = map_column(table, index, Engine::postgresql);
-        if (!mapping.note.empty()) plan.notes.push_back(fmt::format("{}: {}", where, mapping.note));
-        if (own_domain_missing(run, mapping.type))
-            plan.domains.insert(mapping.type);
-        else if (!type_exists(run, mapping.type))
-            throw RefusedError{fmt::format("{}: the follower has no type {}, which the stream's rules ask for", where, printable(mapping.type, 80))};
-        return mapping.type;
-    }
-    const std::string& type = base_type_of(column);
-    if (type != column.type)
-        plan.notes.push_back(fmt::format("{}: the domain {} becomes {}", where, printable(column.type, 80), printable(type, 80)));
-    if (type_exists(run, type)) return type;
-    if (!column.enum_labels.empty() && is_plain_pg_type(type) && !type.ends_with("]")) {
-        std::vector<std::string> name = name_parts(run, type);
-        const auto same = [&](const PgMakePlan::Enum& other) { return other.name == name; };
-        if (std::none_of(plan.enums.begin(), plan.enums.end(), same)) {
-            plan.notes.push_back(fmt::format("{}: the enum {} is made on the follower", where, printable(type, 80)));
-            if (name.size() == 2) plan.schemas.push_back(name.front());
-            plan.enums.push_back({std::move(name), column.enum_labels});
+/// Types that the plan neither makes nor finds: one of a newer PostgreSQL, or of the stream's rules.
+void PgTargetCheck::check_types(const PgMakePlan& plan) const {
+    std::set<std::string> known;
+    for (const PgMakePlan::Table& table : plan.tables)
+        for (std::size_t i = 0; i < table.types.size(); ++i) {
+            const std::string& type = table.types[i];
+            if (!known.insert(type).second || is_made(plan, type) || type_exists(run, type)) continue;
+            throw RefusedError{fmt::format(
+                "{}.{}: the follower has no type {}: CREATE TYPE or CREATE EXTENSION there first, or leave the table out with --exclude-table",
+                to_string(table.leader->name), printable(table.leader->columns[i].name, 80), printable(type, 80))};
         }
-        return type;
-    }
-    throw RefusedError{fmt::format(
-        "{}: the follower has no type {}: CREATE TYPE or CREATE EXTENSION there first, or leave the table out with --exclude-table", where,
-        printable(type, 80))};
 }
 
 PgMakePlan PgTargetCheck::plan_missing(const std::vector<TablePtr>& tables, const std::map<TableName, PgTarget>& existing) const {
-    PgMakePlan plan;
-    for (const TablePtr& table : tables) {
-        PgMakePlan::Table made{table, follower_table(table->name, table->engine, Engine::postgresql), {}};
-        if (existing.contains(made.name)) continue;
-        check_name(made.name.schema, *table);
-        check_name(made.name.name, *table);
-        check_column_names(*table);
-        for (std::size_t i = 0; i < table->columns.size(); ++i) {
-            made.types.push_back(column_type(*table, static_cast<std::uint16_t>(i), plan));
-        }
-        plan.schemas.push_back(made.name.schema);
-        plan.tables.push_back(std::move(made));
-    }
-    std::sort(plan.schemas.begin(), plan.schemas.end());
-    plan.schemas.erase(std::unique(plan.schemas.begin(), plan.schemas.end()), plan.schemas.end());
-    std::erase_if(plan.schemas, [&](const std::string& schema) {
-        return !run(fmt::format("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = {}", quote_literal(schema))).empty();
-    });
+    std::vector<TablePtr> missing;
+    for (const TablePtr& table : tables)
+        if (!existing.contains(follower_table(table->name, table->engine, Engine::postgresql))) missing.push_back(table);
+    if (missing.empty()) return {};
+    PgMakePlan plan = plan_pg_tables(missing, read_facts(run, missing, replica_role));
+    check_types(plan);
     return plan;
 }
 
@@ -154,6 +109,7 @@ void PgTargetCheck::check_rights(const PgMakePlan& plan) const {
         lines.push_back(fmt::format("{} may not make schemas in this database: GRANT CREATE ON DATABASE … TO {}", role, role));
     std::set<std::string> schemas;
     for (const PgMakePlan::Table& table : plan.tables) schemas.insert(table.name.schema);
+    for (const UserType& type : plan.types) schemas.insert(type.name.schema);
     for (const std::string& schema : schemas) {
         if (std::find(plan.schemas.begin(), plan.schemas.end(), schema) != plan.schemas.end()) continue;
         if (!run(fmt::format("SELECT has_schema_privilege({}, 'CREATE')", quote_literal(schema))).boolean(0, 0))
@@ -165,9 +121,15 @@ void PgTargetCheck::check_rights(const PgMakePlan& plan) const {
 
 /// TRUNCATE refuses a table that another one refers to, whatever session_replication_role says.
 void PgTargetCheck::check_emptying(const std::map<TableName, PgTarget>& existing) const {
+    std::vector<const PgTarget*> targets;
+    for (const auto& [name, table] : existing) targets.push_back(&table);
+    const auto whole = whole_trees(targets);
+    const auto emptied = [&](const TableName& child) {
+        return existing.contains(child) || std::ranges::any_of(whole, [&](const PgPartitionTree* tree) { return tree->partitioned.contains(child); });
+    };
     for (const auto& [name, table] : existing)
         for (const PgTargetForeignKey& key : table.foreign_keys)
-            if (key.parent == name && !existing.contains(key.child))
+            if (key.parent == name && !emptied(key.child))
                 throw RefusedError{fmt::format("{} cannot be emptied: {} refers to it (foreign key {}) and is not part of the stream",
                                                to_string(name), to_string(key.child), printable(key.name, 80))};
 }

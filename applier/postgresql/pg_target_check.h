@@ -8,26 +8,9 @@
 #include "applier/postgresql/pg_target.h"
 #include "applier/postgresql/pg_query.h"
 #include "schemas/follower.h"
+#include "schemas/pg_plan.h"
 
 namespace rowferry {
-
-/// What has to be made before the rows come.
-struct PgMakePlan {
-    struct Enum {
-        std::vector<std::string> name;  ///< Qualified, in parts.
-        std::vector<std::string> labels;
-    };
-    struct Table {
-        TablePtr leader;
-        TableName name;
-        std::vector<std::string> types;  ///< One per column; names of types of this follower.
-    };
-    std::vector<std::string> schemas;
-    std::vector<Enum> enums;
-    std::vector<Table> tables;
-    std::set<std::string> domains;   ///< Of rowferry's own (pg_own_domains.h), not there yet.
-    std::vector<std::string> notes;  ///< What is not an identity mapping, one line each.
-};
 
 /// What a follower looks like to a table set. Reads only.
 struct PgTargetCheck {
@@ -49,7 +32,7 @@ struct PgTargetCheck {
     [[nodiscard]] static std::vector<TableName> names(const std::vector<TablePtr>& tables);
 
 private:
-    [[nodiscard]] std::string column_type(const TableSchema& table, std::uint16_t column, PgMakePlan& plan) const;
+    void check_types(const PgMakePlan& plan) const;
     void check_rights(const PgMakePlan& plan) const;
     void check_emptying(const std::map<TableName, PgTarget>& existing) const;
 };

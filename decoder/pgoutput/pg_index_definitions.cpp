@@ -27,9 +27,9 @@ select i.indrelid, ic.relname, i.indisunique, am.amname, con.contype, coalesce(c
                            join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = i.indkey[k]
                           where i.indcollation[k] <> a.attcollation or i.indoption[k] not in (0, 3))
          and ic.reloptions is null,
-       (select pg_catalog.json_agg(distinct x.extname) from pg_catalog.pg_depend d
+       (select pg_catalog.jsonb_agg(distinct pg_catalog.jsonb_build_array(xn.nspname, x.extname)) from pg_catalog.pg_depend d
           join pg_catalog.pg_depend e on e.classid = d.refclassid and e.objid = d.refobjid and e.deptype = 'e'
-          join pg_catalog.pg_extension x on x.oid = e.refobjid
+          join pg_catalog.pg_extension x on x.oid = e.refobjid join pg_catalog.pg_namespace xn on xn.oid = x.extnamespace
          where (d.classid = 'pg_catalog.pg_class'::regclass and d.objid = i.indexrelid) or (d.classid = 'pg_catalog.pg_constraint'::regclass and d.objid = con.oid)),
        exists (select from pg_catalog.pg_depend d
          where ((d.classid = 'pg_catalog.pg_class'::regclass and d.objid = i.indexrelid) or (d.classid = 'pg_catalog.pg_constraint'::regclass and d.objid = con.oid))
@@ -42,6 +42,13 @@ select i.indrelid, ic.relname, i.indisunique, am.amname, con.contype, coalesce(c
   left join pg_catalog.pg_constraint con on con.conindid = i.indexrelid and con.contype in ('p', 'u', 'x') and con.conrelid = i.indrelid
  where i.indrelid = any ('{0}'::oid[]) and i.indislive and (i.indisvalid or ic.relkind = 'I')
  order by i.indrelid, ic.relname)";
+
+std::vector<TableName> extensions(const PgRows& rows, std::size_t row) {
+    std::vector<TableName> result;
+    if (!rows.is_null(row, 11))
+        for (const Json& extension : Json::parse(rows.text(row, 11))) result.push_back({extension.at(0).get<std::string>(), extension.at(1).get<std::string>()});
+    return result;
+}
 
 ExpressionIndex expression_index(const PgRows& rows, std::size_t row) {
     ExpressionIndex index;
@@ -63,12 +70,11 @@ void read_index_definitions(PgSession& session, const PgTablesByOid& by_oid) {
         const std::string constraint = rows.text(row, 4);
         if (constraint == "p" && name == table.primary_key_name) continue;
         const std::string definition = rows.text(row, constraint.empty() ? 6 : 7);
-        const auto extensions = rows.is_null(row, 11) ? std::vector<std::string>{} : Json::parse(rows.text(row, 11)).get<std::vector<std::string>>();
         const auto known = std::ranges::find(table.indexes, name, &IndexSchema::name);
         if (known != table.indexes.end()) {
             if (rows.boolean(row, 10)) continue;
             known->definition = definition;
-            known->extensions = extensions;
+            known->extensions = extensions(rows, row);
             continue;
         }
         const bool exclusion = constraint == "x";
@@ -82,7 +88,7 @@ void read_index_definitions(PgSession& session, const PgTablesByOid& by_oid) {
         ExpressionIndex index = expression_index(rows, row);
         index.definition = definition;
         index.constraint = !constraint.empty();
-        index.extensions = extensions;
+        index.extensions = extensions(rows, row);
         table.expression_indexes.push_back(std::move(index));
     }
 }
