@@ -22,6 +22,11 @@ std::size_t end_of_quotes(std::string_view text, std::size_t at, bool backslashe
     return std::string_view::npos;
 }
 
+bool is_word_byte(char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || byte >= 0x80;
+}
+
 }  // namespace
 
 bool is_contained_sql(std::string_view text) {
@@ -30,7 +35,8 @@ bool is_contained_sql(std::string_view text) {
         const char c = text[at];
         const std::string_view two = text.substr(at, 2);
         if (c == '\'' || c == '"') {
-            const bool escapes = c == '\'' && at > 0 && (text[at - 1] == 'E' || text[at - 1] == 'e');
+            const bool letter = c == '\'' && at > 0 && (text[at - 1] == 'E' || text[at - 1] == 'e');
+            const bool escapes = letter && (at == 1 || !is_word_byte(text[at - 2]));  // not the end of DATE'…'
             at = end_of_quotes(text, at, escapes);
             if (at == std::string_view::npos) return false;
             continue;

@@ -488,6 +488,15 @@ TEST_F(PgFollowerTest, NumbersEnumsAndIndexesOfNewTables) {
     shape.columns[0].auto_number = AutoNumber::always;
     shape.columns[1].enum_labels = {"sad", "it's ok"};
     shape.columns[2].type = "public.positive";
+    UserType mood;
+    mood.name = {"public", "mood"};
+    mood.labels = shape.columns[1].enum_labels;
+    UserType positive;
+    positive.kind = UserType::Kind::domain;
+    positive.name = {"public", "positive"};
+    positive.base = "integer";
+    positive.checks = {{"positive_check", "(VALUE > 0)"}};
+    shape.types = {mood, positive};
     shape.indexes.push_back({"t", false, false, {1}, {true}, {}, false, false});  // the table's own name
     shape.indexes.push_back({"t_other", true, true, {2}, {false}, {}, true, true});
     const auto table = share(shape);
