@@ -143,7 +143,7 @@ TEST_P(PgFeatureTest, InheritedTablesAndPartitionsAreTheTablesTheyAre) {
         "CREATE TABLE part (id int, k text, PRIMARY KEY (id, k)) PARTITION BY LIST (k); CREATE TABLE part_a PARTITION OF part FOR VALUES "
         "IN ('a');"
         "CREATE TABLE part_b PARTITION OF part FOR VALUES IN ('b', 'c'); INSERT INTO part VALUES (1, 'a'), (2, 'b'), (3, 'c')");
-    EXPECT_EQ(pair_.follower.value("SELECT count(*) FROM parent"), "1");
+    EXPECT_EQ(pair_.follower.value("SELECT count(*) FROM parent"), to_sqlite() ? "1" : pair_.leader.value("SELECT count(*) FROM parent"));
     then({"UPDATE parent SET s = 'both'", "DELETE FROM ONLY parent", "INSERT INTO parent VALUES (7, 'x')"});
     then({"UPDATE part SET k = 'b' WHERE id = 1", "UPDATE part SET k = 'c', id = 9 WHERE id = 2", "INSERT INTO part VALUES (4, 'a')",
           "DELETE FROM part WHERE id = 3"});
