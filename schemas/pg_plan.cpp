@@ -127,8 +127,10 @@ private:
     }
 
     /// Indexes are no reason to refuse a table: without its extension one is left out when it is made.
-    void need_extensions(const std::vector<TableName>& extensions) {
-        for (const TableName& extension : extensions) {
+    void need_extensions(const std::vector<std::string>& extensions) {
+        for (const std::string& qualified : extensions) {
+            const std::size_t dot = std::min(qualified.rfind('.'), qualified.size());
+            const TableName extension{qualified.substr(0, dot), qualified.substr(std::min(dot + 1, qualified.size()))};
             if (plan_.facts.extensions.contains(extension.name) || !why_not(extension.name).empty()) continue;
             if (std::find(plan_.extensions.begin(), plan_.extensions.end(), extension) != plan_.extensions.end()) continue;
             plan_.schemas.push_back(extension.schema);

@@ -144,7 +144,7 @@ struct IndexSchema {
     bool initially_deferred = false;
     /// PostgreSQL: set where there is more to it than the members say (INCLUDE, NULLS NOT DISTINCT, operator class, storage …). As in ExpressionIndex.
     std::string definition = {};
-    std::vector<TableName> extensions = {};  ///< PostgreSQL: extensions it needs on the follower, with their schemas.
+    std::vector<std::string> extensions = {};  ///< PostgreSQL: what it needs on the follower.
     friend bool operator==(const IndexSchema&, const IndexSchema&) = default;
 };
 
@@ -165,7 +165,7 @@ struct ExpressionIndex {
     /// PostgreSQL: what stands behind `CREATE INDEX … ON t USING`, or behind `ADD CONSTRAINT name` where the index is a constraint's.
     std::string definition = {};
     bool constraint = false;
-    std::vector<TableName> extensions = {};  ///< PostgreSQL: extensions it needs on the follower, with their schemas.
+    std::vector<std::string> extensions = {};  ///< PostgreSQL: what it needs on the follower.
     friend bool operator==(const ExpressionIndex&, const ExpressionIndex&) = default;
 };
 

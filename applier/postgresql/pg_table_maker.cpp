@@ -7,7 +7,6 @@
 
 #include "applier/postgresql/pg_facts.h"
 #include "applier/postgresql/pg_mismatch.h"
-#include "applier/postgresql/pg_own_domains.h"
 #include "db/pg_error.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"

@@ -9,7 +9,6 @@
 #include "applier/postgresql/pg_checkpoint_store.h"
 #include "applier/postgresql/pg_facts.h"
 #include "applier/postgresql/pg_mismatch.h"
-#include "applier/postgresql/pg_own_domains.h"
 #include "applier/postgresql/pg_table_plan.h"
 #include "schemas/conversion.h"
 #include "schemas/error.h"

@@ -43,10 +43,11 @@ select i.indrelid, ic.relname, i.indisunique, am.amname, con.contype, coalesce(c
  where i.indrelid = any ('{0}'::oid[]) and i.indislive and (i.indisvalid or ic.relkind = 'I')
  order by i.indrelid, ic.relname)";
 
-std::vector<TableName> extensions(const PgRows& rows, std::size_t row) {
-    std::vector<TableName> result;
+/// `schema.extension`.
+std::vector<std::string> extensions(const PgRows& rows, std::size_t row) {
+    std::vector<std::string> result;
     if (!rows.is_null(row, 11))
-        for (const Json& extension : Json::parse(rows.text(row, 11))) result.push_back({extension.at(0).get<std::string>(), extension.at(1).get<std::string>()});
+        for (const Json& extension : Json::parse(rows.text(row, 11))) result.push_back(extension.at(0).get<std::string>() + "." + extension.at(1).get<std::string>());
     return result;
 }
 
