@@ -38,6 +38,9 @@ constexpr std::array kCommands{
     CommandText{Command::drop, false, "Remove what a stream made for itself (slot, publication, triggers, checkpoint); never a table or row.",
                 "Example:\n"
                 "  rowferry drop postgresql://app@db.example/shop sqlite:/srv/shop.db --stream default\n"},
+    CommandText{Command::schema, false, "Print the DDL that a new follower would get, and what is not carried as comments.",
+                "Example:\n"
+                "  rowferry schema postgresql://app@db.example/shop --for sqlite | sqlite3 shop.db\n"},
     CommandText{Command::positions, false, "Show the leader's position and the follower's checkpoint.",
                 "Example:\n"
                 "  rowferry positions postgresql://app@db.example/shop sqlite:/srv/shop.db --json\n"},
@@ -99,7 +102,7 @@ Form make_form(CLI::App& program, const CommandText& text) {
     Form form{text.command, program.add_subcommand(std::string{to_string(text.command)}, text.description), {}};
     form.app->footer(text.footer);
     add_endpoint(form, "leader", true);
-    add_endpoint(form, "follower", text.follower_required);
+    if (text.command != Command::schema) add_endpoint(form, "follower", text.follower_required);
     for (const Setting& setting : all_settings())
         if ((setting.commands & static_cast<unsigned>(text.command)) != 0) add_setting(form, setting);
     return form;
@@ -150,11 +153,11 @@ std::variant<CommandLine, InformationRequest> parse_command_line(int argc, const
         }
         const auto chosen = program.get_subcommands();
         if (chosen.empty())
-            throw UsageError{"expected a command: run, clone, copy-table, drop or positions; see rowferry --help"};
+            throw UsageError{"expected a command: run, clone, copy-table, schema, drop or positions; see rowferry --help"};
         throw UsageError{fmt::format("{}; see rowferry {} --help", without_secrets(error.what()), chosen.front()->get_name())};
     }
     const auto parsed = std::find_if(forms.begin(), forms.end(), [](const Form& form) { return form.app->parsed(); });
-    if (parsed == forms.end()) throw UsageError{"expected a command: run, clone, copy-table, drop or positions; see rowferry --help"};
+    if (parsed == forms.end()) throw UsageError{"expected a command: run, clone, copy-table, schema, drop or positions; see rowferry --help"};
     return CommandLine{parsed->command, flags_of(*parsed)};
 }
 

@@ -59,6 +59,7 @@ constexpr std::array<std::pair<std::string_view, DdlMode>, 2> kDdl{{{"stop", Ddl
 constexpr std::array<std::pair<std::string_view, KeylessMode>, 3> kKeyless{
     {{"refuse", KeylessMode::refuse}, {"full", KeylessMode::full}, {"insert", KeylessMode::insert}}};
 constexpr std::array<std::pair<std::string_view, bool>, 2> kPartitions{{{"leaf", false}, {"root", true}}};
+constexpr std::array<std::pair<std::string_view, Engine>, 2> kEngines{{{"postgresql", Engine::postgresql}, {"sqlite", Engine::sqlite}}};
 constexpr std::array<std::pair<std::string_view, bool>, 4> kBooleans{{{"true", true}, {"false", false}, {"1", true}, {"0", false}}};
 
 std::optional<bool> flag(const SettingLayer& settings, std::string_view name) {
@@ -125,6 +126,12 @@ Options resolve_options(Command command, const SettingLayer& settings) {
     options.follower = converted(settings, "follower", [](const std::string& text) { return parse_endpoint(text); });
     require_endpoints(command, leader.has_value(), options.follower.has_value());
     options.leader = *leader;
+    if (command == Command::schema) {
+        options.schema_for = converted(settings, "for", [](const std::string& text) { return one_of(text, kEngines); });
+        if (!options.schema_for && options.follower) options.schema_for = options.follower->engine;
+        if (!options.schema_for) throw UsageError{"--for is missing: rowferry schema LEADER --for postgresql|sqlite"};
+        options.follower.reset();
+    }
 
     StreamRequest& request = options.run.request;
     request.stream = converted(settings, "stream", parse_stream).value_or("default");
@@ -141,7 +148,7 @@ Options resolve_options(Command command, const SettingLayer& settings) {
     request.keyless = choice(settings, "keyless", kKeyless, KeylessMode::refuse);
     request.exact_replace = flag(settings, "exact-replace").value_or(false);
     // SQLite has no partitions: there the rows belong into one table.
-    const bool to_sqlite = options.follower && options.follower->engine == Engine::sqlite;
+    const bool to_sqlite = (options.follower && options.follower->engine == Engine::sqlite) || options.schema_for == Engine::sqlite;
     request.partition_roots = choice(settings, "partitions", kPartitions, to_sqlite && options.leader.engine == Engine::postgresql);
     options.run.follower.on_existing = choice(settings, "on-existing", kOnExisting, OnExisting::refuse);
     options.run.follower.ddl = choice(settings, "ddl", kDdl, DdlMode::stop);

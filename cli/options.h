@@ -19,6 +19,7 @@ struct Options {
     std::vector<std::string> tables_to_copy;  ///< copy-table: patterns. The stream's own come from its checkpoint.
     bool all = false;
     bool json = false;
+    std::optional<Engine> schema_for;  ///< schema: always there.
 };
 
 /// Reads merged settings. Throws UsageError that says where the wrong value came from.

@@ -12,7 +12,8 @@ constexpr unsigned kClone = static_cast<unsigned>(Command::clone);
 constexpr unsigned kDrop = static_cast<unsigned>(Command::drop);
 constexpr unsigned kPositions = static_cast<unsigned>(Command::positions);
 constexpr unsigned kCopyTable = static_cast<unsigned>(Command::copy_table);
-constexpr unsigned kAll = kRun | kClone | kDrop | kPositions | kCopyTable;
+constexpr unsigned kSchema = static_cast<unsigned>(Command::schema);
+constexpr unsigned kAll = kRun | kClone | kDrop | kPositions | kCopyTable | kSchema;
 
 using Type = Setting::Type;
 
@@ -21,18 +22,20 @@ constexpr std::array kSettings{
     Setting{"leader", Type::text, 0, "LEADER", "Database to read from: postgresql://… or sqlite:PATH"},
     Setting{"follower", Type::text, 0, "FOLLOWER", "Database to write to: postgresql://… or sqlite:PATH"},
     Setting{"stream", Type::text, kRun | kDrop | kPositions | kCopyTable, "NAME", "Name of the stream, [a-z0-9_]{1,32} (default: default)"},
-    Setting{"table", Type::list, kRun | kClone | kCopyTable, "PATTERN", "Only tables that match, as in pg_dump; may be repeated"},
-    Setting{"exclude-table", Type::list, kRun | kClone, "PATTERN", "Leave out tables that match; may be repeated"},
-    Setting{"schema", Type::list, kRun | kClone, "PATTERN", "Replicate only schemas that match; may be repeated"},
+    Setting{"table", Type::list, kRun | kClone | kCopyTable | kSchema, "PATTERN", "Only tables that match, as in pg_dump; may be repeated"},
+    Setting{"exclude-table", Type::list, kRun | kClone | kSchema, "PATTERN", "Leave out tables that match; may be repeated"},
+    Setting{"schema", Type::list, kRun | kClone | kSchema, "PATTERN", "Replicate only schemas that match; may be repeated"},
     Setting{"until", Type::text, kRun, "current|POSITION", "End once the follower holds what is committed now, or exactly this position"},
     Setting{"on-existing", Type::text, kRun | kClone | kCopyTable, "refuse|truncate", "When the follower's tables hold rows already (default: refuse)"},
     Setting{"ddl", Type::text, kRun, "stop|apply", "When the leader changes a table's shape: stop and say what to run, or follow (default: stop)"},
     Setting{"keyless", Type::text, kRun | kCopyTable, "refuse|full|insert", "PostgreSQL tables without replica identity (default: refuse)"},
     Setting{"exact-replace", Type::flag, kRun, "", "SQLite leader: log the rows that INSERT OR REPLACE removes"},
     Setting{"fire-triggers", Type::flag, kRun | kClone | kCopyTable, "", "SQLite follower: accept user triggers on its tables, and let them fire"},
-    Setting{"partitions", Type::text, kRun | kClone, "leaf|root", "Partitioned tables leaf by leaf, or through their root (default: leaf)"},
+    Setting{"partitions", Type::text, kRun | kClone | kSchema, "leaf|root",
+            "Partitioned tables leaf by leaf, or as one through their root (default: leaf, for a SQLite follower root)"},
     Setting{"retry-for", Type::text, kRun | kCopyTable, "DURATION", "Give up after this long without a connection: 500ms, 30s, 5m, 2h, 0 (default: never)"},
     Setting{"progress", Type::flag, kRun | kClone | kCopyTable, "", "Show progress (default: when standard error is a terminal)", false, true},
+    Setting{"for", Type::text, kSchema, "postgresql|sqlite", "Engine of the follower (default: that of the config's follower)", true},
     Setting{"all", Type::flag, kDrop, "", "Every stream of this leader", true},
     Setting{"json", Type::flag, kPositions, "", "Print JSON", true},
     Setting{"config", Type::text, kAll, "FILE", "Read settings from this TOML file; the keys are the names of the flags"},
@@ -49,6 +52,7 @@ std::string_view to_string(Command command) {
         case Command::drop: return "drop";
         case Command::positions: return "positions";
         case Command::copy_table: return "copy-table";
+        case Command::schema: return "schema";
     }
     throw std::logic_error{"command"};
 }

@@ -88,7 +88,7 @@ Translation ExpressionTranslator::condition(const std::string& expression) const
     });
 }
 
-Translation ExpressionTranslator::key(const std::string& expression) const {
+Translation ExpressionTranslator::key(const std::string& expression, const std::string& collation) const {
     return attempt([&]() -> Translation {
         if (table_.engine == to_) return unchanged(expression);
         const Expression tree = table_.engine == Engine::sqlite ? parse_sqlite_expression(expression) : parse_pg_expression(expression);
@@ -96,7 +96,8 @@ Translation ExpressionTranslator::key(const std::string& expression) const {
         if (written.constant) throw UnknownExpression{"it is a constant"};
         // Columns are compared as they are in plain indexes.
         if (written.sort == ValueSort::other && written.column == nullptr) throw UnknownExpression{"its values have another form on the follower"};
-        return {written.text, {}, {}};
+        const bool folds = to_ == Engine::postgresql && written.sort == ValueSort::text && !collation.empty();
+        return {folds ? folded_text(collation, written.text) : written.text, {}, {}};
     });
 }
 

@@ -105,15 +105,6 @@ bool has_shape(Sort sort, const std::string& text) {
     }
 }
 
-/// `operand` so that = on PostgreSQL compares it as SQLite does by `collation`.
-std::string folded(const std::string& collation, const std::string& operand) {
-    const std::string name = sqlite_folded(collation);
-    if (name == "nocase") return fmt::format("lower({} COLLATE \"C\")", operand);
-    if (name == "rtrim") return fmt::format("rtrim({}, ' ')", operand);
-    if (name.empty() || name == "binary") return operand;
-    unknown(fmt::format("it compares by the collation {}", printable(collation, 80)));
-}
-
 std::string joined(const std::vector<WrittenExpression>& values, std::size_t from) {
     std::string text;
     for (std::size_t i = from; i < values.size(); ++i) text += (text.empty() ? "" : ", ") + values[i].text;
@@ -151,6 +142,14 @@ std::size_t significant_digits(std::string_view number) {
     const auto first = digits.find_first_not_of('0');
     if (first == std::string::npos) return 0;
     return digits.find_last_not_of('0') - first + 1;
+}
+
+std::string folded_text(const std::string& collation, const std::string& operand) {
+    const std::string name = sqlite_folded(collation);
+    if (name == "nocase") return fmt::format("lower({} COLLATE \"C\")", operand);
+    if (name == "rtrim") return fmt::format("rtrim({}, ' ')", operand);
+    if (name.empty() || name == "binary") return operand;
+    unknown(fmt::format("it compares by the collation {}", printable(collation, 80)));
 }
 
 bool looks_like_number(const std::string& text) {
@@ -321,8 +320,8 @@ WrittenExpression ExpressionWriter::compare(const std::string& op, Written left,
         // COLLATE wins, then a column, then the left side; a column without a collation has BINARY.
         const bool from_left = left.collated || (!right.collated && left.column != nullptr);
         const std::string collation = from_left ? left.collation : right.collation;
-        left.text = folded(collation, left.text);
-        right.text = folded(collation, right.text);
+        left.text = folded_text(collation, left.text);
+        right.text = folded_text(collation, right.text);
         if (!equality) left.text = fmt::format("({} COLLATE \"C\")", left.text);
     } else if (!equality && sort == Sort::text) {
         if (left.collation != "C" && right.collation != "C") unknown("the order of texts depends on PostgreSQL's collation");
@@ -356,8 +355,8 @@ WrittenExpression ExpressionWriter::membership(const Expression& expression) con
         make_alike(left, item);
         if (!item.constant) unknown("it looks for columns in a list");
         if (left.sort == Sort::text && !to_sqlite()) {
-            item.text = folded(operand.collation, item.text);
-            left.text = folded(operand.collation, operand.text);
+            item.text = folded_text(operand.collation, item.text);
+            left.text = folded_text(operand.collation, operand.text);
         }
         values.push_back(std::move(item));
     }

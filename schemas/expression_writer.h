@@ -72,6 +72,9 @@ private:
 /// Digits of a literal that count: `0.050` has two.
 [[nodiscard]] std::size_t significant_digits(std::string_view number);
 
+/// `operand` so that = on PostgreSQL compares it as SQLite does by `collation`.
+[[nodiscard]] std::string folded_text(const std::string& collation, const std::string& operand);
+
 /// Would SQLite make a number of this text where it meets numeric affinity?
 [[nodiscard]] bool looks_like_number(const std::string& text);
 

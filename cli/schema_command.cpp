@@ -1,0 +1,21 @@
+#include "cli/commands.h"
+
+#include "cli/databases.h"
+#include "cli/schema_text.h"
+
+namespace rowferry {
+
+std::string schema_command(const Options& options, const StopSignal& stop) {
+    const auto leader = leader_factory(options.leader, options.run.request.stream, stop)();
+    StreamRequest request = options.run.request;
+    request.one_off = true;
+    request.need_profiles = leader->engine() == Engine::sqlite && options.schema_for == Engine::postgresql;
+    const auto snapshot = leader->snapshot(request);
+    SchemaText text = schema_text(snapshot->tables(), *snapshot, *options.schema_for);
+    text.leader = leader->describe();
+    text.skipped = leader->skipped(request);
+    print(to_string(text));
+    return {};
+}
+
+}  // namespace rowferry
