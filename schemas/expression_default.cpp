@@ -68,6 +68,13 @@ std::string of_length(std::string text, const PgTypeName& type) {
     return text;
 }
 
+std::string without_zeros(std::string number) {
+    if (number.find('.') == std::string::npos) return number;
+    number.erase(number.find_last_not_of('0') + 1);
+    if (number.ends_with(".")) number.pop_back();
+    return number.empty() ? "0" : number;
+}
+
 bool names_column(const Expression& expression) {
     return expression.kind == Kind::column || std::any_of(expression.operands.begin(), expression.operands.end(), names_column);
 }
@@ -249,7 +256,8 @@ Translation DefaultWriter::for_sqlite(const std::string& expression) const {
 // SQLite → PostgreSQL.
 
 std::string DefaultWriter::constant_for_pg(const Expression& literal) const {
-    const PgTypeName type = parse_pg_type(type_);
+    const std::string& below = type_below_own_domain(type_);
+    const PgTypeName type = parse_pg_type(below);
     const Affinity affinity = is_strict_any(table_, column_.type) ? Affinity::blob : sqlite_affinity(column_.type);
     const bool number = literal.kind == Kind::number;
     if (type.array || !type.schema.empty()) unknown("its type has no literal known here");
@@ -272,7 +280,7 @@ std::string DefaultWriter::constant_for_pg(const Expression& literal) const {
         if (!type.modifiers.empty() && fraction_digits(text()) > static_cast<std::size_t>(type.modifiers.front())) unknown("the column would round it");
         return quote_literal(text());
     };
-    switch (pg_value_class(type_)) {
+    switch (pg_value_class(below)) {
         case ValueClass::integer: {
             if (!is_integer(literal.text) || (keeps_text(affinity) && !number)) unknown("it is no integer");
             const std::int64_t limit = type.name == "smallint" ? INT16_MAX : type.name == "integer" ? INT32_MAX : INT64_MAX;
@@ -287,8 +295,9 @@ std::string DefaultWriter::constant_for_pg(const Expression& literal) const {
         case ValueClass::numeric:
             if (!is_finite_number(literal.text) || (!number && keeps_text(affinity))) unknown("it is no finite number");
             if (significant_digits(literal.text) > (type.name == "real" ? 6U : 15U)) unknown("it has too many digits");
-            if (pg_value_class(type_) == ValueClass::real) return literal.text;
-            return as_numeric(literal.text, type.modifiers);
+            if (pg_value_class(below) == ValueClass::real) return literal.text;
+            // As SQLite keeps it: 0.50 is the number 0.5.
+            return as_numeric(type.modifiers.empty() ? without_zeros(literal.text) : literal.text, type.modifiers);
         case ValueClass::text:
             if (type.name == "name") unknown("its type has no literal known here");
             if (type.name == "character" && (type.modifiers.empty() || count_characters(text()) != static_cast<std::size_t>(type.modifiers.front())))

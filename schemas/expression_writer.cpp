@@ -74,7 +74,8 @@ Sort pg_to_sqlite_sort(const ColumnSchema& column, const std::string& type) {
     }
 }
 
-Sort sqlite_to_pg_sort(const TableSchema& table, const ColumnSchema& column, const std::string& type) {
+Sort sqlite_to_pg_sort(const TableSchema& table, const ColumnSchema& column, const std::string& declared) {
+    const std::string& type = type_below_own_domain(declared);
     const Affinity affinity = is_strict_any(table, column.type) ? Affinity::blob : sqlite_affinity(column.type);
     const PgTypeName name = parse_pg_type(type);
     if (name.array || !name.schema.empty()) return Sort::other;
@@ -116,6 +117,11 @@ std::string joined(const std::vector<WrittenExpression>& values, std::size_t fro
 ValueSort column_sort(const TableSchema& table, const ColumnSchema& column, Engine to, const std::string& type) {
     if (column.encoding != TimeEncoding::none) return Sort::other;
     return to == Engine::sqlite ? pg_to_sqlite_sort(column, type) : sqlite_to_pg_sort(table, column, type);
+}
+
+const std::string& type_below_own_domain(const std::string& type) {
+    static const std::string kNumeric = "numeric";
+    return type == "public.sqlite_numeric" || type == "sqlite_numeric" ? kNumeric : type;
 }
 
 WrittenExpression text_literal(const std::string& value) {
@@ -215,6 +221,7 @@ WrittenExpression ExpressionWriter::column(const Expression& expression) const {
         if (column.on_mismatch == OnMismatch::null_value) unknown(fmt::format("values of {} that do not fit become NULL", printable(column.name, 80)));
         Written written{quote_identifier(column.name), column_sort(table_, column, to_, types_.at(i))};
         written.column = &column;
+        written.may_be_text = !to_sqlite() && written.sort == Sort::decimal && types_.at(i) == type_below_own_domain(types_.at(i));
         if (table_.engine == Engine::sqlite) written.collation = column.collation;
         if (column.pg_collation == "pg_catalog.\"C\"" || column.pg_collation == "pg_catalog.\"POSIX\"") written.collation = "C";
         if (!column.pg_collation.empty() && !column.pg_collation.starts_with("pg_catalog.")) written.sort = Sort::other;
@@ -327,7 +334,7 @@ WrittenExpression ExpressionWriter::compare(const std::string& op, Written left,
         if (left.collation != "C" && right.collation != "C") unknown("the order of texts depends on PostgreSQL's collation");
     } else if (!equality && !is_number_sort(sort) && (to_sqlite() || !is_time_sort(sort))) {
         unknown(fmt::format("the order of {} is another one on the follower", sort_name(sort)));
-    } else if (!equality && sort == Sort::decimal && !to_sqlite()) {
+    } else if (!equality && sort == Sort::decimal && (left.may_be_text || right.may_be_text)) {
         // A NUMERIC column keeps the text -Infinity, and for SQLite every text is greater than every number.
         const Written& number = left.constant ? right : left;
         const bool upwards = (op[0] == '>') != left.constant;

@@ -21,6 +21,7 @@ struct WrittenExpression {
     std::string collation = {};      ///< SQLite leader: of a column or by COLLATE; empty for BINARY. PostgreSQL leader: "C" where that is sure.
     bool collated = false;           ///< SQLite leader: by COLLATE, which wins over columns and reaches through every operator and call.
     std::size_t width = 0;           ///< Of char(n).
+    bool may_be_text = false;        ///< SQLite leader: a number that may also be a text such as -Infinity.
     const ColumnSchema* column = nullptr;  ///< A column and nothing else.
 };
 
@@ -61,6 +62,9 @@ private:
     const std::vector<std::string>& types_;
     std::optional<std::uint16_t> domain_column_;
 };
+
+/// A PostgreSQL follower's own domain over numeric counts as numeric.
+[[nodiscard]] const std::string& type_below_own_domain(const std::string& type);
 
 /// What the follower's column of this type holds, if its values compare there as they do on the leader; else ValueSort::other.
 [[nodiscard]] ValueSort column_sort(const TableSchema& table, const ColumnSchema& column, Engine to, const std::string& type);

@@ -8,6 +8,7 @@
 #include "schemas/contained_sql.h"
 #include "schemas/conversion.h"
 #include "schemas/identifier.h"
+#include "schemas/pg_parts.h"
 #include "schemas/pg_type_name.h"
 
 namespace rowferry {
@@ -85,7 +86,10 @@ std::string pg_create_table(const TableName& table, const TableSchema& leader, c
         const bool there = options.collations == nullptr || options.collations->contains(collation);
         return collation.empty() || !there ? "" : " COLLATE " + contained_sql(leader.name, collation);
     };
+    const PgParts parts = pg_parts(leader, types);
     const auto add_generated = [&](std::size_t before) {
+        for (const PgParts::Generated& column : parts.generated)
+            if (column.before == before) add_line(column.clause);
         for (const GeneratedColumn& column : leader.generated)
             if (column.before == before && leader.engine == Engine::postgresql && is_plain_pg_type(column.type))
                 add_line(fmt::format("{} {}{} GENERATED ALWAYS AS ({}) {}{}", quote_identifier(column.name), column.type, collate(column.collation),
@@ -98,6 +102,7 @@ std::string pg_create_table(const TableName& table, const TableSchema& leader, c
         std::string line = fmt::format("{} {}{}", quote_identifier(column.name), type, collate(column.pg_collation));
         const bool numbered = options.numbered && column.auto_number != AutoNumber::none && pg_is_integer(type);
         if (const auto value = numbered ? std::nullopt : pg_default(leader, column)) line += fmt::format(" DEFAULT {}", *value);
+        if (!numbered && !parts.defaults.at(i).empty()) line += " DEFAULT " + parts.defaults[i];
         if (numbered) line += identity_clause(column, type);
         if (column.not_null && !numbered) line += " NOT NULL";
         add_line(line);

@@ -7,6 +7,7 @@
 #include "schemas/conversion.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/pg_parts.h"
 #include "schemas/pg_type_ddl.h"
 #include "schemas/pg_type_name.h"
 
@@ -89,6 +90,7 @@ private:
             if (!column.pg_collation.empty() && plan_.facts.collations && !plan_.facts.collations->contains(column.pg_collation))
                 plan_.notes.push_back(fmt::format("{}.{}: the follower has no collation {}: the column gets its type's own", to_string(table->name),
                                                   printable(column.name, 80), printable(column.pg_collation, 80)));
+        for (std::string& note : pg_parts(*table, made.types).notes) plan_.notes.push_back(std::move(note));
         plan_.schemas.push_back(made.name.schema);
         return made;
     }

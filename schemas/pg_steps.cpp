@@ -7,6 +7,7 @@
 #include "schemas/conversion.h"
 #include "schemas/identifier.h"
 #include "schemas/pg_ddl.h"
+#include "schemas/pg_parts.h"
 #include "schemas/pg_plan.h"
 #include "schemas/pg_type_ddl.h"
 
@@ -81,11 +82,23 @@ void add_indexes(const Table& table, IndexNames& names, bool parent, std::vector
             if (!skip(index.name))
                 steps.push_back({pg_create_index(table.name, index, names.choose(table.name.schema, index.name)),
                                  described(table.name, index.constraint ? "constraint" : "index", index.name)});
+    for (const PgParts::Index& index : pg_parts(leader, table.types).indexes) {
+        const std::string name = names.choose(table.name.schema, index.name);
+        steps.push_back({fmt::format("CREATE {}INDEX {}{}ON {} {}", index.unique ? "UNIQUE " : "", name.empty() ? "" : quote_identifier(name), name.empty() ? "" : " ",
+                                     quote_table(table.name), index.body),
+                         described(table.name, "index", index.name)});
+    }
     add_folded_key(table, steps);
 }
 
 void add_checks(const PgMakePlan& plan, const Table& table, std::vector<PgDdlStep>& steps) {
-    if (table.leader->engine != Engine::postgresql) return;
+    // Of a SQLite leader only those that say the same of every value the columns here can hold.
+    if (table.leader->engine == Engine::sqlite) {
+        for (const CheckConstraint& check : pg_parts(*table.leader, table.types).checks)
+            steps.push_back({fmt::format("ALTER TABLE {} ADD {}CHECK ({})", quote_table(table.name), check.name.empty() ? "" : "CONSTRAINT " + quote_identifier(check.name) + " ", check.expression),
+                             described(table.name, "check", check.name)});
+        return;
+    }
     for (const CheckConstraint& check : table.leader->checks)
         if (!comes_from_above(plan, table, check)) steps.push_back({pg_add_check(table.name, check), described(table.name, "check", check.name)});
 }

@@ -227,7 +227,7 @@ TEST(Expression, PostgresqlDefaultsForSqlite) {
 TEST(Expression, SqliteDefaultsForPostgresql) {
     const std::vector<std::tuple<int, const char*, const char*>> cases{
         {0, "5", "5"}, {0, "-5", "-5"}, {0, "'7'", "7"}, {0, "(1+2)*3", "9"}, {1, "'it''s'", "'it''s'"}, {1, "abc", "'abc'"}, {1, "\"abc\"", "'abc'"}, {1, "5", "'5'"},
-        {2, "0", "false"}, {2, "TRUE", "true"}, {3, "1.5", "1.5"}, {4, "0", "0"}, {4, "0.50", "0.50"}, {6, "'2020-01-01'", "'2020-01-01'"},
+        {2, "0", "false"}, {2, "TRUE", "true"}, {3, "1.5", "1.5"}, {4, "0", "0"}, {4, "0.50", "0.5"}, {6, "'2020-01-01'", "'2020-01-01'"},
         {6, "CURRENT_DATE", "(timezone('UTC', now()))::date"}, {7, "CURRENT_TIMESTAMP", "date_trunc('second', timezone('UTC', now()))"},
         {7, "datetime('now')", "date_trunc('second', timezone('UTC', now()))"},
         {8, "CURRENT_TIMESTAMP", "to_char(timezone('UTC', now()), 'YYYY-MM-DD HH24:MI:SS')"},
