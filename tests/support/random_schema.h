@@ -15,7 +15,7 @@ struct SchemaLimits {
     int tables = 20;
     bool postgresql_follower = false;  ///< Somewhere on the way.
     bool sqlite_follower = false;
-    bool own_types = false;            ///< Enums, domains and the like in tables that a PostgreSQL follower has to make.
+    bool own_types = true;             ///< Enums, domains and the like in tables that a PostgreSQL follower has to make.
 };
 
 /// Tables in the leader's own dialect: every type, keys of every kind, names nobody would choose, defaults, generated columns, checks,
