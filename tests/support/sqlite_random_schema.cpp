@@ -90,6 +90,7 @@ private:
         auto& statements = schema_.of_table[table];
         statements.push_back(fmt::format("CREATE TABLE {} ({}\n){}", sql_name(table), body, options));
         extras(columns, names, table, statements);
+        triggers(columns, table, statements);
         witness_rows(columns, table);
         schema_.order.push_back(table);
     }
@@ -169,6 +170,22 @@ private:
         if (random_.chance(8)) statements.push_back(fmt::format("CREATE UNIQUE INDEX {} ON {} ({})", sql_name(table + names.next()), on, name));
         if (random_.chance(6)) statements.push_back(fmt::format("CREATE INDEX {} ON {} ({}) WHERE {} IS NOT NULL", sql_name(table + names.next()), on, name, name));
         if (random_.chance(6)) statements.push_back(fmt::format("CREATE INDEX {} ON {} (lower({}))", sql_name(table + names.next()), on, name));
+    }
+
+    /// The application's own triggers, which change the row that was just written.
+    void triggers(const std::vector<Column>& columns, const std::string& table, std::vector<std::string>& statements) {
+        const auto id = std::find_if(columns.begin(), columns.end(), [](const Column& c) { return c.row_id; });
+        const auto other = std::find_if(columns.begin(), columns.end(), [](const Column& c) { return !c.row_id && !c.generated && !c.indexed; });
+        if (id == columns.end() || other == columns.end() || !random_.chance(30)) return;
+        const std::string on = sql_name(table);
+        const std::string key = sql_name(id->name);
+        const std::string column = sql_name(other->name);
+        const auto trigger = [&](const char* when, const std::string& what) {
+            statements.push_back(fmt::format("CREATE TRIGGER {} {} ON {} BEGIN {}; END", sql_name(fmt::format("{} {}", table, when)), when, on, what));
+        };
+        if (random_.chance(50)) trigger("AFTER INSERT", fmt::format("DELETE FROM {} WHERE {} = new.{} AND new.{} % 7 = 0", on, key, key, key));
+        if (random_.chance(50)) trigger("AFTER UPDATE", fmt::format("UPDATE {} SET {} = old.{} WHERE {} = new.{} AND new.{} % 5 = 0", on, column, column, key, key, key));
+        if (random_.chance(50)) trigger("AFTER DELETE", fmt::format("UPDATE {} SET {} = old.{} WHERE {} = old.{} + 1", on, column, column, key, key));
     }
 
     /// Rows with each column's witnesses in turn.
