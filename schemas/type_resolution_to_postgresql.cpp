@@ -98,6 +98,8 @@ void check_profile(const TableSchema& table, const ColumnSchema& column, Convers
             refuse(table, column, target, "the two types have no value in common");
         return;
     }
+    // What was seen and does not fit has its place then.
+    if (column.on_mismatch != OnMismatch::stop) return;
     const auto unfit = [&](bool seen, bool taken, std::string_view what) {
         if (seen && !taken) refuse(table, column, target, fmt::format("the leader's column holds {} values", what));
     };

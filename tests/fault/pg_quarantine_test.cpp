@@ -290,6 +290,27 @@ TEST_F(PgQuarantineTest, WhatTheSideTableHoldsOutlivesTheRuleAndComesBackWithThe
     EXPECT_EQ(value("SELECT position FROM rowferry.checkpoint"), "seq:120");
 }
 
+/// What the profile has seen is no reason to refuse a narrower table whose misfits have a place.
+TEST_F(PgQuarantineTest, AnExistingTableMayBeNarrower) {
+    exec("CREATE TABLE t (id bigint PRIMARY KEY, n smallint, word varchar(3))");
+    TableSchema shape = numbers(OnMismatch::quarantine);
+    shape.columns[1].profile.integers = true;
+    shape.columns[1].profile.most_integer = 40000;
+    shape.columns[2].profile.texts = true;
+    shape.columns[2].profile.longest_text = 4;
+    shape.columns[2].on_mismatch = OnMismatch::null_value;
+    const auto table = share(shape);
+    copy({table}, Events{}.insert(table, {1, 40000, "a"}).insert(table, {2, 2, "long"}).insert(table, {3, 3, "abc"}));
+    open();
+    EXPECT_EQ(rows(), "2|2 3|3|abc");
+    EXPECT_EQ(quarantined(), "1 n INTEGER");
+    apply(Events{}.begin(100).update(table, {3, -40000, "abc"}).update(table, {1, 32767, "longer"}).commit(110));
+    commit(110);
+    EXPECT_EQ(rows(), "1|32767 2|2");
+    for (ColumnSchema& column : shape.columns) column.on_mismatch = OnMismatch::stop;
+    EXPECT_ERROR(refused, static_cast<void>(follower_->check_tables({share(shape)}, {}, nullptr)), "integers outside its range");
+}
+
 TEST_F(PgQuarantineTest, ACopyThatStartsAgainBeginsWithAnEmptySideTable) {
     const auto table = share(numbers(OnMismatch::quarantine));
     copy({table}, Events{}.insert(table, {1, "x", "a"}).insert(table, {2, "y", "b"}));
