@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -5,11 +7,13 @@
 #include "replication/apply_loop.h"
 #include "replication/batch_queue.h"
 #include "replication/bootstrap.h"
+#include "replication/new_tables.h"
 #include "replication/reader.h"
 #include "replication/retry.h"
 #include "replication/stream.h"
 #include "replication/table_copies.h"
 #include "schemas/error.h"
+#include "schemas/identifier.h"
 
 namespace rowferry {
 namespace {
@@ -49,6 +53,8 @@ private:
     Checkpoint ready_checkpoint(Leader& leader, Follower& follower);
     void verify(const Checkpoint& checkpoint, const LeaderIdentity& leader) const;
     void warn_about_new_tables(Leader& leader, const Checkpoint& checkpoint);
+    /// With --ddl apply new tables of the leader come in by themselves.
+    void take_in(const std::vector<TableName>& tables, TableCopies& copies);
     void set_fence(Leader& leader, const StreamRequest& request, const Checkpoint& checkpoint);
     /// True once the end that `until` asks for is reached; false when a copy of tables is due.
     bool follow(Leader& leader, Follower& follower, const Checkpoint& checkpoint, TableCopies& copies, const TableCopy* copy);
@@ -62,6 +68,8 @@ private:
     std::optional<Position> fence_;  // of --until; a marker is written once, however often we reconnect
     bool followed_ = false;          // at least one attempt came as far as following
     bool told_new_tables_ = false;
+    std::vector<TableName> to_take_in_;  // found at the start
+    std::vector<TableName> taken_in_;    // asked for once, whatever becomes of it
 };
 
 void Run::verify(const Checkpoint& checkpoint, const LeaderIdentity& leader) const {
@@ -98,7 +106,19 @@ void Run::warn_about_new_tables(Leader& leader, const Checkpoint& checkpoint) {
     for (const TablePtr& table : selected) {
         bool known = false;
         for (const TableState& state : checkpoint.tables) known = known || state.name == table->name;
-        if (!known) spdlog::warn("{} matches the patterns but is not part of stream {}: it was made after the copy", to_string(table->name), checkpoint.stream);
+        if (known) continue;
+        spdlog::warn("{} matches the patterns but is not part of stream {}: it was made after the copy. `rowferry copy-table LEADER FOLLOWER --table {}` takes it in",
+                     to_string(table->name), checkpoint.stream, quote_table(table->name));
+        to_take_in_.push_back(table->name);
+    }
+}
+
+void Run::take_in(const std::vector<TableName>& tables, TableCopies& copies) {
+    if (options_.follower.ddl != DdlMode::apply || options_.copies_only) return;
+    for (const TableName& name : tables) {
+        if (std::ranges::find(taken_in_, name) != taken_in_.end()) continue;
+        taken_in_.push_back(name);
+        copies.ask_for(name);
     }
 }
 
@@ -125,7 +145,8 @@ bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
     if (copy != nullptr && (!fence || copy->position < *fence)) fence = copy->position;
 
     const auto sink = follower.open_sink(checkpoint, options_.follower);
-    auto source = leader.follow(request, checkpoint);
+    NewTables new_tables;
+    auto source = tell_new_tables(leader.follow(request, checkpoint), new_tables);
     if (fence) source->cut_at(*fence);
     followed_ = true;
     spdlog::info("following {} from {}", leader.describe(), to_string(checkpoint.position_kind, checkpoint.position));
@@ -147,6 +168,7 @@ bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
             stop_.check();
             // An outage is over when something was committed, or nothing went wrong for a while: an idle leader commits nothing.
             if (ApplyLoop::Clock::now() - began >= kSteadyAfter) retry_.succeeded();
+            take_in(new_tables.take(), copies);
             if (copy == nullptr && copies.asked()) loop.stop_soon();
             loop.set_idle_interval(std::chrono::milliseconds{reader.leader_waits_for_us() ? 0 : 1000});
             BatchPtr batch = queue.pop(std::min(loop.next_settle(ApplyLoop::Clock::now()), std::chrono::milliseconds{200}));
@@ -190,6 +212,7 @@ void Run::work(Leader& leader, Follower& follower) {
     Checkpoint checkpoint = ready_checkpoint(leader, follower);
     warn_about_new_tables(leader, checkpoint);
     TableCopies copies{leader, follower, options_, stop_, observer_};
+    take_in(std::exchange(to_take_in_, {}), copies);
     for (;; checkpoint = follower.load_checkpoint(options_.request.stream).value()) {
         std::optional<TableCopy> copy = copies.prepare(checkpoint);
         if (!copy && options_.copies_only) return;

@@ -1,6 +1,7 @@
 #include "replication/table_copies.h"
 
 #include <algorithm>
+#include <random>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -43,6 +44,15 @@ bool TableCopies::asked() {
         spdlog::debug("looking for requests: {}", error.what());  // the next look, or the sink, will tell
         return false;
     }
+}
+
+void TableCopies::ask_for(const TableName& table) {
+    TableCopy copy;
+    std::random_device device;
+    copy.id = fmt::format("{:08x}{:08x}", device(), device());
+    copy.patterns = {quote_table(table)};
+    copier_->save(copy);
+    next_look_ = {};
 }
 
 std::optional<TableCopy> TableCopies::prepare(const Checkpoint& checkpoint) {

@@ -38,6 +38,9 @@ public:
     /// The stream stands at the copy's position.
     void swap_in(TableCopy copy, const Checkpoint& checkpoint);
 
+    /// A request of our own, for exactly this table.
+    void ask_for(const TableName& table);
+
     /// Somebody asked for a copy. Looks at most once a second.
     [[nodiscard]] bool asked();
 

@@ -194,7 +194,7 @@ TEST_P(CopyTableTest, KilledAtAnyMomentNothingIsHalfAndNothingIsLost) {
     ASSERT_TRUE(ended(run_until_current(leader, follower), 0));
     follower.exec("DELETE FROM c WHERE id > 1500");
     bank.open();
-    const int kills = std::getenv("ROWFERRY_LONG") != nullptr ? 60 : 6;
+    const int kills = std::getenv("ROWFERRY_LONG") != nullptr ? 60 : 3;
     for (int i = 0; i < kills; ++i) {
         // A run and a request, and one of the two dies.
         const auto process = start_run(leader, follower);
@@ -203,7 +203,7 @@ TEST_P(CopyTableTest, KilledAtAnyMomentNothingIsHalfAndNothingIsLost) {
             arguments.insert(arguments.end(), {"--table", "c", "--table", "a"});
             return arguments;
         }()};
-        std::this_thread::sleep_for(milliseconds{random() % 2500});
+        std::this_thread::sleep_for(milliseconds{random() % 1800});
         (random() % 3 == 0 ? request : *process).kill(SIGKILL);
         process->kill(SIGKILL);
         request.kill(SIGKILL);

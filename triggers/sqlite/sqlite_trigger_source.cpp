@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <spdlog/spdlog.h>
 
 #include "schemas/identifier.h"
 #include "triggers/sqlite/capture_install.h"
@@ -129,8 +130,12 @@ void SqliteTriggerSource::find_new_tables() {
     for (const TablePtr& table : decoder_.tables())  // under a new name they are not new
         if (auto name = triggers.table_of(static_cast<std::uint16_t>(table->leader_id))) known_tables_.push_back({"main", std::move(*name)});
     for (const TableName& name : present)
-        if (std::find(known_tables_.begin(), known_tables_.end(), name) == known_tables_.end() && selection_.selects(Engine::sqlite, name))
+        if (std::find(known_tables_.begin(), known_tables_.end(), name) == known_tables_.end() && selection_.selects(Engine::sqlite, name)) {
+            spdlog::warn("{} is new on the leader and matches the patterns of stream {}, but is not part of it: add it with `rowferry copy-table LEADER FOLLOWER "
+                         "--table {}`",
+                         to_string(name), stream_, quote_table(name));
             new_tables_.push_back(name);
+        }
     known_tables_ = std::move(present);
 }
 
