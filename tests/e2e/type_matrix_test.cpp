@@ -184,7 +184,11 @@ TEST_F(TypeMatrixTest, Postgresql) {
         EXPECT_TRUE(same_values(expected, pg_values(same, name, cast), type + " PostgreSQL → PostgreSQL"));
         EXPECT_TRUE(same_values(expected_in_sqlite(leader, name, cases[i].form), sqlite_values(sqlite, name), type + " PostgreSQL → SQLite"));
         EXPECT_TRUE(same_values(expected, pg_values(back, name, cast), type + " PostgreSQL → SQLite → PostgreSQL"));
-        document.add(type, "PostgreSQL → PostgreSQL", declared_type(same, name), cases[i].edges);
+        // A domain may be its base type there, which holds the same values.
+        if (cases[i].type != "small") {
+            EXPECT_EQ(declared_type(same, name), declared_type(leader, name));
+        }
+        document.add(type, "PostgreSQL → PostgreSQL", declared_type(leader, name), cases[i].edges);
         document.add(type, "PostgreSQL → SQLite", in_sqlite, cases[i].edges);
         document.add(type, "… → PostgreSQL", declared_type(back, name), cases[i].edges);
     }
