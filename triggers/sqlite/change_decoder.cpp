@@ -111,6 +111,11 @@ void ChangeDecoder::change_shape(const SqliteStatement& row, Table& table, Batch
     TableSchema shape = table_from_json(std::string{text.kind() == CellKind::text ? text.bytes() : std::string_view{}});
     // What the columns held when the table was copied is known to the checkpoint only.
     for (std::size_t i = 0; i < before->columns.size() && i < shape.columns.size(); ++i) shape.columns[i].profile = before->columns[i].profile;
+    // Columns of a SQLite leader are told apart by their names alone: a renamed one would be dropped with its values, and added without.
+    for (std::size_t i = 0; i < before->columns.size() && i < shape.columns.size(); ++i)
+        if (before->columns[i].name != shape.columns[i].name && change.obstacle.empty())
+            change.obstacle = batch.arena().copy(fmt::format("column {} was renamed to {}: copy the table again with `rowferry copy-table`",
+                                                             printable(before->columns[i].name, 80), printable(shape.columns[i].name, 80)));
     table.key = logged_key(shape);
     table.schema = std::make_shared<const TableSchema>(std::move(shape));
     change.after = change.leader_after = batch.keep(table.schema);
