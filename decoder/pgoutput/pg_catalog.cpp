@@ -326,11 +326,38 @@ select n.nspname, c.relname,
    and n.nspname not in ('pg_catalog', 'information_schema', 'rowferry') and n.nspname !~ '^pg_(toast|temp)'
    and not exists (select from pg_catalog.pg_depend d
                     where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+union all
+select n.nspname, case when p.prokind = 'p' then 'procedure ' when p.prokind = 'a' then 'aggregate ' else 'function ' end || p.proname, ''
+  from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+ where p.oid >= 16384 and n.nspname not in ('pg_catalog', 'information_schema', 'rowferry') and n.nspname !~ '^pg_temp'
+   and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_proc'::regclass and d.objid = p.oid and d.deptype in ('e', 'i'))
+union all
+select n.nspname, c.relname, 'trigger ' || t.tgname from pg_catalog.pg_trigger t join pg_catalog.pg_class c on c.oid = t.tgrelid
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace where not t.tgisinternal and n.nspname not in ('pg_catalog', 'information_schema', 'rowferry')
+union all
+select n.nspname, c.relname, 'policy ' || p.polname from pg_catalog.pg_policy p join pg_catalog.pg_class c on c.oid = p.polrelid
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+union all
+select n.nspname, c.relname, 'rule ' || r.rulename from pg_catalog.pg_rewrite r join pg_catalog.pg_class c on c.oid = r.ev_class
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'rowferry')
+union all
+select n.nspname, 'sequence ' || c.relname, '' from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+ where c.relkind = 'S' and c.relpersistence <> 't' and n.nspname not in ('pg_catalog', 'information_schema', 'rowferry')
+   and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype in ('a', 'i', 'e'))
  order by 1, 2)");
     std::vector<std::string> lines;
     for (std::size_t row = 0; row < rows.size(); ++row) {
         const TableName name{rows.text(row, 0), rows.text(row, 1)};
-        if (selection.selects(Engine::postgresql, name)) lines.push_back(fmt::format("{} is {}: not replicated", to_string(name), rows.text(row, 2)));
+        const std::string what = rows.text(row, 2);
+        // Functions and sequences have no table to be selected by: those of a schema are told with it.
+        const std::size_t kind = what.empty() ? name.name.find(' ') + 1 : 0;
+        if (!selection.selects(Engine::postgresql, {name.schema, name.name.substr(kind)})) continue;
+        if (what.empty())
+            lines.push_back(fmt::format("{} {}: not carried", name.name.substr(0, kind - 1), to_string(TableName{name.schema, name.name.substr(kind)})));
+        else if (what.starts_with("a ") || what.starts_with("an "))
+            lines.push_back(fmt::format("{} is {}: not replicated", to_string(name), what));
+        else
+            lines.push_back(fmt::format("{} of {}: not carried", printable(what, 100), to_string(name)));
     }
     return lines;
 }

@@ -145,5 +145,19 @@ INSERT INTO hashed SELECT g, 'h' || g FROM generate_series(1, 40) g)");
     expect_same_schema();
 }
 
+TEST_F(PgSchemaTest, WhatNoFollowerGetsIsListed) {
+    leader_.exec(R"(
+CREATE TABLE t (id int PRIMARY KEY, s text); CREATE VIEW v AS SELECT 1 AS one; CREATE SEQUENCE free; CREATE EXTENSION hstore;
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION touch();
+CREATE RULE nothing AS ON INSERT TO t WHERE NEW.id < 0 DO INSTEAD NOTHING; CREATE POLICY pol ON t USING (true); CREATE UNLOGGED TABLE u (a int))");
+    const RowferryResult result = run();
+    ASSERT_TRUE(ended(result, 0));
+    for (const char* line : {"public.v is a view: not replicated", "public.u is an unlogged table: not replicated", "function public.touch: not carried",
+                             "trigger tr of public.t: not carried", "rule nothing of public.t: not carried", "policy pol of public.t: not carried",
+                             "sequence public.free: not carried"})
+        EXPECT_NE(result.err.find(line), std::string::npos) << line << "\n" << result.err;
+    EXPECT_EQ(result.err.find("hstore"), std::string::npos) << "what an extension brings is not listed";
+}
+
 }  // namespace
 }  // namespace rowferry::test
