@@ -79,11 +79,18 @@ Kind kind_of(const std::string& type) {
     return found == kinds.end() ? Kind::text : found->second;
 }
 
+/// The schema in front of the dot; a dot of its own is U+001F there.
+std::string schema_of(const std::string& table, std::size_t dot) {
+    std::string schema = table.substr(0, dot);
+    std::replace(schema.begin(), schema.end(), '\x1f', '.');
+    return schema;
+}
+
 /// `name` or `schema.name` as user_tables() gives it.
 std::string quote_table(const std::string& table) {
     const std::size_t dot = table.find('.');
     if (dot == std::string::npos) return "public." + quote(table);
-    return quote(table.substr(0, dot)) + "." + quote(table.substr(dot + 1));
+    return quote(schema_of(table, dot)) + "." + quote(table.substr(dot + 1));
 }
 
 std::vector<Column> pg_columns(PgConnection& connection, const std::string& table) {
@@ -301,7 +308,7 @@ std::vector<std::string> user_tables(const Database& database) {
     if (database.is_postgresql()) {
         for (const PgRow& row : database.cluster().query(
                  database.name(),
-                 "SELECT CASE WHEN n.nspname = 'public' AND c.relname NOT LIKE '%.%' THEN c.relname ELSE n.nspname || '.' || c.relname END FROM pg_class c "
+                 "SELECT CASE WHEN n.nspname = 'public' AND c.relname NOT LIKE '%.%' THEN c.relname ELSE replace(n.nspname, '.', chr(31)) || '.' || c.relname END FROM pg_class c "
                  "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'r' AND c.relpersistence = 'p' "
                  "AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'rowferry') AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 1"))
             tables.push_back(row[0].value());
@@ -319,7 +326,7 @@ std::vector<std::string> user_tables(const Database& database) {
 std::string flat_name(const std::string& table, bool postgresql) {
     const std::size_t dot = postgresql ? table.find('.') : std::string::npos;
     if (dot == std::string::npos) return lower(table);
-    const std::string schema = table.substr(0, dot);
+    const std::string schema = schema_of(table, dot);
     return lower((schema == "public" ? "" : schema + "__") + table.substr(dot + 1));
 }
 
