@@ -83,8 +83,8 @@ TEST(CreateSql, FindsDeferralsAndChecksOutsideQuotesAndComments) {
     EXPECT_FALSE(facts.foreign_keys[2].deferrable || facts.foreign_keys[2].initially_deferred);
     EXPECT_TRUE(facts.foreign_keys[3].deferrable);
     EXPECT_FALSE(facts.foreign_keys[3].initially_deferred);
-    EXPECT_FALSE(facts.has_check);
-    EXPECT_TRUE(read_create_table("create table t(a check(a > 0))").has_check);
+    EXPECT_TRUE(facts.checks.empty());
+    EXPECT_EQ(read_create_table("create table t(a check(a > 0))").checks.size(), 1U);
 }
 
 std::string packed(const Cell& cell) {
