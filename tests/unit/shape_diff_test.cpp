@@ -71,7 +71,7 @@ TEST_F(ShapeDiffTest, OldRowsGetTheValueOfTheMomentAndNewOnesTheDefault) {
                             R"(ALTER TABLE "public"."t" ALTER COLUMN "c" SET DEFAULT now())"}));
     after_.columns[3].default_expression = "f('x')";
     EXPECT_EQ(sql().back(), R"(ALTER TABLE "public"."t" ALTER COLUMN "c" DROP DEFAULT)") << "a call does not travel";
-    EXPECT_EQ(sqlite("'it''s'"), (Lines{R"(ALTER TABLE "main"."t" ADD COLUMN "c" TIMESTAMP_TEXT)", R"(UPDATE "main"."t" SET "c" = 'it''s')"}));
+    EXPECT_EQ(sqlite("'it''s'"), (Lines{R"(ALTER TABLE "main"."t" ADD COLUMN "c" TIMESTAMPTZ_TEXT)", R"(UPDATE "main"."t" SET "c" = 'it''s')"}));
 }
 
 TEST_F(ShapeDiffTest, DroppedAndAddedByTheSameNameIsAnotherColumn) {
