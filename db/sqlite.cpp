@@ -181,18 +181,21 @@ std::int64_t SqliteStatement::run() {
 void SqliteStatement::reset() noexcept { sqlite3_reset(statement_); }
 
 Cell SqliteStatement::cell(int column) const {
-    switch (sqlite3_column_type(statement_, column)) {
-        case SQLITE_INTEGER: return Cell::integer(sqlite3_column_int64(statement_, column));
-        case SQLITE_FLOAT: return Cell::real(sqlite3_column_double(statement_, column));
+    // One look-up of the column instead of one per question. Without a mutex on the connection the value may be read as it is
+    // (https://www.sqlite.org/c3ref/value.html).
+    sqlite3_value* const value = sqlite3_column_value(statement_, column);
+    switch (sqlite3_value_type(value)) {
+        case SQLITE_INTEGER: return Cell::integer(sqlite3_value_int64(value));
+        case SQLITE_FLOAT: return Cell::real(sqlite3_value_double(value));
         case SQLITE_TEXT: {
             if (db_->guards_utf16()) check_utf16(column);
-            const auto* bytes = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
+            const auto* bytes = reinterpret_cast<const char*>(sqlite3_value_text(value));
             if (bytes == nullptr) db_->fail(SQLITE_NOMEM, "reading a text");
-            return Cell::text({bytes, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))});
+            return Cell::text({bytes, static_cast<std::size_t>(sqlite3_value_bytes(value))});
         }
         case SQLITE_BLOB: {
-            const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
-            const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
+            const auto* bytes = static_cast<const char*>(sqlite3_value_blob(value));
+            const auto size = static_cast<std::size_t>(sqlite3_value_bytes(value));
             if (bytes == nullptr && size != 0) db_->fail(SQLITE_NOMEM, "reading a blob");
             return Cell::blob({bytes == nullptr ? "" : bytes, size});
         }

@@ -24,9 +24,9 @@ void add_text(ColumnProfile& profile, std::string_view text) {
     profile.only_timestamps = profile.only_timestamps && is_timestamp(text);
     profile.only_zoned_timestamps = profile.only_zoned_timestamps && is_zoned_timestamp(text);
     profile.only_uuids = profile.only_uuids && is_uuid(text);
-    // Every number but NaN and the infinities is JSON, and sooner known to be.
+    // Every number but NaN and the infinities, which do not end in a digit, is JSON, and sooner known to be.
     const bool number = (profile.only_numbers || profile.only_json) && is_number(text);
-    profile.only_json = profile.only_json && ((number && text.find_first_of("NI") == std::string_view::npos) || is_json(text));
+    profile.only_json = profile.only_json && ((number && text.back() >= '0' && text.back() <= '9') || is_json(text));
     profile.only_numbers = profile.only_numbers && number;
 }
 
