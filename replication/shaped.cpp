@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <spdlog/spdlog.h>
+
 #include "replication/event_shaper.h"
 #include "schemas/table_shape.h"
 
@@ -55,6 +57,12 @@ public:
     void report(Position durable) override { inner_->report(durable); }
     void wake_on(int fd) override { inner_->wake_on(fd); }
     void cut_at(Position fence) override { inner_->cut_at(fence); }
+    /// A stream with rules takes in no tables by itself.
+    [[nodiscard]] std::vector<TableName> take_new_tables() override {
+        for (const TableName& table : inner_->take_new_tables())
+            spdlog::warn("{} is new and matches the patterns, but a stream with rules takes in no table while it runs: it is not replicated", to_string(table));
+        return {};
+    }
     [[nodiscard]] bool leader_waits_for_us() const override { return inner_->leader_waits_for_us(); }
 
 private:

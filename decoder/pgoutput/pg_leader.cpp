@@ -186,7 +186,7 @@ std::unique_ptr<Snapshot> PgLogicalLeader::snapshot_of(const StreamRequest& requ
         link.query(fmt::format("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export')", quote_identifier(name)));
     const std::uint64_t consistent_point = parse_lsn(PQgetvalue(created.get(), 0, 1));
     auto snapshot = std::make_unique<PgSnapshot>(conninfo_, application_ + "_copy", PQgetvalue(created.get(), 0, 2), consistent_point, stop_);
-    snapshot->use_tables(tables);
+    snapshot->use_tables(tables, request);
     return snapshot;
 }
 
