@@ -178,7 +178,7 @@ struct ForeignKey {
     std::string on_delete = "NO ACTION";
     bool deferrable = false;
     bool initially_deferred = false;
-    std::optional<TableName> parent_renamed_to;  ///< As TableSchema::renamed_to of the parent.
+    std::optional<TableName> parent_renamed_to = {};  ///< As TableSchema::renamed_to of the parent.
     friend bool operator==(const ForeignKey&, const ForeignKey&) = default;
 };
 
