@@ -27,7 +27,9 @@ constexpr std::array kCommands{
     CommandText{Command::run, true, "Copy LEADER to FOLLOWER if that was not done yet, then follow its changes until stopped.",
                 "Example:\n"
                 "  rowferry run postgresql://app@db.example/shop sqlite:/srv/shop.db --table 'public.*'\n"
-                "  rowferry run sqlite:/srv/app.db postgresql://copy@db.example/app --until current\n"},
+                "  rowferry run sqlite:/srv/app.db postgresql://copy@db.example/app --until current\n"
+                "  rowferry run postgresql://app@db.example/shop sqlite:/srv/eu.db --table orders --columns 'orders=id,region,total' \\\n"
+                "    --filter \"orders=region = 'EU'\" --rename-table orders=orders_eu\n"},
     CommandText{Command::clone, true, "Make one consistent copy; nothing stays behind on either side but the tables.",
                 "Example:\n"
                 "  rowferry clone postgresql://app@db.example/shop sqlite:/tmp/shop.db --schema public\n"},

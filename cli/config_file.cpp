@@ -9,6 +9,7 @@
 #include <toml++/toml.h>
 #include <unistd.h>
 
+#include "cli/config_rules.h"
 #include "cli/endpoint.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
@@ -47,13 +48,24 @@ FileText read_text(const std::string& path) {
 std::string known_names() {
     std::string names;
     for (const Setting& setting : all_settings())
-        if (!setting.flag_only && setting.name != "config") names += fmt::format("{}{}", names.empty() ? "" : ", ", setting.name);
+        if (!setting.flag_only && !setting.environment_only && setting.name != "config") names += fmt::format("{}{}", names.empty() ? "" : ", ", setting.name);
     return names;
 }
 
-/// `[table.…]` and `[[follower]]` will mean something; a file that has them now expects more than this version does.
-bool is_reserved(std::string_view name, const toml::node& node) {
-    return (name == "table" && node.is_table()) || (name == "follower" && (node.is_array() || node.is_table()));
+/// `[[follower]]` will mean something; a file that has it now expects more than this version does.
+bool is_reserved(std::string_view name, const toml::node& node) { return name == "follower" && (node.is_array() || node.is_table()); }
+
+/// Sections with rules for tables. True when the key was one.
+bool take_rules(std::string_view name, const toml::node& node, const std::string& file, SettingLayer& layer) {
+    const toml::table* section = node.as_table();
+    if (section == nullptr || (name != "table" && name != "types")) return false;
+    SettingValue& value = layer.try_emplace(std::string{kRuleSections}).first->second;
+    value.origin = file;
+    if (name == "table")
+        value.rules = read_table_sections(*section, file);
+    else
+        value.types = read_types_section(*section, file);
+    return true;
 }
 
 std::string text_of(const toml::node& node, const std::string& origin) {
@@ -102,13 +114,17 @@ SettingLayer parse_config(std::string_view text, const std::string& path) {
         const auto line = key.source().begin.line;
         const std::string origin = fmt::format("{}:{}: {}", file, line, printable(name));
         if (is_reserved(name, node))
-            throw UsageError{fmt::format("{}:{}: {} is reserved for a later version", file, line,
-                                         name == "table" ? "[table.…]" : "[[follower]]")};
-        const Setting* setting = find_setting(name);
+            throw UsageError{fmt::format("{}:{}: [[follower]] is reserved for a later version", file, line)};
+        if (take_rules(name, node, file, layer)) continue;
+        // A file with sections [table.…] cannot have a list of that name as well.
+        const Setting* setting = find_setting(name == "tables" ? "table" : name);
+        if (setting != nullptr && setting->environment_only)
+            throw UsageError{fmt::format("{} can only be given in the environment: use salt-file here", origin)};
         if (setting != nullptr && (setting->flag_only || name == "config"))
             throw UsageError{fmt::format("{} can only be given on the command line", origin)};
         if (setting == nullptr) throw UsageError{fmt::format("{}:{}: unknown key \"{}\"; known are {}", file, line, printable(name), known_names())};
-        layer.emplace(std::string{name}, value_of(*setting, node, origin));
+        if (!layer.emplace(std::string{setting->name}, value_of(*setting, node, origin)).second)
+            throw UsageError{fmt::format("{} and {} mean the same: give one of them", origin, setting->name)};
     }
     return layer;
 }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "cli/duration.h"
+#include "cli/rule_options.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
 
@@ -145,6 +146,7 @@ Options resolve_options(Command command, const SettingLayer& settings) {
         options.tables_to_copy = tables->values;
         request.selection = {};
     }
+    request.rules = resolve_rules(settings);
     request.keyless = choice(settings, "keyless", kKeyless, KeylessMode::refuse);
     request.exact_replace = flag(settings, "exact-replace").value_or(false);
     // SQLite has no partitions: there the rows belong into one table.

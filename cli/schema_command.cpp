@@ -2,6 +2,7 @@
 
 #include "cli/databases.h"
 #include "cli/schema_text.h"
+#include "replication/shaped.h"
 
 namespace rowferry {
 
@@ -10,7 +11,7 @@ std::string schema_command(const Options& options, const StopSignal& stop) {
     StreamRequest request = options.run.request;
     request.one_off = true;
     request.need_profiles = leader->engine() == Engine::sqlite && options.schema_for == Engine::postgresql;
-    const auto snapshot = leader->snapshot(request);
+    const auto snapshot = shaped_snapshot(leader->snapshot(request), request.rules, *options.schema_for);
     SchemaText text = schema_text(snapshot->tables(), *snapshot, *options.schema_for);
     text.leader = leader->describe();
     text.skipped = leader->skipped(request);

@@ -29,7 +29,7 @@ void for_sqlite(const std::vector<TablePtr>& tables, Snapshot& snapshot, SchemaT
 }
 
 void prime_pg_numbers(const TableSchema& table, Snapshot& snapshot, SchemaText& text) {
-    const TableName name = follower_table(table.name, table.engine, Engine::postgresql);
+    const TableName name = follower_table(table, Engine::postgresql);
     for (std::uint16_t i = 0; i < table.columns.size(); ++i) {
         const ColumnSchema& column = table.columns[i];
         if (column.auto_number == AutoNumber::none) continue;

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "schemas/table_rules.h"
+
 namespace rowferry {
 
 enum class Command : unsigned { run = 1, clone = 2, drop = 4, positions = 8, copy_table = 16, schema = 32 };
@@ -25,6 +27,7 @@ struct Setting {
     std::string_view help;
     bool flag_only = false;        ///< Asks for one action: not from environment or file.
     bool negatable = false;        ///< Has --no-NAME too.
+    bool environment_only = false; ///< A secret.
 };
 
 [[nodiscard]] std::span<const Setting> all_settings();
@@ -35,7 +38,11 @@ struct Setting {
 struct SettingValue {
     std::vector<std::string> values;  ///< Exactly one unless a list; flags hold "true" or "false".
     std::string origin;
+    std::vector<TableRule> rules = {};  ///< Only of kRuleSections.
+    std::vector<TypeRule> types = {};
 };
+/// Under this name a config file's sections [table.…] and [types] stand in its layer; they are no setting of their own.
+inline constexpr std::string_view kRuleSections = "[table]";
 /// What one place says, by setting name.
 using SettingLayer = std::map<std::string, SettingValue, std::less<>>;
 

@@ -29,7 +29,8 @@ int open_flags(SqliteDatabase::Mode mode) {
     switch (mode) {
         case SqliteDatabase::Mode::read_only: return SQLITE_OPEN_READONLY;
         case SqliteDatabase::Mode::read_write: return SQLITE_OPEN_READWRITE;
-        case SqliteDatabase::Mode::create: return SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+        case SqliteDatabase::Mode::create:
+        case SqliteDatabase::Mode::memory: return SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     }
     throw std::logic_error{"sqlite mode"};
 }
@@ -45,11 +46,11 @@ bool SqliteError::duplicate() const noexcept {
 
 SqliteDatabase::SqliteDatabase(std::string path, Mode mode) : path_{std::move(path)} {
     struct stat info {};
-    if (mode != Mode::create && ::stat(path_.c_str(), &info) != 0 && errno == ENOENT)
+    if (mode != Mode::create && mode != Mode::memory && ::stat(path_.c_str(), &info) != 0 && errno == ENOENT)
         throw RefusedError{fmt::format("{}: no such file", printable(path_))};
     if (::stat(path_.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) throw RefusedError{fmt::format("{}: it is not a file", printable(path_))};
     // ":memory:", "" and "file:" have meanings of their own for SQLite; a path that begins with "./" or "/" has none.
-    const std::string verbatim = path_.starts_with('/') ? path_ : "./" + path_;
+    const std::string verbatim = mode == Mode::memory ? ":memory:" : path_.starts_with('/') ? path_ : "./" + path_;
     const int code = sqlite3_open_v2(verbatim.c_str(), &db_, open_flags(mode) | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
     if (code != SQLITE_OK) {
         const std::string reason = db_ != nullptr ? sqlite3_errmsg(db_) : sqlite3_errstr(code);

@@ -31,9 +31,9 @@ class SqliteStatement;
 /// One connection. One thread. Opened with trusted_schema off, defensive mode on, no extension loading.
 class SqliteDatabase {
 public:
-    enum class Mode { read_only, read_write, create };
+    enum class Mode { read_only, read_write, create, memory };
 
-    /// `path` is taken verbatim, never as a URI. Throws RetryableError/HaltError with the path in it; a missing file in the modes read_only
+    /// `path` is taken verbatim, never as a URI; a database in memory has it in its messages only. Throws RetryableError/HaltError with the path in it; a missing file in the modes read_only
     /// and read_write is a RefusedError.
     SqliteDatabase(std::string path, Mode mode);
     ~SqliteDatabase();

@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include "replication/copy_tables.h"
+#include "replication/shaped.h"
 #include "schemas/error.h"
 
 namespace rowferry {
@@ -16,13 +17,6 @@ std::string random_id() {
     std::string id;
     for (int word = 0; word < 4; ++word) id += fmt::format("{:08x}", device());
     return id;
-}
-
-std::vector<TableState> table_states(const std::vector<TablePtr>& tables, Position included_to) {
-    std::vector<TableState> states;
-    states.reserve(tables.size());
-    for (const TablePtr& table : tables) states.push_back({table->name, included_to, *table});
-    return states;
 }
 
 }  // namespace
@@ -44,16 +38,17 @@ Checkpoint bootstrap(Leader& leader, Follower& follower, const RunOptions& optio
     checkpoint.leader = leader.identify();
     checkpoint.capture = leader.capture();
     checkpoint.position_kind = leader.position_kind();
-    checkpoint.selection = request.selection.canonical();
+    checkpoint.selection = request.canonical();
     // Tables that hold the rows of an unfinished copy stay known as ours until they are listed anew.
     if (unfinished != nullptr) checkpoint.tables = unfinished->tables;
     follower.start_copy(checkpoint, {}, options.follower);
 
     spdlog::info("copying {} to {}", leader.describe(), follower.describe());
-    const auto snapshot = leader.start(request);
-    const std::vector<TablePtr> tables = snapshot->tables();
+    auto taken = leader.start(request);
     checkpoint.leader = leader.identify();
-    checkpoint.tables = table_states(tables, snapshot->position());
+    checkpoint.tables = table_states(taken->tables(), request.rules, follower.engine(), taken->position());
+    const auto snapshot = shaped_snapshot(std::move(taken), request.rules, follower.engine());
+    const std::vector<TablePtr> tables = snapshot->tables();
     follower.start_copy(checkpoint, tables, options.follower);
     copy_tables(*snapshot, follower, stop, observer);
 
@@ -82,7 +77,7 @@ void clone(const LeaderFactory& make_leader, const FollowerFactory& make_followe
         follower->undo_open();
         throw;
     }
-    const auto snapshot = leader->snapshot(options.request);
+    const auto snapshot = shaped_snapshot(leader->snapshot(options.request), options.request.rules, follower->engine());
     const std::vector<TablePtr> tables = snapshot->tables();
     follower->start_clone(tables, options.follower);
     copy_tables(*snapshot, *follower, stop, observer);

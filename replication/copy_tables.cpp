@@ -5,6 +5,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "schemas/table_shape.h"
+
 namespace rowferry {
 namespace {
 
@@ -106,9 +108,12 @@ void copy_tables(Snapshot& snapshot, Follower& follower, const StopSignal& stop,
 
 void check_copy(Leader& leader, Follower& follower, const RunOptions& options, const Checkpoint* unfinished) {
     std::vector<TablePtr> tables = leader.select_tables(options.request);
+    const TableRules& rules = options.request.rules;
+    (void)shape_tables(rules, tables, follower.engine());  // refuses what contradicts itself before the leader is asked for more
     leader.check(options.request, tables);
     // What a SQLite column may become on PostgreSQL depends on what it holds, so that has to be looked at before anything is written.
     if (options.request.need_profiles) tables = leader.snapshot(options.request)->tables();
+    tables = shape_tables(rules, tables, follower.engine());
     for (const std::string& note : follower.check_tables(tables, options.follower, unfinished)) spdlog::info("{}", note);
     for (const TablePtr& table : tables)
         for (const std::string& line : table->not_carried) spdlog::warn("{}: not carried to the follower: {}", to_string(table->name), line);

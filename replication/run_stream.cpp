@@ -10,6 +10,7 @@
 #include "replication/new_tables.h"
 #include "replication/reader.h"
 #include "replication/retry.h"
+#include "replication/shaped.h"
 #include "replication/stream.h"
 #include "replication/table_copies.h"
 #include "schemas/error.h"
@@ -77,9 +78,14 @@ void Run::verify(const Checkpoint& checkpoint, const LeaderIdentity& leader) con
         throw HaltError{fmt::format("stream {}: the follower's checkpoint belongs to another leader: {}, but this one is {}. "
                                     "Point rowferry at the right leader, or drop the stream and copy again",
                                     checkpoint.stream, to_string(checkpoint.leader), to_string(leader))};
-    if (checkpoint.selection != options_.request.selection.canonical())
+    const std::string asked = options_.request.canonical();
+    if (checkpoint.selection == asked) return;
+    const auto patterns = [](const std::string& text) { return text.substr(0, text.find('\n')); };
+    if (patterns(checkpoint.selection) != patterns(asked))
         throw RefusedError{fmt::format("stream {} was started with the tables [{}], now they are [{}]: use the same patterns, or another --stream",
-                                       checkpoint.stream, checkpoint.selection, options_.request.selection.canonical())};
+                                       checkpoint.stream, patterns(checkpoint.selection), patterns(asked))};
+    throw RefusedError{fmt::format("stream {} has other rules for its tables than before: {}. Use the same rules, or drop the stream and copy again",
+                                   checkpoint.stream, describe_difference(checkpoint.selection, asked))};
 }
 
 Checkpoint Run::ready_checkpoint(Leader& leader, Follower& follower) {
@@ -144,9 +150,9 @@ bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
     std::optional<Position> fence = fence_;
     if (copy != nullptr && (!fence || copy->position < *fence)) fence = copy->position;
 
-    const auto sink = follower.open_sink(checkpoint, options_.follower);
+    const auto sink = follower.open_sink(shaped_checkpoint(checkpoint, request.rules, follower.engine()), options_.follower);
     NewTables new_tables;
-    auto source = tell_new_tables(leader.follow(request, checkpoint), new_tables);
+    auto source = tell_new_tables(shaped_source(leader.follow(request, checkpoint), request.rules, checkpoint.tables, follower.engine()), new_tables);
     if (fence) source->cut_at(*fence);
     followed_ = true;
     spdlog::info("following {} from {}", leader.describe(), to_string(checkpoint.position_kind, checkpoint.position));

@@ -96,6 +96,8 @@ std::vector<TableName> TableCopies::resolve(const TableCopy& copy) {
 std::optional<TableCopy> TableCopies::begin(TableCopy copy, const Checkpoint& checkpoint) {
     std::vector<TableName> names;
     try {
+        if (!options_.request.rules.empty())
+            throw RefusedError{"copy-table is not for streams with rules for their tables: drop the stream and copy again"};
         if (copy.state == CopyState::copying) spdlog::info("an unfinished copy of {} begins again", fmt::join(copy.patterns, ", "));
         copy.state = CopyState::copying;
         copier_->discard(copy);

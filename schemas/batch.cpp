@@ -16,6 +16,12 @@ const TableSchema* Batch::keep(const TablePtr& table) {
     return table.get();
 }
 
+TablePtr Batch::kept(const TableSchema* table) const {
+    for (const TablePtr& kept : tables_)
+        if (kept.get() == table) return kept;
+    return nullptr;
+}
+
 void Batch::clear() noexcept {
     events_.clear();
     tables_.clear();

@@ -81,12 +81,17 @@ public:
     /// Memory that the batch holds for its content: arena and events. The queue and the groups are bounded by it.
     [[nodiscard]] std::size_t size_bytes() const noexcept { return arena_.used() + events_.size() * sizeof(Event); }
 
+    /// Before hand-over only, for what stands between a source and the queue.
+    [[nodiscard]] std::span<Event> events_being_filled() noexcept { return events_; }
+
     void add(const Event& event) { events_.push_back(event); }
     /// Replaces the last event when it is an Idle as well, so that keepalives do not pile up.
     void add_idle(Position position);
 
     /// Keeps `table` alive as long as the batch's content and returns a plain pointer for its changes.
     const TableSchema* keep(const TablePtr& table);
+    /// The pointer that keep() was given for it; null when it was not.
+    [[nodiscard]] TablePtr kept(const TableSchema* table) const;
 
     void clear() noexcept;
 

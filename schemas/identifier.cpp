@@ -48,4 +48,12 @@ TableName follower_table(const TableName& leader, Engine from, Engine to) {
     return {"main", leader.schema + "__" + leader.name};
 }
 
+TableName follower_table(const TableSchema& table, Engine to) {
+    return table.renamed_to ? *table.renamed_to : follower_table(table.name, table.engine, to);
+}
+
+TableName follower_parent(const TableSchema& table, const ForeignKey& key, Engine to) {
+    return key.parent_renamed_to ? *key.parent_renamed_to : follower_table(key.parent, table.engine, to);
+}
+
 }  // namespace rowferry

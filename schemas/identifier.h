@@ -25,4 +25,9 @@ namespace rowferry {
 /// → SQLite: bare from `public` and `main`, `schema__table` from any other schema; collisions are found by the follower's preflight.
 [[nodiscard]] TableName follower_table(const TableName& leader, Engine from, Engine to);
 
+/// The same for a table of the stream, which its rules may have renamed.
+[[nodiscard]] TableName follower_table(const TableSchema& table, Engine to);
+/// And for the parent of one of its foreign keys.
+[[nodiscard]] TableName follower_parent(const TableSchema& table, const ForeignKey& key, Engine to);
+
 }  // namespace rowferry

@@ -27,6 +27,9 @@ struct StreamRequest {
     bool exact_replace = false;       ///< SQLite: BEFORE triggers that log what REPLACE removes.
     bool partition_roots = false;     ///< PostgreSQL: partitioned tables through their root instead of leaf by leaf.
     bool need_profiles = false;       ///< SQLite: the follower needs to know what the columns hold (ColumnProfile).
+
+    /// What the checkpoint keeps of it, so that a later start that asks for something else is noticed: table patterns, then a line per rule.
+    [[nodiscard]] std::string canonical() const;
 };
 
 /// A consistent view of the leader at one position. Holds a transaction or a copy on the leader until it is destroyed.

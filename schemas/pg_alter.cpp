@@ -93,7 +93,7 @@ std::vector<std::string> pg_alter(const ShapeStep& step, const TableSchema& afte
     const auto now = [&] { return quote_identifier(after.columns.at(step.after).name); };
     switch (step.kind) {
         case Kind::rename_table: {
-            const TableName wanted = follower_table(after.name, after.engine, Engine::postgresql);
+            const TableName wanted = follower_table(after, Engine::postgresql);
             std::vector<std::string> statements;
             if (wanted.schema != table.schema) statements.push_back(fmt::format("{} SET SCHEMA {}", alter, quote_identifier(wanted.schema)));
             if (wanted.name != table.name)

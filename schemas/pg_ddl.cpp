@@ -184,7 +184,7 @@ std::string pg_add_check(const TableName& table, const CheckConstraint& check) {
 }
 
 std::string pg_add_foreign_key(const TableName& table, const TableSchema& leader, const ForeignKey& key, PgForeignKeyStyle style) {
-    const TableName parent = follower_table(key.parent, leader.engine, Engine::postgresql);
+    const TableName parent = follower_parent(leader, key, Engine::postgresql);
     std::string sql = fmt::format("ALTER TABLE {} ADD {}FOREIGN KEY ({}) REFERENCES {}", quote_table(table),
                                   key.name.empty() ? "" : "CONSTRAINT " + quote_identifier(key.name) + " ",
                                   quote_columns(leader, key.columns), quote_table(parent));

@@ -68,7 +68,7 @@ private:
         for (const UserType& type : table->types) need(type, *table);
         for (const auto& index : table->expression_indexes) need_extensions(index.extensions);
         for (const auto& index : table->indexes) need_extensions(index.extensions);
-        PgMakePlan::Table made = described(table, follower_table(table->name, table->engine, Engine::postgresql));
+        PgMakePlan::Table made = described(table, follower_table(*table, Engine::postgresql));
         made.attached = add_ancestors(*table, made.name);
         plan_.tables.push_back(std::move(made));
     }
@@ -144,13 +144,13 @@ private:
     bool add_ancestors(const TableSchema& table, const TableName& name) {
         if (table.ancestors.empty() || table.partition_bound.empty()) return false;
         for (const TableSchema& ancestor : table.ancestors) {
-            const TableName above = follower_table(ancestor.name, ancestor.engine, Engine::postgresql);
+            const TableName above = follower_table(ancestor, Engine::postgresql);
             if (!plan_.facts.relations.contains(above) || plan_.facts.partitioned.contains(above)) continue;
             plan_.notes.push_back(fmt::format("{}: it stands alone, as {} is not a partitioned table on the follower", to_string(name), to_string(above)));
             return false;
         }
         for (const TableSchema& ancestor : table.ancestors) {
-            const TableName above = follower_table(ancestor.name, ancestor.engine, Engine::postgresql);
+            const TableName above = follower_table(ancestor, Engine::postgresql);
             if (std::any_of(plan_.parents.begin(), plan_.parents.end(), [&](const PgMakePlan::Table& parent) { return parent.name == above; })) continue;
             PgMakePlan::Table made = described(std::make_shared<const TableSchema>(ancestor), above);
             made.attached = !ancestor.partition_bound.empty();

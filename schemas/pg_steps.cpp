@@ -120,7 +120,7 @@ bool held_back(const PgMakePlan& plan, const TableName& parent) { return !plan.f
 void add_foreign_keys(const PgMakePlan& plan, const Table& table, bool parent, std::vector<PgDdlStep>& steps) {
     const TableSchema& leader = *table.leader;
     for (const ForeignKey& key : leader.foreign_keys) {
-        const TableName to = follower_table(key.parent, leader.engine, Engine::postgresql);
+        const TableName to = follower_parent(leader, key, Engine::postgresql);
         if (!plan.will_exist(to) || held_back(plan, to)) continue;
         const auto style = plan.facts.replica_role ? PgForeignKeyStyle::as_leader : PgForeignKeyStyle::deferred;
         PgDdlStep step{pg_add_foreign_key(table.name, leader, key, style), fmt::format("{}: the foreign key to {}", to_string(table.name), to_string(to))};
@@ -163,7 +163,7 @@ std::vector<PgDdlStep> pg_before_copy(const PgMakePlan& plan) {
         steps.push_back({pg_create_table(table.name, *table.leader, table.types, {!table.attached, false, keep_key_name(table), collations})});
     for (const Table& table : plan.tables) {
         if (!table.attached) continue;
-        const TableName parent = follower_table(table.leader->ancestors.back().name, table.leader->engine, Engine::postgresql);
+        const TableName parent = follower_table(table.leader->ancestors.back(), Engine::postgresql);
         // Below somebody's own table: what its bounds and columns are is not ours to say.
         steps.push_back({attach(table), there.contains(parent) ? fmt::format("{}: its place below {}", to_string(table.name), to_string(parent)) : ""});
     }
@@ -189,7 +189,7 @@ std::vector<std::string> pg_left_out(const PgMakePlan& plan) {
         for (const Table& table : *list) {
             for (const ForeignKey& key : table.leader->foreign_keys) {
                 absent(table, key.parent, "no foreign key to");
-                const TableName parent = follower_table(key.parent, table.leader->engine, Engine::postgresql);
+                const TableName parent = follower_parent(*table.leader, key, Engine::postgresql);
                 if (held_back(plan, parent))
                     lines.push_back(fmt::format("{}: the foreign key to {} is left out: rows of that may be in quarantine, and it would refuse the rows that refer "
                                                 "to them",

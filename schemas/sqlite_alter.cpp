@@ -51,7 +51,7 @@ std::vector<std::string> sqlite_alter(const ShapeStep& step, const TableSchema& 
     const auto now = [&] { return quote_identifier(after.columns.at(step.after).name); };
     switch (step.kind) {
         case Kind::rename_table:
-            return {fmt::format("ALTER TABLE {} RENAME TO {}", name, quote_identifier(follower_table(after.name, after.engine, Engine::sqlite).name))};
+            return {fmt::format("ALTER TABLE {} RENAME TO {}", name, quote_identifier(follower_table(after, Engine::sqlite).name))};
         case Kind::drop_column: return {fmt::format("ALTER TABLE {} DROP COLUMN {}", name, old())};
         case Kind::rename_column: return {fmt::format("ALTER TABLE {} RENAME COLUMN {} TO {}", name, old(), now())};
         case Kind::add_column: {

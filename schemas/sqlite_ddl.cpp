@@ -49,7 +49,7 @@ std::vector<std::string> column_names(const TableSchema& table, const ColumnInde
 }
 
 std::string parent_name(const TableSchema& table, const ForeignKey& key) {
-    return follower_table(key.parent, table.engine, Engine::sqlite).name;
+    return follower_parent(table, key, Engine::sqlite).name;
 }
 
 std::string foreign_key_clause(const TableSchema& table, const ForeignKey& key) {
@@ -96,7 +96,7 @@ std::string sqlite_folded(std::string_view name) {
     return folded;
 }
 
-std::string sqlite_follower_name(const TableSchema& table) { return follower_table(table.name, table.engine, Engine::sqlite).name; }
+std::string sqlite_follower_name(const TableSchema& table) { return follower_table(table, Engine::sqlite).name; }
 
 /// A sequence that counts upwards goes on counting where the leader's would, also over numbers whose rows are gone.
 bool sqlite_autoincrements(const TableSchema& table) {

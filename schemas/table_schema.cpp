@@ -43,10 +43,12 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(IndexSchema, name, unique, constraint, column
                                    extensions)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ExpressionIndex::Key, expression, descending, collation)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ExpressionIndex, name, unique, keys, predicate, method, definition, constraint, extensions)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ForeignKey, name, columns, parent, parent_columns, on_update, on_delete, deferrable, initially_deferred)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ForeignKey, name, columns, parent, parent_columns, on_update, on_delete, deferrable, initially_deferred,
+                                   parent_renamed_to)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(TableSchema, engine, name, leader_id, file_node, columns, primary_key, primary_key_name, primary_key_deferrable,
                                    primary_key_initially_deferred, identity, unique_keys, indexes, foreign_keys, not_carried, insert_only, without_rowid, strict,
-                                   generated, checks, expression_indexes, comment, types, partition_key, partition_bound, parents, ancestors, renamed_to)
+                                   generated, checks, expression_indexes, comment, types, partition_key, partition_bound, parents, ancestors,
+                                   partition_root, renamed_to)
 
 std::string to_string(const TableName& name) { return printable(name.schema + "." + name.name, 200); }
 

@@ -178,6 +178,7 @@ struct ForeignKey {
     std::string on_delete = "NO ACTION";
     bool deferrable = false;
     bool initially_deferred = false;
+    std::optional<TableName> parent_renamed_to = {};  ///< As TableSchema::renamed_to of the parent.
     friend bool operator==(const ForeignKey&, const ForeignKey&) = default;
 };
 
@@ -210,6 +211,7 @@ struct TableSchema {
     std::string partition_bound;         ///< PostgreSQL: `FOR VALUES …` or `DEFAULT` of a partition; empty otherwise.
     std::vector<TableName> parents;      ///< PostgreSQL: what it inherits from, in order, or the table it is a partition of.
     std::vector<TableSchema> ancestors;  ///< PostgreSQL: the partitioned tables above a partition, root first. They hold no rows themselves.
+    TableName partition_root;            ///< PostgreSQL: the topmost partitioned table, for a partition; else empty.
     std::optional<TableName> renamed_to;  ///< The follower's name for it, by the stream's rules.
 
     [[nodiscard]] std::optional<std::uint16_t> column_index(const std::string& column) const;

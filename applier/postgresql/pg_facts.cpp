@@ -27,10 +27,10 @@ WHERE c.collencoding IN (-1, (SELECT encoding FROM pg_catalog.pg_database WHERE 
 std::vector<TableName> wanted_relations(const std::vector<TablePtr>& tables) {
     std::vector<TableName> names;
     for (const TablePtr& table : tables) {
-        names.push_back(follower_table(table->name, table->engine, Engine::postgresql));
-        for (const TableSchema& ancestor : table->ancestors) names.push_back(follower_table(ancestor.name, ancestor.engine, Engine::postgresql));
+        names.push_back(follower_table(*table, Engine::postgresql));
+        for (const TableSchema& ancestor : table->ancestors) names.push_back(follower_table(ancestor, Engine::postgresql));
         for (const TableName& parent : table->parents) names.push_back(follower_table(parent, table->engine, Engine::postgresql));
-        for (const ForeignKey& key : table->foreign_keys) names.push_back(follower_table(key.parent, table->engine, Engine::postgresql));
+        for (const ForeignKey& key : table->foreign_keys) names.push_back(follower_parent(*table, key, Engine::postgresql));
     }
     return names;
 }

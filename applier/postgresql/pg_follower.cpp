@@ -231,11 +231,11 @@ void PgFollower::start_copy(const Checkpoint& initial, const std::vector<TablePt
     prepare_quarantine(looked.run, initial.stream, tables);
     made_ = prepare(looked.run, tables, plan, existing);
     for (const TablePtr& table : tables) {
-        const TableName name = follower_table(table->name, table->engine, Engine::postgresql);
+        const TableName name = follower_table(*table, Engine::postgresql);
         // What an unfinished copy of this stream made is ours still.
         if (existing.contains(name) && made[table->name]) {
             made_.tables.insert(name);
-            for (const TableSchema& parent : table->ancestors) made_.parents.insert(follower_table(parent.name, parent.engine, Engine::postgresql));
+            for (const TableSchema& parent : table->ancestors) made_.parents.insert(follower_table(parent, Engine::postgresql));
         }
         made[table->name] = made_.tables.contains(name);
     }
@@ -266,14 +266,14 @@ std::unique_ptr<CopyTarget> PgFollower::copy_into(const TablePtr& table) {
     if (copying_ == Copying::none) throw std::logic_error{"copy_into before start_copy"};
     // In a whole copy the link holds the transaction, and with it perhaps the table itself.
     PgLink& connection = copying_ == Copying::whole ? *link_->link : link();
-    const TableName name = follower_table(table->name, table->engine, Engine::postgresql);
+    const TableName name = follower_table(*table, Engine::postgresql);
     const auto found = read_targets(run_on(connection), {name});
     if (found.empty()) throw HaltError{fmt::format("{}: the follower's table is gone", to_string(name))};
     return std::make_unique<PgCopyTarget>(link_, *table, found.begin()->second, copying_ == Copying::tables, copying_stream_);
 }
 
 void PgFollower::set_next_number(const TablePtr& table, std::uint16_t column, std::int64_t next) {
-    next_numbers_.push_back({follower_table(table->name, table->engine, Engine::postgresql), table->columns.at(column).name, next});
+    next_numbers_.push_back({follower_table(*table, Engine::postgresql), table->columns.at(column).name, next});
 }
 
 void PgFollower::finish_copy(const Checkpoint& ready, const std::vector<TablePtr>& tables) {
@@ -283,7 +283,7 @@ void PgFollower::finish_copy(const Checkpoint& ready, const std::vector<TablePtr
     copy_started_ = false;
     const PgRun run = control();
     std::map<TableName, bool> made;
-    for (const TablePtr& table : tables) made[table->name] = made_.tables.contains(follower_table(table->name, table->engine, Engine::postgresql));
+    for (const TablePtr& table : tables) made[table->name] = made_.tables.contains(follower_table(*table, Engine::postgresql));
     PgTransaction transaction{*session_};
     if (run(fmt::format("SELECT FROM rowferry.checkpoint WHERE stream = {} AND follower_id = {} AND state = 'copying' FOR UPDATE",
                         quote_literal(ready.stream), quote_literal(ready.follower_id)))
@@ -308,7 +308,7 @@ void PgFollower::finish_clone(const std::vector<TablePtr>& tables) {
 std::unique_ptr<Sink> PgFollower::open_sink(const Checkpoint& checkpoint, const FollowerOptions& options) {
     const PgTargetCheck looked = preflight();
     std::vector<TableName> names;
-    for (const TableState& table : checkpoint.tables) names.push_back(follower_table(table.name, table.shape.engine, Engine::postgresql));
+    for (const TableState& table : checkpoint.tables) names.push_back(follower_table(table.shape, Engine::postgresql));
     auto existing = read_targets(looked.run, names);
     std::vector<PgSinkTable> tables;
     for (std::size_t i = 0; i < names.size(); ++i) {

@@ -21,7 +21,7 @@ namespace {
 using Kind = ShapeStep::Kind;
 
 TableName name_on_follower(const TableSchema& table) {
-    return table.renamed_to ? *table.renamed_to : follower_table(table.name, table.engine, Engine::postgresql);
+    return table.renamed_to ? *table.renamed_to : follower_table(table, Engine::postgresql);
 }
 
 std::string only(const PgTarget& target) { return target.partitioned ? "" : "ONLY "; }

@@ -61,13 +61,13 @@ void finish(const PgRun& run, const std::vector<TablePtr>& tables, const PgMade&
     std::vector<TablePtr> ours;
     std::string names;
     for (const TablePtr& table : tables) {
-        const TableName name = follower_table(table->name, table->engine, Engine::postgresql);
+        const TableName name = follower_table(*table, Engine::postgresql);
         if (made.tables.contains(name)) ours.push_back(table);
         names += (names.empty() ? "" : ", ") + quote_table(name);
     }
     PgFollowerFacts facts = read_facts(run, ours, replica_role);
     for (const TablePtr& table : tables)
-        if (quarantines(*table)) facts.quarantining.insert(follower_table(table->name, table->engine, Engine::postgresql));
+        if (quarantines(*table)) facts.quarantining.insert(follower_table(*table, Engine::postgresql));
     PgMakePlan plan = plan_pg_tables(ours, std::move(facts));
     std::erase_if(plan.parents, [&](const PgMakePlan::Table& parent) { return !made.parents.contains(parent.name); });
     run_steps(run, pg_after_copy(plan));

@@ -53,7 +53,7 @@ std::string joined(const std::vector<std::string>& lines) { return fmt::format("
 
 std::vector<TableName> PgTargetCheck::names(const std::vector<TablePtr>& tables) {
     std::vector<TableName> result;
-    for (const TablePtr& table : tables) result.push_back(follower_table(table->name, table->engine, Engine::postgresql));
+    for (const TablePtr& table : tables) result.push_back(follower_table(*table, Engine::postgresql));
     return result;
 }
 
@@ -73,7 +73,7 @@ void PgTargetCheck::check_types(const PgMakePlan& plan) const {
 PgMakePlan PgTargetCheck::plan_missing(const std::vector<TablePtr>& tables, const std::map<TableName, PgTarget>& existing) const {
     std::vector<TablePtr> missing;
     for (const TablePtr& table : tables)
-        if (!existing.contains(follower_table(table->name, table->engine, Engine::postgresql))) missing.push_back(table);
+        if (!existing.contains(follower_table(*table, Engine::postgresql))) missing.push_back(table);
     if (missing.empty()) return {};
     PgMakePlan plan = plan_pg_tables(missing, read_facts(run, missing, replica_role));
     check_types(plan);
@@ -180,7 +180,7 @@ std::vector<std::string> PgTargetCheck::check(const std::vector<TablePtr>& table
     for (const Checkpoint& other : pg_checkpoints::load(run)) {
         if (unfinished != nullptr && other.stream == unfinished->stream) continue;
         for (const TableState& state : other.tables)
-            if (std::ranges::find(wanted, follower_table(state.name, state.shape.engine, Engine::postgresql)) != wanted.end())
+            if (std::ranges::find(wanted, follower_table(state.shape, Engine::postgresql)) != wanted.end())
                 throw RefusedError{fmt::format("{} on the follower already belongs to stream {}", to_string(state.name), printable(other.stream, 40))};
     }
     return std::move(plan.notes);

@@ -21,7 +21,7 @@ namespace {
 using Kind = ShapeStep::Kind;
 
 std::string name_on_follower(const TableSchema& table) {
-    return table.renamed_to ? table.renamed_to->name : follower_table(table.name, table.engine, Engine::sqlite).name;
+    return table.renamed_to ? table.renamed_to->name : follower_table(table, Engine::sqlite).name;
 }
 
 bool contains(const std::vector<std::string>& list, const std::string& text) { return std::ranges::find(list, text) != list.end(); }

@@ -51,7 +51,7 @@ void SqliteSink::verify_tables() {
     if (version == verified_version_) return;
     tables_.clear();
     for (const TableState& state : checkpoint_.checkpoint().tables) {
-        const std::string name = follower_table(state.name, state.shape.engine, Engine::sqlite).name;
+        const std::string name = follower_table(state.shape, Engine::sqlite).name;
         const auto follower = read_follower_table(db, name);
         // Perhaps for a change of the leader's that comes first in the stream, and stopped it before.
         const auto unfit = [&](const std::string& what) {
@@ -95,7 +95,7 @@ SqliteSink::Table& SqliteSink::table_for(const TableSchema& schema) {
     if (!table.plan) throw HaltError{table.unfit};
     if (!(table.plan->leader() == schema)) {
         write_parked(table);
-        const auto follower = read_follower_table(connection_.db(), follower_table(schema.name, schema.engine, Engine::sqlite).name);
+        const auto follower = read_follower_table(connection_.db(), follower_table(schema, Engine::sqlite).name);
         if (!follower) throw HaltError{"the follower's table is gone"};
         table.plan = std::make_unique<SqliteTablePlan>(connection_.db(), schema, *follower);
     }
@@ -249,7 +249,7 @@ void SqliteSink::step(const Truncate& truncate) {
         if (!truncate.restart_identity) continue;
         SqliteDatabase& db = connection_.db();
         if (db.query_integer("SELECT count(*) FROM main.sqlite_master WHERE name = 'sqlite_sequence'") == 0) continue;
-        const std::string name = follower_table(schema->name, schema->engine, Engine::sqlite).name;
+        const std::string name = follower_table(*schema, Engine::sqlite).name;
         db.prepare("DELETE FROM main.sqlite_sequence WHERE name = ?1 COLLATE NOCASE").bind(1, std::string_view{name}).run();
     }
 }

@@ -19,6 +19,8 @@ struct PgTable {
     bool has_identity = false;         ///< UPDATE and DELETE can be published without failing on the leader.
     bool has_generated = false;
     double estimated_rows = -1;        ///< pg_class.reltuples; negative when never analyzed.
+    ColumnIndexes carried;             ///< The columns that the stream's rules ask for (pg_rules.h); empty: all.
+    std::optional<std::string> filter;
 };
 
 /// How much of a table is read.

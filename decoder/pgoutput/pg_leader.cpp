@@ -15,12 +15,14 @@
 #include "decoder/pgoutput/pg_names.h"
 #include "decoder/pgoutput/pg_preflight.h"
 #include "decoder/pgoutput/pg_publication.h"
+#include "decoder/pgoutput/pg_rules.h"
 #include "decoder/pgoutput/pg_slot.h"
 #include "decoder/pgoutput/pg_snapshot.h"
 #include "decoder/pgoutput/pg_source.h"
 #include "decoder/pgoutput/pg_watch.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/table_subset.h"
 
 namespace rowferry {
 namespace {
@@ -105,6 +107,11 @@ std::vector<PgTable> PgLogicalLeader::selected(const StreamRequest& request, boo
         throw RefusedError{fmt::format("no table of the leader matches {}", printable(fmt::format("{}", fmt::join(unmatched, ", "))))};
     std::erase_if(tables, [&](const PgTable& table) { return !selects_partition(request.selection, table.schema.name, table.root); });
     if (tables.empty()) throw RefusedError{"no table is selected: nothing would be replicated"};
+    std::vector<const TableSchema*> whole;
+    note_rules(TableRules{}, tables);
+    for (const PgTable& table : tables) whole.push_back(&table.schema);
+    check_rules(request.rules, whole);
+    note_rules(request.rules, tables);
     if (streamed) settle_keyless_tables(tables, request.keyless, session().server_version());
     return tables;
 }
@@ -113,13 +120,17 @@ std::vector<TablePtr> PgLogicalLeader::select_tables(const StreamRequest& reques
     std::vector<PgTable> tables = selected(request, false);
     read_definitions(session(), tables);
     std::vector<TablePtr> result;
-    for (const PgTable& table : tables) result.push_back(std::make_shared<const TableSchema>(table.schema));
+    for (PgTable& table : tables) {
+        if (request.one_off) forget_identity(table);
+        result.push_back(std::make_shared<const TableSchema>(carried_schema(table)));
+    }
     return result;
 }
 
 void PgLogicalLeader::check(const StreamRequest& request, const std::vector<TablePtr>&) {
     const std::vector<PgTable> tables = selected(request, !request.one_off);
     check_pg_leader(session(), request, tables, slot(request.stream));
+    check_pg_rules(session(), request, tables);
     for (const std::string& line : skipped_relations(session(), request.selection)) spdlog::info("{}", line);
 }
 
@@ -144,7 +155,7 @@ std::unique_ptr<Snapshot> PgLogicalLeader::start(const StreamRequest& request) {
     const std::uint64_t consistent_point = parse_lsn(PQgetvalue(created.get(), 0, 1));
     // The exported snapshot lives until the next command on `link`, which is dropped once the snapshot has imported it.
     auto snapshot = std::make_unique<PgSnapshot>(conninfo_, application_ + "_copy", PQgetvalue(created.get(), 0, 2), consistent_point, stop_);
-    snapshot->use_tables(tables);
+    snapshot->use_tables(tables, request);
     return snapshot;
 }
 
@@ -153,7 +164,7 @@ std::unique_ptr<Snapshot> PgLogicalLeader::snapshot(const StreamRequest& request
     PgTransaction transaction{exporter, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"};
     const std::string exported = exporter.query("select pg_catalog.pg_export_snapshot()").text(0, 0);
     auto snapshot = std::make_unique<PgSnapshot>(conninfo_, application_ + "_copy", exported, current_position().major, stop_);
-    snapshot->use_tables(selected(request, false));
+    snapshot->use_tables(selected(request, false), request);
     return snapshot;
 }
 
@@ -175,7 +186,7 @@ std::unique_ptr<Snapshot> PgLogicalLeader::snapshot_of(const StreamRequest& requ
         link.query(fmt::format("CREATE_REPLICATION_SLOT {} TEMPORARY LOGICAL pgoutput (SNAPSHOT 'export')", quote_identifier(name)));
     const std::uint64_t consistent_point = parse_lsn(PQgetvalue(created.get(), 0, 1));
     auto snapshot = std::make_unique<PgSnapshot>(conninfo_, application_ + "_copy", PQgetvalue(created.get(), 0, 2), consistent_point, stop_);
-    snapshot->use_tables(tables);
+    snapshot->use_tables(tables, request);
     return snapshot;
 }
 

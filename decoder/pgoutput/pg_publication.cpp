@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include "decoder/pgoutput/pg_names.h"
+#include "decoder/pgoutput/pg_rules.h"
 #include "schemas/identifier.h"
 
 namespace rowferry {
@@ -33,7 +34,7 @@ private:
 
 std::string note_to_json(const PublicationNote& note) {
     Json json{{"rowferry", 1}, {"follower", note.follower_id}, {"restore", Json::array()}, {"insert_only", Json::array()},
-              {"members", note.members}, {"leaves", note.leaves}};
+              {"members", note.members}, {"leaves", note.leaves}, {"subset", note.subset}};
     for (const auto& item : note.restore)
         json["restore"].push_back({{"schema", item.table.schema}, {"table", item.table.name}, {"identity", std::string{item.replica_identity}}});
     for (const auto& item : note.insert_only)
@@ -53,6 +54,7 @@ std::optional<PublicationNote> note_from_json(const std::string& text) {
             note.insert_only.push_back({{item.at("schema").get<std::string>(), item.at("table").get<std::string>()}, item.at("changes").get<std::int64_t>()});
         note.members = json.value("members", "");
         note.leaves = json.value("leaves", "");
+        note.subset = json.value("subset", "");
         return note;
     } catch (const std::exception&) {  // somebody edited the comment
         return std::nullopt;
@@ -74,7 +76,7 @@ bool needed_by_another_stream(const std::vector<StreamPublication>& publications
 std::string table_list(const std::vector<PgTable>& tables, bool insert_only) {
     std::string list;
     for (const PgTable& table : tables)
-        if (table.schema.insert_only == insert_only) list += (list.empty() ? "ONLY " : ", ONLY ") + quote_table(table.schema.name);
+        if (table.schema.insert_only == insert_only) list += (list.empty() ? "ONLY " : ", ONLY ") + quote_table(table.schema.name) + publication_part(table);
     return list;
 }
 
@@ -135,8 +137,9 @@ PublicationContent read_publication_content(PgSession& session, const std::strin
     const std::vector<std::optional<std::string>> names{publication_name(stream), insert_publication_name(stream)};
     const PgRows rows = session.query(
         "select coalesce(pg_catalog.string_agg(r.oid::text, ',' order by r.oid), ''), "
-        "coalesce(pg_catalog.bool_and(r.prqual is null and r.prattrs is null and p.pubinsert and p.pubtruncate "
-        "and (p.pubname = $2 or (p.pubupdate and p.pubdelete))), true) "
+        "coalesce(pg_catalog.bool_and(p.pubinsert and p.pubtruncate and (p.pubname = $2 or (p.pubupdate and p.pubdelete))), true), "
+        "coalesce(pg_catalog.string_agg(r.oid::text || ':' || coalesce(r.prattrs::text, '') || ':' || coalesce(pg_catalog.md5(r.prqual::text), ''), ',' order by r.oid) "
+        "filter (where r.prqual is not null or r.prattrs is not null), '') "
         "from pg_catalog.pg_publication p join pg_catalog.pg_publication_rel r on r.prpubid = p.oid where p.pubname in ($1, $2)",
         names);
     const PgRows leaves = session.query(
@@ -146,7 +149,7 @@ PublicationContent read_publication_content(PgSession& session, const std::strin
         "union select i.inhrelid from tree t join pg_catalog.pg_inherits i on i.inhparent = t.relid) "
         "select coalesce(pg_catalog.string_agg(relid::text, ',' order by relid), '') from tree",
         names);
-    return {rows.text(0, 0), leaves.text(0, 0), rows.boolean(0, 1)};
+    return {rows.text(0, 0), leaves.text(0, 0), rows.text(0, 2), rows.boolean(0, 1)};
 }
 
 bool publishes_via_root(PgSession& session, const std::string& stream) {
@@ -188,6 +191,7 @@ void create_publications(PgSession& session, const StreamRequest& request, const
     const PublicationContent content = read_publication_content(session, request.stream);
     note.members = content.members;
     note.leaves = content.leaves;
+    note.subset = content.subset;
     session.query(fmt::format("COMMENT ON PUBLICATION {} IS {}", main, quote_literal(note_to_json(note))));
 }
 

@@ -24,6 +24,7 @@ struct PublicationNote {
     std::vector<Restore> restore;
     std::vector<InsertOnly> insert_only;
     std::string members;  ///< Oids of the publications' pg_publication_rel rows: a table that is taken out and put back has another.
+    std::string subset;   ///< Column lists and filters as the catalog has them, so that altered ones are noticed.
     std::string leaves;   ///< Oids of the partitions below the published roots when the stream began.
 };
 
@@ -50,7 +51,8 @@ struct PublishedTable {
 struct PublicationContent {
     std::string members;        ///< As in the note.
     std::string leaves;
-    bool publishes_all = true;  ///< Every row and column of every kind of change that was asked for.
+    std::string subset;
+    bool publishes_all = true;  ///< Every kind of change that was asked for.
 };
 [[nodiscard]] PublicationContent read_publication_content(PgSession& session, const std::string& stream);
 /// Partitioned tables are published through their root.

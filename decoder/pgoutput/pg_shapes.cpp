@@ -8,6 +8,7 @@
 
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/table_subset.h"
 #include "schemas/shape_diff.h"
 
 namespace rowferry {
@@ -203,7 +204,12 @@ void PgShapes::report_table(const pgoutput::DdlTable& table, const pgoutput::Ddl
     }
     Known& known = found->second;
     if (commit_start_ < known.included_to) return;
-    const TableSchema after = pgoutput::shape_after(*known.shape, table, message.enums);
+    TableSchema after = pgoutput::shape_after(*known.shape, table, message.enums);
+    try {
+        if (!rules_.empty()) after = with_columns(after, carried_columns(rules_.of(after), after));
+    } catch (const RefusedError& error) {
+        throw HaltError{fmt::format("{}: the rules of the stream no longer fit the table: {}", where(*known.shape), error.what())};
+    }
     const ShapeDiff diff = diff_shapes(*known.shape, after);
     std::string obstacle = diff.obstacle;
     if (const auto rewrite = rewrites_.find(table.oid); rewrite != rewrites_.end()) {

@@ -15,6 +15,7 @@
 #include "schemas/batch.h"
 #include "schemas/checkpoint.h"
 #include "schemas/selection.h"
+#include "schemas/table_rules.h"
 
 namespace rowferry {
 
@@ -28,6 +29,8 @@ public:
 
     PgShapes(const Checkpoint& checkpoint, TableSelection selection, bool partition_roots);
     void read_catalog_with(Catalog catalog) { catalog_ = std::move(catalog); }
+    /// What the stream carries of its tables.
+    void use_rules(TableRules rules) { rules_ = std::move(rules); }
     void cut_at(Position fence) { fence_ = fence.major; }
     /// Whether the leader has our event triggers now.
     void set_announced(bool announced) { announced_ = announced; }
@@ -96,6 +99,7 @@ private:
 
     std::string stream_;
     TableSelection selection_;
+    TableRules rules_;
     bool partition_roots_;
     Catalog catalog_;
     std::vector<TableName> passed_over_;

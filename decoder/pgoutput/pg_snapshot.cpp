@@ -6,6 +6,7 @@
 
 #include "decoder/pgoutput/copy_text.h"
 #include "decoder/pgoutput/pg_definitions.h"
+#include "decoder/pgoutput/pg_rules.h"
 #include "schemas/identifier.h"
 
 namespace rowferry {
@@ -26,7 +27,7 @@ PgSnapshot::PgSnapshot(const PgConninfo& conninfo, const std::string& applicatio
     rows_.query(import_statement(exported));
 }
 
-void PgSnapshot::use_tables(const std::vector<PgTable>& requested) {
+void PgSnapshot::use_tables(const std::vector<PgTable>& requested, const StreamRequest& request) {
     std::vector<std::uint32_t> oids;
     for (const PgTable& table : requested) oids.push_back(table.schema.leader_id);
     details_ = read_tables(catalog_, oids);
@@ -41,7 +42,11 @@ void PgSnapshot::use_tables(const std::vector<PgTable>& requested) {
     }
     // Behind the locks: expressions are printed from the tables as they are now, not as the snapshot has them.
     read_definitions(catalog_, details_);
-    for (const PgTable& table : details_) tables_.push_back(std::make_shared<const TableSchema>(table.schema));
+    note_rules(request.rules, details_);
+    for (PgTable& table : details_) {
+        if (request.one_off) forget_identity(table);
+        tables_.push_back(std::make_shared<const TableSchema>(carried_schema(table)));
+    }
 }
 
 std::optional<std::uint64_t> PgSnapshot::estimated_rows(const TableSchema& table) {
@@ -55,7 +60,7 @@ void PgSnapshot::open_table(const TablePtr& table) {
     const auto detail = std::ranges::find(details_, table->leader_id, [](const PgTable& t) { return t.schema.leader_id; });
     std::string columns;
     for (const ColumnSchema& column : table->columns) columns += (columns.empty() ? "" : ", ") + quote_identifier(column.name);
-    rows_.query(fmt::format("COPY (SELECT {} FROM {}) TO STDOUT", columns, from_clause(*detail)));
+    rows_.query(fmt::format("COPY (SELECT {} FROM {}{}) TO STDOUT", columns, from_clause(*detail), pg_where(*detail)));
 }
 
 bool PgSnapshot::read_rows(Batch& batch, std::size_t budget) {

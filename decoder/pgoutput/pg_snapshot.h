@@ -19,7 +19,7 @@ public:
     PgSnapshot(const PgConninfo& conninfo, const std::string& application, const std::string& exported, std::uint64_t lsn, const StopSignal& stop);
 
     /// Locks and reads the tables as they are in this snapshot. `requested` gives the oids and what the stream decided about each.
-    void use_tables(const std::vector<PgTable>& requested);
+    void use_tables(const std::vector<PgTable>& requested, const StreamRequest& request);
 
     [[nodiscard]] Position position() const override { return {lsn_, 0}; }
     [[nodiscard]] std::vector<TablePtr> tables() const override { return tables_; }

@@ -8,6 +8,7 @@
 
 #include "decoder/pgoutput/pg_ddl_trigger.h"
 #include "decoder/pgoutput/pg_names.h"
+#include "decoder/pgoutput/pg_rules.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
 #include "schemas/standby_names.h"
@@ -32,13 +33,16 @@ PgWatch::PgWatch(const PgConninfo& conninfo, const StreamRequest& request, PgSha
     : session_{conninfo, PgRole::leader, application_name(request.stream) + "_watch"},
       stream_{request.stream},
       selection_{request.selection},
+      rules_{request.rules},
       partition_roots_{request.partition_roots},
       shapes_{shapes} {
+    shapes_.use_rules(request.rules);
     // The reader looks, and while it waits nobody answers the leader.
     session_.query("SET lock_timeout = '2s'; SET statement_timeout = '5s'");
     shapes_.read_catalog_with([this](std::uint32_t oid) -> std::optional<TableSchema> {
-        const auto tables = read_tables(session_, std::vector<std::uint32_t>{oid});
+        auto tables = read_tables(session_, std::vector<std::uint32_t>{oid});
         if (tables.empty()) return std::nullopt;
+        narrow(tables);
         return tables.front().schema;
     });
     look();
@@ -77,9 +81,9 @@ PublicationNote PgWatch::read_note() {
 
 void PgWatch::look_at_publication(const PublicationNote& note) {
     const PublicationContent content = read_publication_content(session_, stream_);
-    if (!content.publishes_all)
-        throw HaltError{fmt::format("publication {} was altered: it no longer publishes every row and column of every kind of change. Drop the stream and copy "
-                                    "again",
+    if (!content.publishes_all || content.subset != note.subset)
+        throw HaltError{fmt::format("publication {} was altered: it no longer publishes every row and column of every kind of change that was asked for. Drop the "
+                                    "stream and copy again",
                                     publication_name(stream_))};
     look_at_leaves(note.leaves, content.leaves);
     const std::vector<PublishedTable> published = published_relations(session_, stream_);
@@ -166,9 +170,15 @@ void PgWatch::look_at_trigger() {
     shapes_.set_announced(healthy);
 }
 
+/// To what the stream carries of them.
+void PgWatch::narrow(std::vector<PgTable>& tables) const {
+    narrow_watched(rules_, tables, [this](std::uint32_t oid) { return shapes_.find(oid); });
+}
+
 void PgWatch::look_at_shapes() {
     const std::vector<std::uint32_t> oids = shapes_.oids();
     std::vector<PgTable> tables = read_tables(session_, oids);
+    narrow(tables);
     // Behind the catalog: whatever it shows was committed, and so written, before.
     const std::uint64_t lsn = parse_lsn(session_.query("select pg_catalog.pg_current_wal_insert_lsn()").text(0, 0));
     for (const std::uint32_t oid : oids) {

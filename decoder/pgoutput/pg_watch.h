@@ -34,6 +34,7 @@ private:
     void look_at_publication(const PublicationNote& note);
     void look_at_leaves(const std::string& before, const std::string& now);
     void look_at_insert_only_tables(const PublicationNote& note);
+    void narrow(std::vector<PgTable>& tables) const;
     void look_at_trigger();
     void look_at_shapes();
     void look_at_new_tables();
@@ -43,6 +44,7 @@ private:
     PgSession session_;
     std::string stream_;
     TableSelection selection_;
+    TableRules rules_;
     bool partition_roots_;
     PgShapes& shapes_;
     std::optional<bool> announced_;  ///< The event triggers were there at the last look.

@@ -46,6 +46,10 @@ void fill_cells(const TupleView& tuple, TupleRole role, const TableSchema& table
                 cells[column] = role == TupleRole::old_key ? Cell::absent() : Cell::null();
                 break;
             case ValueKind::unchanged:
+                // An update by which a row comes into a publication's filter is sent as an insert, without its unchanged TOASTed values.
+                if (role == TupleRole::inserted)
+                    fail(table, column, "the leader sent a new row without this value: an update brought the row into the filter and left a large value as it was. Give the table "
+                                        "REPLICA IDENTITY FULL and copy again, or filter by columns that are never updated");
                 if (role != TupleRole::updated) fail(table, column, "the leader left out an unchanged value where it must send it");
                 cells[column] = Cell::unchanged();
                 break;

@@ -67,7 +67,6 @@ TEST(Config, UnknownKeysAreRefusedWithKeyAndLine) {
 }
 
 TEST(Config, ReservedTablesSaySo) {
-    EXPECT_TRUE(says(refusal("stream = \"x\"\n[table.users]\nx = 1\n"), "[table.…] is reserved"));
     EXPECT_TRUE(says(refusal("[[follower]]\nurl = \"x\"\n"), "shop.toml:1: [[follower]] is reserved"));
     EXPECT_TRUE(says(refusal("follower = [\"a\", \"b\"]\n"), "reserved"));
 }

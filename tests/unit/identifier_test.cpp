@@ -54,5 +54,18 @@ TEST(FollowerTable, NamesBetweenEngines) {
     EXPECT_EQ(follower_table({"main", "orders"}, Engine::sqlite, Engine::sqlite), (TableName{"main", "orders"}));
 }
 
+TEST(FollowerTable, TheRulesOfTheStreamRename) {
+    TableSchema table;
+    table.name = {"sales", "orders"};
+    ForeignKey key;
+    key.parent = {"sales", "customers"};
+    EXPECT_EQ(follower_table(table, Engine::sqlite), (TableName{"main", "sales__orders"}));
+    EXPECT_EQ(follower_parent(table, key, Engine::sqlite), (TableName{"main", "sales__customers"}));
+    table.renamed_to = TableName{"main", "eu_orders"};
+    key.parent_renamed_to = TableName{"main", "people"};
+    EXPECT_EQ(follower_table(table, Engine::sqlite), (TableName{"main", "eu_orders"}));
+    EXPECT_EQ(follower_parent(table, key, Engine::sqlite), (TableName{"main", "people"}));
+}
+
 }  // namespace
 }  // namespace rowferry

@@ -160,7 +160,19 @@ bool has_unique_index(const TableSchema& table, const IndexSchema& wanted) {
     });
 }
 
-TablePtr verify_table(SqliteDatabase& db, const TablePtr& shape, const TriggerList& triggers, const std::vector<CapturedTable>& captured) {
+/// The part of the table that the stream carries, as it is now.
+TablePart present_part(SqliteDatabase& db, const SqliteTable& now, const StreamRequest& request) {
+    const auto whole = std::make_shared<const TableSchema>(now.schema);
+    if (request.rules.empty()) return whole_part(whole);
+    try {
+        return part_of_table(request, whole, db.query_text("PRAGMA main.encoding"));
+    } catch (const RefusedError& error) {
+        throw HaltError{error.what()};
+    }
+}
+
+TablePart verify_table(SqliteDatabase& db, const TablePtr& shape, const StreamRequest& request, const TriggerList& triggers,
+                       const std::vector<CapturedTable>& captured) {
     const auto broken = [&](const std::string& what) -> HaltError {
         return HaltError{fmt::format("{}: {}", to_string(shape->name), what)};
     };
@@ -169,20 +181,25 @@ TablePtr verify_table(SqliteDatabase& db, const TablePtr& shape, const TriggerLi
     if (record == captured.end() || record->name != shape->name.name) throw broken("the change table no longer knows it");
     auto now = read_sqlite_table(db, shape->name.name);
     if (!now) throw broken("it was dropped or renamed");
-    if (const std::string difference = compare_columns(*shape, now->schema); !difference.empty()) throw broken(difference);
-    if (record->key != shape->identity) throw broken("its triggers log another key than this stream began with");
-    if (!is_valid_identity(now->schema, shape->identity)) throw broken("the unique key that identified its rows is gone");
-    now->schema.identity = shape->identity;
     now->schema.leader_id = shape->leader_id;
+    now->schema.identity = is_valid_identity(now->schema, record->key) ? record->key : ColumnIndexes{};
+    TablePart part = present_part(db, *now, request);
+    if (const std::string difference = compare_columns(*shape, *part.carried); !difference.empty()) throw broken(difference);
+    if (now->schema.identity != record->key) throw broken("the unique key that identified its rows is gone");
+    if (part.carried->identity != shape->identity) throw broken("its triggers log another key than this stream began with");
     if (const auto problem = triggers.problem(*now, *record)) throw broken(*problem);
-    for (const IndexSchema& index : now->schema.indexes)
+    for (const IndexSchema& index : part.carried->indexes)
         if (index.unique && !has_unique_index(*shape, index))
             throw broken(fmt::format("it has a new unique key, index {}: a row that REPLACE displaces by it would stay on the follower", printable(index.name, 100)));
-    if (now->schema.unique_keys == shape->unique_keys) return shape;
+    if (part.carried->unique_keys == shape->unique_keys) {
+        part.carried = shape;
+        return part;
+    }
     auto refreshed = std::make_shared<TableSchema>(*shape);
-    refreshed->unique_keys = now->schema.unique_keys;
-    refreshed->indexes = now->schema.indexes;
-    return refreshed;
+    refreshed->unique_keys = part.carried->unique_keys;
+    refreshed->indexes = part.carried->indexes;
+    part.carried = std::move(refreshed);
+    return part;
 }
 
 }  // namespace
@@ -357,12 +374,12 @@ std::optional<std::string> too_wide(SqliteDatabase& db, const TableSchema& table
         table.identity.empty() ? "give it a primary key, or leave it out with --exclude-table" : "leave it out with --exclude-table");
 }
 
-std::vector<TablePtr> verify_capture(SqliteDatabase& db, const std::vector<TablePtr>& shapes, const std::string& where) {
+std::vector<TablePart> verify_capture(SqliteDatabase& db, const std::vector<TablePtr>& shapes, const StreamRequest& request, const std::string& where) {
     try {
         const TriggerList triggers{db};
         const std::vector<CapturedTable> captured = read_captured_tables(db);
-        std::vector<TablePtr> verified;
-        for (const TablePtr& shape : shapes) verified.push_back(verify_table(db, shape, triggers, captured));
+        std::vector<TablePart> verified;
+        for (const TablePtr& shape : shapes) verified.push_back(verify_table(db, shape, request, triggers, captured));
         return verified;
     } catch (const HaltError& error) {
         throw HaltError{fmt::format("{}: {}; {}", where, error.what(), way_out())};

@@ -7,6 +7,7 @@
 #include "schemas/table_schema.h"
 #include "triggers/sqlite/capture_store.h"
 #include "triggers/sqlite/sqlite_schema.h"
+#include "triggers/sqlite/table_part.h"
 
 namespace rowferry {
 
@@ -43,9 +44,9 @@ void remove_tables(SqliteDatabase& db, const std::string& stream, const std::vec
 [[nodiscard]] std::optional<std::string> too_wide(SqliteDatabase& db, const TableSchema& table);
 
 /// Everything that makes the log complete and readable: the triggers are there with exactly our text and newer than the user's, the
-/// columns are those of `shapes`, their keys still are keys. Call in the read transaction of the rows. Returns the shapes with the present
-/// unique keys (the same pointer where nothing changed). Throws HaltError; `where` names file, stream and position.
-[[nodiscard]] std::vector<TablePtr> verify_capture(SqliteDatabase& db, const std::vector<TablePtr>& shapes, const std::string& where);
+/// columns are those of `shapes`, their keys still are keys, the request's rules still can be kept. Call in the read transaction of the rows. Returns
+/// the shapes with the present unique keys (the same pointer where nothing changed). Throws HaltError; `where` names file, stream and position.
+[[nodiscard]] std::vector<TablePart> verify_capture(SqliteDatabase& db, const std::vector<TablePtr>& shapes, const StreamRequest& request, const std::string& where);
 
 /// Removes a stream and the triggers that only it needed. The caller holds the write transaction. Returns one line per object.
 /// With `dry_run` nothing is removed.

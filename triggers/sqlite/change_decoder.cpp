@@ -37,14 +37,33 @@ std::string_view operation_of(const SqliteStatement& row) {
 }  // namespace
 
 void ChangeDecoder::set_tables(const std::vector<TablePtr>& tables) {
+    std::vector<TablePart> parts;
+    for (const TablePtr& table : tables) parts.push_back(whole_part(table));
+    set_parts(parts);
+}
+
+void ChangeDecoder::set_parts(const std::vector<TablePart>& parts) {
     tables_.clear();
-    make_room_for(tables);
-    for (const TablePtr& table : tables) tables_.emplace(table->leader_id, Table{table, logged_key(*table)});
+    for (const TablePart& part : parts) {
+        make_room_for({part.whole});
+        tables_.emplace(part.whole->leader_id, table_of(part));
+    }
+}
+
+ChangeDecoder::Table ChangeDecoder::table_of(const TablePart& part) {
+    Table table{part, logged_key(*part.whole), {}, {}};
+    table.place_in_key.assign(part.whole->columns.size(), -1);
+    for (std::size_t i = 0; i < table.key.size(); ++i) {
+        const auto carried = std::find(part.columns.begin(), part.columns.end(), table.key[i]);
+        table.key_place.push_back(carried == part.columns.end() ? -1 : static_cast<int>(carried - part.columns.begin()));
+        table.place_in_key[table.key[i]] = static_cast<int>(i);
+    }
+    return table;
 }
 
 std::vector<TablePtr> ChangeDecoder::tables() const {
     std::vector<TablePtr> result;
-    for (const auto& [number, table] : tables_) result.push_back(table.schema);
+    for (const auto& [number, table] : tables_) result.push_back(table.part.carried);
     std::sort(result.begin(), result.end(), [](const TablePtr& a, const TablePtr& b) { return a->name < b->name; });
     return result;
 }
@@ -73,23 +92,11 @@ void ChangeDecoder::decode(const SqliteStatement& row, Batch& batch) {
     if (operation == "M") return;
     Table& table = tables_.at(row.integer(kTable));
     if (operation == "S") return change_shape(row, table, batch);
-    const TableSchema* schema = batch.keep(table.schema);
+    batch.keep(table.part.carried);
     switch (operation.empty() ? '\0' : operation.front()) {
-        case 'I':
-            settle_replaced(row, table, false, batch);
-            batch.add(Change{schema, Operation::insert, {}, read_after(row, table, batch)});
-            return;
-        case 'U': {
-            settle_replaced(row, table, true, batch);
-            const bool needs_before = table.schema->identity.empty() || !key_unchanged(row, table);
-            const std::span<const Cell> before = needs_before ? read_before(row, table, batch) : std::span<const Cell>{};
-            batch.add(Change{schema, Operation::update, before, read_after(row, table, batch)});
-            return;
-        }
-        case 'D':
-            if (!replaced_.empty()) replaced_.forget(table.schema->leader_id, packed_key(row, table, false));
-            batch.add(Change{schema, Operation::remove, read_before(row, table, batch), {}});
-            return;
+        case 'I': insert(row, table, batch); return;
+        case 'U': update(row, table, batch); return;
+        case 'D': remove(row, table, batch); return;
         case 'i':
         case 'u': note_tentative(row, table, operation); return;
         default:
@@ -99,7 +106,10 @@ void ChangeDecoder::decode(const SqliteStatement& row, Batch& batch) {
 }
 
 void ChangeDecoder::change_shape(const SqliteStatement& row, Table& table, Batch& batch) {
-    const TablePtr before = table.schema;
+    const TablePtr before = table.part.carried;
+    if (table.part.filter || before->columns.size() != table.part.whole->columns.size())
+        throw HaltError{fmt::format("{}: the table changed its shape on the leader, and the stream carries only a part of it: drop the stream and copy again",
+                                    to_string(before->name))};
     ShapeChange change;
     change.before = batch.keep(before);
     const Cell text = old_cell(row, 0);
@@ -116,10 +126,70 @@ void ChangeDecoder::change_shape(const SqliteStatement& row, Table& table, Batch
         if (before->columns[i].name != shape.columns[i].name && change.obstacle.empty())
             change.obstacle = batch.arena().copy(fmt::format("column {} was renamed to {}: copy the table again with `rowferry copy-table`",
                                                              printable(before->columns[i].name, 80), printable(shape.columns[i].name, 80)));
-    table.key = logged_key(shape);
-    table.schema = std::make_shared<const TableSchema>(std::move(shape));
-    change.after = change.leader_after = batch.keep(table.schema);
+    table = table_of(whole_part(std::make_shared<const TableSchema>(std::move(shape))));
+    change.after = change.leader_after = batch.keep(table.part.carried);
     batch.add(change);
+}
+
+void ChangeDecoder::insert(const SqliteStatement& row, const Table& table, Batch& batch) {
+    settle_replaced(row, table, false, batch);
+    if (new_passes(row, table))
+        batch.add(Change{table.part.carried.get(), Operation::insert, {}, read_after(row, table, batch)});
+    else if (table.part.may_displace)
+        displace_by(row, table, batch);
+}
+
+void ChangeDecoder::update(const SqliteStatement& row, const Table& table, Batch& batch) {
+    settle_replaced(row, table, true, batch);
+    const bool was = old_passes(row, table);
+    const bool is = new_passes(row, table);
+    if (was && is) return add_update(row, table, batch);
+    if (is) {
+        batch.add(Change{table.part.carried.get(), Operation::insert, {}, read_after(row, table, batch)});
+    } else if (was && table.part.may_displace) {
+        add_update(row, table, batch);
+        remove_new(row, table, batch);
+    } else if (was) {
+        batch.add(Change{table.part.carried.get(), Operation::remove, read_before(row, table, batch), {}});
+    } else if (table.part.may_displace) {
+        displace_by(row, table, batch);
+    }
+}
+
+void ChangeDecoder::remove(const SqliteStatement& row, const Table& table, Batch& batch) {
+    if (!replaced_.empty()) replaced_.forget(table.part.whole->leader_id, packed_key(row, table, false));
+    if (old_passes(row, table)) batch.add(Change{table.part.carried.get(), Operation::remove, read_before(row, table, batch), {}});
+}
+
+/// A row that the filter keeps out comes and goes at once: what it displaced on the leader, the follower's insert displaces.
+void ChangeDecoder::displace_by(const SqliteStatement& row, const Table& table, Batch& batch) const {
+    batch.add(Change{table.part.carried.get(), Operation::insert, {}, read_after(row, table, batch)});
+    remove_new(row, table, batch);
+}
+
+void ChangeDecoder::add_update(const SqliteStatement& row, const Table& table, Batch& batch) const {
+    const TableSchema* schema = table.part.carried.get();
+    const bool needs_before = schema->identity.empty() || !key_unchanged(row, table);
+    const std::span<const Cell> before = needs_before ? read_before(row, table, batch) : std::span<const Cell>{};
+    batch.add(Change{schema, Operation::update, before, read_after(row, table, batch)});
+}
+
+void ChangeDecoder::remove_new(const SqliteStatement& row, const Table& table, Batch& batch) const {
+    const TableSchema& schema = *table.part.carried;
+    const std::span<Cell> cells = batch.arena().array<Cell>(schema.columns.size());
+    for (std::size_t i = 0; i < cells.size(); ++i)
+        if (schema.identity.empty() || schema.in_identity(static_cast<std::uint16_t>(i))) cells[i] = copy_cell(new_cell(row, table.part.columns[i]), batch.arena());
+    batch.add(Change{&schema, Operation::remove, cells, {}});
+}
+
+bool ChangeDecoder::old_passes(const SqliteStatement& row, const Table& table) const {
+    if (!table.part.filter) return true;
+    return table.part.filter->passes([&](std::uint16_t column) { return old_cell(row, static_cast<std::size_t>(table.place_in_key[column])); });
+}
+
+bool ChangeDecoder::new_passes(const SqliteStatement& row, const Table& table) const {
+    if (!table.part.filter) return true;
+    return table.part.filter->passes([&](std::uint16_t column) { return new_cell(row, column); });
 }
 
 bool ChangeDecoder::key_unchanged(const SqliteStatement& row, const Table& table) const {
@@ -129,14 +199,15 @@ bool ChangeDecoder::key_unchanged(const SqliteStatement& row, const Table& table
 }
 
 std::span<const Cell> ChangeDecoder::read_before(const SqliteStatement& row, const Table& table, Batch& batch) const {
-    const std::span<Cell> cells = batch.arena().array<Cell>(table.schema->columns.size());
-    for (std::size_t i = 0; i < table.key.size(); ++i) cells[table.key[i]] = copy_cell(old_cell(row, i), batch.arena());
+    const std::span<Cell> cells = batch.arena().array<Cell>(table.part.carried->columns.size());
+    for (std::size_t i = 0; i < table.key.size(); ++i)
+        if (table.key_place[i] >= 0) cells[static_cast<std::size_t>(table.key_place[i])] = copy_cell(old_cell(row, i), batch.arena());
     return cells;
 }
 
 std::span<const Cell> ChangeDecoder::read_after(const SqliteStatement& row, const Table& table, Batch& batch) const {
-    const std::span<Cell> cells = batch.arena().array<Cell>(table.schema->columns.size());
-    for (std::size_t i = 0; i < cells.size(); ++i) cells[i] = copy_cell(new_cell(row, i), batch.arena());
+    const std::span<Cell> cells = batch.arena().array<Cell>(table.part.columns.size());
+    for (std::size_t i = 0; i < cells.size(); ++i) cells[i] = copy_cell(new_cell(row, table.part.columns[i]), batch.arena());
     return cells;
 }
 
@@ -150,24 +221,27 @@ void ChangeDecoder::note_tentative(const SqliteStatement& row, const Table& tabl
     std::vector<std::uint16_t> columns = split_numbers(operation.substr(1));
     std::string values;
     for (const std::uint16_t column : columns) {
-        if (column >= table.schema->columns.size())
+        if (column >= table.part.whole->columns.size())
             throw HaltError{fmt::format("row {} of the change table names column {}", row.integer(kSeq), column)};
         append_packed(values, new_cell(row, column));
     }
-    replaced_.add(table.schema->leader_id, operation.front() == 'u', std::move(columns), std::move(values), packed_key(row, table, false));
+    replaced_.add(table.part.whole->leader_id, operation.front() == 'u', std::move(columns), std::move(values), packed_key(row, table, false));
 }
 
 void ChangeDecoder::settle_replaced(const SqliteStatement& row, const Table& table, bool by_update, Batch& batch) {
     if (replaced_.empty()) return;
-    const std::uint32_t number = table.schema->leader_id;
+    const std::uint32_t number = table.part.whole->leader_id;
     if (by_update) replaced_.forget(number, packed_key(row, table, false));
     replaced_.confirm(
         number, by_update, [&](std::uint16_t column) { return new_cell(row, column); },
         [&](std::string_view packed) {
             const std::vector<Cell> key = unpack_cells(packed, batch.arena());
-            const std::span<Cell> cells = batch.arena().array<Cell>(table.schema->columns.size());
-            for (std::size_t i = 0; i < key.size(); ++i) cells[table.key[i]] = key[i];
-            batch.add(Change{table.schema.get(), Operation::remove, cells, {}});
+            const auto value = [&](std::uint16_t column) { return key[static_cast<std::size_t>(table.place_in_key[column])]; };
+            if (table.part.filter && !table.part.filter->passes(value)) return;
+            const std::span<Cell> cells = batch.arena().array<Cell>(table.part.carried->columns.size());
+            for (std::size_t i = 0; i < key.size(); ++i)
+                if (table.key_place[i] >= 0) cells[static_cast<std::size_t>(table.key_place[i])] = key[i];
+            batch.add(Change{table.part.carried.get(), Operation::remove, cells, {}});
         });
     replaced_.forget(number, packed_key(row, table, true));
 }

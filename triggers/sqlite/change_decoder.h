@@ -8,6 +8,7 @@
 #include "db/sqlite.h"
 #include "schemas/batch.h"
 #include "triggers/sqlite/replace_tracker.h"
+#include "triggers/sqlite/table_part.h"
 
 namespace rowferry {
 
@@ -20,6 +21,8 @@ public:
     [[nodiscard]] std::vector<TablePtr> tables() const;
     /// Rows with the columns of these tables will be read too.
     void make_room_for(const std::vector<TablePtr>& tables);
+    /// The same with the part of each that the stream carries.
+    void set_parts(const std::vector<TablePart>& parts);
 
     /// `SELECT seq, tag, tbl, op, k0…, n0…` of the rows in (?1, ?2], with as many columns as the tables need.
     [[nodiscard]] std::string select_sql() const;
@@ -29,12 +32,12 @@ public:
     /// Is it one that changes the shape of a table?
     [[nodiscard]] static bool changes_shape(const SqliteStatement& row);
 
-    /// Adds the changes that the row stands for: none, one, or with REPLACE several.
+    /// Adds the changes that the row stands for: none, one, or with REPLACE several. An update that crosses a filter becomes an insert or a remove.
     /// Throws HaltError for a row that no trigger of ours writes.
     void decode(const SqliteStatement& row, Batch& batch);
 
     /// For messages.
-    [[nodiscard]] std::string table_name(const SqliteStatement& row) const { return to_string(tables_.at(row.integer(kTable)).schema->name); }
+    [[nodiscard]] std::string table_name(const SqliteStatement& row) const { return to_string(tables_.at(row.integer(kTable)).part.carried->name); }
 
     /// A commit boundary was reached.
     void end_transaction() noexcept { replaced_.clear(); }
@@ -46,13 +49,24 @@ public:
 
 private:
     struct Table {
-        TablePtr schema;
-        ColumnIndexes key;  ///< What k0… hold.
+        TablePart part;
+        ColumnIndexes key;               ///< What k0… hold, in numbers of the whole table.
+        std::vector<int> key_place;      ///< Where each of them is in the carried table; -1: nowhere.
+        std::vector<int> place_in_key;   ///< Of each column of the whole table among k0…; -1: not there.
     };
+    [[nodiscard]] static Table table_of(const TablePart& part);
     [[nodiscard]] Cell old_cell(const SqliteStatement& row, std::size_t i) const { return row.cell(static_cast<int>(kOperation + 1 + i)); }
     [[nodiscard]] Cell new_cell(const SqliteStatement& row, std::size_t i) const {
         return row.cell(static_cast<int>(kOperation + 1 + key_width_ + i));
     }
+    void insert(const SqliteStatement& row, const Table& table, Batch& batch);
+    void update(const SqliteStatement& row, const Table& table, Batch& batch);
+    void remove(const SqliteStatement& row, const Table& table, Batch& batch);
+    void displace_by(const SqliteStatement& row, const Table& table, Batch& batch) const;
+    void add_update(const SqliteStatement& row, const Table& table, Batch& batch) const;
+    void remove_new(const SqliteStatement& row, const Table& table, Batch& batch) const;
+    [[nodiscard]] bool old_passes(const SqliteStatement& row, const Table& table) const;
+    [[nodiscard]] bool new_passes(const SqliteStatement& row, const Table& table) const;
     [[nodiscard]] bool key_unchanged(const SqliteStatement& row, const Table& table) const;
     [[nodiscard]] std::span<const Cell> read_before(const SqliteStatement& row, const Table& table, Batch& batch) const;
     [[nodiscard]] std::span<const Cell> read_after(const SqliteStatement& row, const Table& table, Batch& batch) const;

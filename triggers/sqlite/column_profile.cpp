@@ -8,6 +8,7 @@
 
 #include "schemas/identifier.h"
 #include "schemas/value_shapes.h"
+#include "triggers/sqlite/row_filter.h"
 
 namespace rowferry {
 namespace {
@@ -60,13 +61,13 @@ void add_to_profile(ColumnProfile& profile, const Cell& cell) {
     }
 }
 
-void profile_columns(SqliteDatabase& db, TableSchema& table, const StopSignal& stop) {
+void profile_columns(SqliteDatabase& db, TableSchema& table, const std::string& filter, const StopSignal& stop) {
     std::string list;
     std::vector<ColumnProfile*> profiles;
     for (ColumnSchema& column : table.columns) {
         if (column.auto_number != AutoNumber::none) {
-            SqliteStatement limits = db.prepare(fmt::format("SELECT min({0}), max({0}) FROM main.{1}", quote_identifier(column.name),
-                                                            quote_identifier(table.name.name)));
+            SqliteStatement limits = db.prepare(fmt::format("SELECT min({0}), max({0}) FROM main.{1}{2}", quote_identifier(column.name),
+                                                            quote_identifier(table.name.name), where_clause(filter)));
             if (limits.step())
                 for (const int limit : {0, 1}) add_to_profile(column.profile, limits.cell(limit));
             column.profile.integers = true;
@@ -77,7 +78,7 @@ void profile_columns(SqliteDatabase& db, TableSchema& table, const StopSignal& s
         profiles.push_back(&column.profile);
     }
     if (profiles.empty()) return;
-    SqliteStatement rows = db.prepare(fmt::format("SELECT {} FROM main.{}", list, quote_identifier(table.name.name)));
+    SqliteStatement rows = db.prepare(fmt::format("SELECT {} FROM main.{}{}", list, quote_identifier(table.name.name), where_clause(filter)));
     while (rows.step()) {
         stop.check();
         for (std::size_t i = 0; i < profiles.size(); ++i) add_to_profile(*profiles[i], rows.cell(static_cast<int>(i)));

@@ -8,7 +8,8 @@ namespace rowferry {
 
 /// Looks at every value of the table, in whatever transaction is open, and fills the profiles of its columns: one scan, constant memory.
 /// INTEGER PRIMARY KEY columns are known to hold integers: only their limits are looked up.
-void profile_columns(SqliteDatabase& db, TableSchema& table, const StopSignal& stop);
+/// `filter`: only of rows for which this is true; empty: of all.
+void profile_columns(SqliteDatabase& db, TableSchema& table, const std::string& filter, const StopSignal& stop);
 
 /// Takes one value in. Pure.
 void add_to_profile(ColumnProfile& profile, const Cell& cell);

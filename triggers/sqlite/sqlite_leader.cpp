@@ -11,6 +11,7 @@
 
 #include "db/sqlite.h"
 #include "schemas/identifier.h"
+#include "schemas/table_subset.h"
 #include "triggers/sqlite/acknowledger.h"
 #include "triggers/sqlite/backup_copy.h"
 #include "triggers/sqlite/capture_install.h"
@@ -19,6 +20,7 @@
 #include "triggers/sqlite/sqlite_schema.h"
 #include "triggers/sqlite/sqlite_snapshot.h"
 #include "triggers/sqlite/sqlite_trigger_source.h"
+#include "triggers/sqlite/table_part.h"
 
 namespace rowferry {
 namespace {
@@ -57,7 +59,7 @@ public:
     std::unique_ptr<Snapshot> start(const StreamRequest& request) override;
 
     std::unique_ptr<Snapshot> snapshot(const StreamRequest& request) override {
-        return std::make_unique<SqliteSnapshot>(path_, "", names_of(select_tables(request)), request.need_profiles, stop_);
+        return std::make_unique<SqliteSnapshot>(path_, "", names_of(select_tables(request)), request, stop_);
     }
 
     std::unique_ptr<Source> follow(const StreamRequest& request, const Checkpoint& checkpoint) override {
@@ -77,6 +79,7 @@ private:
     void check_names_are_free(SqliteDatabase& db) const;
     void check_room_for_copy(SqliteDatabase& db) const;
     void check_capturable(SqliteDatabase& db, const TableSchema& table) const;
+    static void apply_rules(SqliteDatabase& db, const StreamRequest& request, std::vector<TablePtr>& tables);
     static std::vector<std::string> names_of(const std::vector<TablePtr>& tables);
 
     std::string path_;
@@ -123,6 +126,7 @@ std::vector<TablePtr> SqliteTriggerLeader::select_tables(const StreamRequest& re
         if (table && !table->schema.columns.empty()) tables.push_back(std::make_shared<TableSchema>(std::move(table->schema)));
     }
     if (tables.empty()) throw RefusedError{fmt::format("{}: there is no table to replicate", printable(path_))};
+    apply_rules(db, request, tables);
     transaction.commit();
     return tables;
 }
@@ -137,6 +141,16 @@ std::vector<std::string> SqliteTriggerLeader::skipped(const StreamRequest& reque
                                              : fmt::format("main.{}: trigger {} is not carried; what it does is", printable(table, 100), printable(object.name, 100)));
     }
     return lines;
+}
+
+/// Narrows the tables to what the stream carries of them.
+void SqliteTriggerLeader::apply_rules(SqliteDatabase& db, const StreamRequest& request, std::vector<TablePtr>& tables) {
+    if (request.rules.empty()) return;
+    std::vector<const TableSchema*> whole;
+    for (const TablePtr& table : tables) whole.push_back(table.get());
+    check_rules(request.rules, whole);
+    const std::string encoding = db.query_text("PRAGMA main.encoding");
+    for (TablePtr& table : tables) table = part_of_table(request, table, encoding).carried;
 }
 
 void SqliteTriggerLeader::check(const StreamRequest& request, const std::vector<TablePtr>& tables) {
@@ -157,7 +171,9 @@ void SqliteTriggerLeader::check(const StreamRequest& request, const std::vector<
 }
 
 void SqliteTriggerLeader::check_capturable(SqliteDatabase& db, const TableSchema& table) const {
-    if (const auto reason = too_wide(db, table)) throw RefusedError{fmt::format("{}: {}", printable(path_), *reason)};
+    // The log has every column, whatever the stream carries.
+    const auto whole = read_sqlite_table(db, table.name.name);
+    if (const auto reason = too_wide(db, whole ? whole->schema : table)) throw RefusedError{fmt::format("{}: {}", printable(path_), *reason)};
     try {
         (void)to_json(table);
     } catch (const HaltError& error) {
@@ -209,7 +225,7 @@ std::unique_ptr<Snapshot> SqliteTriggerLeader::start(const StreamRequest& reques
         PatientDatabase db{path_};
         write(db, "setting up capture", [&] { install_stream(db, capture); });
     }
-    return std::make_unique<SqliteSnapshot>(path_, request.stream, capture.tables, request.need_profiles, stop_);
+    return std::make_unique<SqliteSnapshot>(path_, request.stream, capture.tables, request, stop_);
 }
 
 std::unique_ptr<Snapshot> SqliteTriggerLeader::snapshot_of(const StreamRequest& request, const std::vector<TableName>& tables) {
@@ -227,7 +243,7 @@ std::unique_ptr<Snapshot> SqliteTriggerLeader::snapshot_of(const StreamRequest& 
         transaction.commit();
     }
     write(db, "setting up the capture of a table", [&] { install_tables(db, capture); });
-    return std::make_unique<SqliteSnapshot>(path_, request.stream, capture.tables, request.need_profiles, stop_);
+    return std::make_unique<SqliteSnapshot>(path_, request.stream, capture.tables, request, stop_);
 }
 
 void SqliteTriggerLeader::release(const StreamRequest& request, const std::vector<TableName>& tables) {

@@ -10,6 +10,7 @@
 #include "triggers/sqlite/capture_store.h"
 #include "triggers/sqlite/column_profile.h"
 #include "triggers/sqlite/sqlite_schema.h"
+#include "triggers/sqlite/table_part.h"
 
 namespace rowferry {
 namespace {
@@ -25,7 +26,7 @@ Cell copy_cell(const Cell& cell, Arena& arena) {
 bool uses_wal(SqliteDatabase& db) { return db.query_text("PRAGMA main.journal_mode") == "wal"; }
 
 SqliteSnapshot::SqliteSnapshot(const std::string& path, const std::string& stream, const std::vector<std::string>& tables,
-                               bool need_profiles, const StopSignal& stop)
+                               const StreamRequest& request, const StopSignal& stop)
     : leader_{path, SqliteDatabase::Mode::read_write}, stop_{stop} {
     leader_.set_busy_timeout(kBusyTimeoutMs);
     leader_.execute("PRAGMA query_only = 1");
@@ -37,8 +38,8 @@ SqliteSnapshot::SqliteSnapshot(const std::string& path, const std::string& strea
     }
     view_->execute("BEGIN");
     view_->guard_utf16();
-    read_tables(stream, tables);
-    if (need_profiles) profile_tables(stop);
+    read_tables(stream, tables, request);
+    if (request.need_profiles) profile_tables(stop);
 }
 
 SqliteSnapshot::~SqliteSnapshot() {
@@ -46,32 +47,38 @@ SqliteSnapshot::~SqliteSnapshot() {
     view_->rollback();
 }
 
-void SqliteSnapshot::read_tables(const std::string& stream, const std::vector<std::string>& names) {
+void SqliteSnapshot::add_table(const TablePtr& whole, const StreamRequest& request) {
+    const TablePart part = request.rules.empty() ? whole_part(whole) : part_of_table(request, whole, view_->query_text("PRAGMA main.encoding"));
+    tables_.push_back(part.carried);
+    if (part.filter) filters_[whole->name] = part.expression;
+}
+
+void SqliteSnapshot::read_tables(const std::string& stream, const std::vector<std::string>& names, const StreamRequest& request) {
     if (stream.empty()) {
         for (const std::string& name : names) {
             auto table = read_sqlite_table(*view_, name);
             if (!table) throw RetryableError{fmt::format("{}: table {} went away", printable(leader_.path()), printable(name, 100))};
-            tables_.push_back(std::make_shared<TableSchema>(std::move(table->schema)));
+            add_table(std::make_shared<TableSchema>(std::move(table->schema)), request);
         }
         return;
     }
     const auto record = read_stream(*view_, stream);
     if (!record) throw HaltError{fmt::format("{}: the stream {} was removed while it was being set up", printable(leader_.path()), stream)};
-    tables_ = read_captured_shapes(*view_, *record);
-    std::erase_if(tables_, [&](const TablePtr& table) { return std::find(names.begin(), names.end(), table->name.name) == names.end(); });
+    for (const TablePtr& table : read_captured_shapes(*view_, *record))
+        if (std::find(names.begin(), names.end(), table->name.name) != names.end()) add_table(table, request);
     const LogEnd end = read_log_end(*view_);
     position_ = {end.seq, 0};
     resume_ = std::to_string(end.tag);
     // The rows that follow will be read with these shapes, so they must be the ones the triggers were made for.
-    tables_ =
-        verify_capture(*view_, tables_,
-                       fmt::format("{}: stream {} at {}", printable(leader_.path()), stream, to_string(PositionKind::sequence, position_)));
+    const std::string where = fmt::format("{}: stream {} at {}", printable(leader_.path()), stream, to_string(PositionKind::sequence, position_));
+    const std::vector<TablePart> verified = verify_capture(*view_, tables_, request, where);
+    for (std::size_t i = 0; i < tables_.size(); ++i) tables_[i] = verified[i].carried;
 }
 
 void SqliteSnapshot::profile_tables(const StopSignal& stop) {
     for (TablePtr& table : tables_) {
         auto profiled = std::make_shared<TableSchema>(*table);
-        profile_columns(*view_, *profiled, stop);
+        profile_columns(*view_, *profiled, filters_[table->name], stop);
         table = std::move(profiled);
     }
 }
@@ -93,7 +100,7 @@ std::optional<std::uint64_t> SqliteSnapshot::estimated_rows(const TableSchema& t
 void SqliteSnapshot::open_table(const TablePtr& table) {
     std::string list;
     for (const ColumnSchema& column : table->columns) list += (list.empty() ? "" : ",") + quote_identifier(column.name);
-    rows_ = view_->prepare(fmt::format("SELECT {} FROM main.{}", list, quote_identifier(table->name.name)));
+    rows_ = view_->prepare(fmt::format("SELECT {} FROM main.{}{}", list, quote_identifier(table->name.name), where_clause(filters_[table->name])));
     open_table_ = table;
 }
 

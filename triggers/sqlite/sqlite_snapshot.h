@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,7 +17,7 @@ namespace rowferry {
 class SqliteSnapshot : public Snapshot {
 public:
     /// `stream`: empty for a snapshot without capture, else the stream for which these tables are captured.
-    SqliteSnapshot(const std::string& path, const std::string& stream, const std::vector<std::string>& tables, bool need_profiles,
+    SqliteSnapshot(const std::string& path, const std::string& stream, const std::vector<std::string>& tables, const StreamRequest& request,
                    const StopSignal& stop);
     ~SqliteSnapshot() override;
 
@@ -29,7 +30,8 @@ public:
     [[nodiscard]] std::optional<std::int64_t> next_number(const TableSchema& table, std::uint16_t column) override;
 
 private:
-    void read_tables(const std::string& stream, const std::vector<std::string>& names);
+    void read_tables(const std::string& stream, const std::vector<std::string>& names, const StreamRequest& request);
+    void add_table(const TablePtr& whole, const StreamRequest& request);
     void profile_tables(const StopSignal& stop);
 
     SqliteDatabase leader_;
@@ -38,6 +40,7 @@ private:
     Position position_;
     std::string resume_;
     std::vector<TablePtr> tables_;
+    std::map<TableName, std::string> filters_;
     TablePtr open_table_;
     SqliteStatement rows_;
     const StopSignal& stop_;

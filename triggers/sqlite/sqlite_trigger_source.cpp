@@ -27,6 +27,13 @@ constexpr int kBusyTimeoutMs = 50;
 constexpr int kStartBusyTimeoutMs = 5000;
 constexpr auto kBusyLimit = std::chrono::seconds{30};
 
+bool carries_parts(const TableRules& rules) {
+    return std::any_of(rules.rules.begin(), rules.rules.end(), [](const TableRule& rule) {
+        const auto drops = [](const ColumnRule& column) { return column.mask.kind == Mask::Kind::drop; };
+        return rule.filter || !rule.columns.empty() || !rule.excluded_columns.empty() || std::any_of(rule.column_rules.begin(), rule.column_rules.end(), drops);
+    });
+}
+
 std::optional<std::int64_t> parse_tag(std::string_view text) {
     std::int64_t tag = 0;
     const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), tag);
@@ -38,6 +45,7 @@ std::optional<std::int64_t> parse_tag(std::string_view text) {
 
 SqliteTriggerSource::SqliteTriggerSource(const std::string& path, const StreamRequest& request, const Checkpoint& checkpoint, const StopSignal& stop)
     : stream_{checkpoint.stream},
+      request_{request},
       follower_id_{request.follower_id.empty() ? checkpoint.follower_id : request.follower_id},
       file_{path},
       db_{path, SqliteDatabase::Mode::read_write},
@@ -91,6 +99,8 @@ void SqliteTriggerSource::verify_start(const Checkpoint& checkpoint) {
     for (const TablePtr& shape : shapes)
         if (std::find(stream->tables.begin(), stream->tables.end(), shape->leader_id) == stream->tables.end())
             halt(fmt::format("{} is not among the tables that are captured for this stream", to_string(shape->name)));
+    carries_parts_ = carries_parts(request_.rules);
+    if (carries_parts_) return use_tables(shapes);
     decoder_.set_tables(shapes);
     shapes_moved_ = !examine_shapes();
 }
@@ -137,6 +147,16 @@ void SqliteTriggerSource::find_new_tables() {
             new_tables_.push_back(name);
         }
     known_tables_ = std::move(present);
+}
+
+/// For a stream with a filter or fewer columns: a captured table that changes its shape stops it.
+void SqliteTriggerSource::use_tables(const std::vector<TablePtr>& shapes) {
+    const std::vector<TablePart> parts = verify_capture(db_, shapes, request_, where());
+    tables_.clear();
+    for (const TablePart& part : parts) tables_.push_back(part.carried);
+    decoder_.set_parts(parts);
+    rows_ = db_.prepare(decoder_.select_sql());
+    schema_version_ = db_.query_integer("PRAGMA main.schema_version");
 }
 
 /// Is this still the history that we read so far, and is the stream still ours?
@@ -233,8 +253,12 @@ void SqliteTriggerSource::inspect() {
     const std::int64_t schema_version = db_.query_integer("PRAGMA main.schema_version");
     if (schema_version != schema_version_) {
         find_new_tables();
-        shapes_moved_ = !examine_shapes();
-        if (shapes_moved_) return;
+        if (carries_parts_) {
+            use_tables(tables_);
+        } else {
+            shapes_moved_ = !examine_shapes();
+            if (shapes_moved_) return;
+        }
     }
     target_ = read_log_end(db_);
     if (fence_ && last_.seq < *fence_ && *fence_ < target_.seq)

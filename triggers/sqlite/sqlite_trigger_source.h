@@ -50,6 +50,7 @@ private:
     bool examine_shapes();
     void log_shapes();
     void find_new_tables();
+    void use_tables(const std::vector<TablePtr>& shapes);
     bool emit(Batch& batch, std::size_t budget);
     void read_slice(Batch& batch, std::size_t budget);
     void take_row(Batch& batch);
@@ -61,6 +62,7 @@ private:
     [[nodiscard]] std::string where() const;
 
     std::string stream_;
+    StreamRequest request_;
     std::string follower_id_;
     LeaderFile file_;
     SqliteDatabase db_;
@@ -74,6 +76,8 @@ private:
     FileWatch watch_;
     Acknowledger acknowledger_;
 
+    std::vector<TablePtr> tables_;        ///< Only where parts of tables are carried.
+    bool carries_parts_ = false;
     LogEnd last_;                         ///< The last target that was reached.
     LogEnd target_;                       ///< What is being read; equal to last_ between transactions.
     std::uint64_t cursor_ = 0;            ///< The last row taken.
