@@ -146,7 +146,7 @@ std::string PgTablePlan::row_condition(PgStatement& statement) const {
         const std::string value = parameter(statement, column, PgParameter::Image::key);
         condition += condition.empty() ? "" : " AND ";
         condition += leader_.identity.empty() ? fmt::format("{}::text IS NOT DISTINCT FROM {}::text", name, value)
-                                              : fmt::format("{} = {}", name, value);
+                                              : fmt::format("{} {} {}", name, columns_[column].follower->equals, value);
     }
     return condition.empty() ? "true" : condition + indexed_condition(statement);
 }
@@ -161,7 +161,7 @@ std::string PgTablePlan::indexed_condition(PgStatement& statement) const {
         for (const std::uint16_t column : key.columns) {
             const std::string name = quote_identifier(columns_[column].follower->name);
             const std::string value = parameter(statement, column, PgParameter::Image::key);
-            condition += fmt::format(" AND ({0} = {1} OR ({0} IS NULL AND {1} IS NULL))", name, value);
+            condition += fmt::format(" AND ({0} {2} {1} OR ({0} IS NULL AND {1} IS NULL))", name, value, columns_[column].follower->equals);
         }
         return condition;
     }
@@ -193,11 +193,13 @@ std::string PgTablePlan::same_key(PgStatement& statement, const UniqueKey& key) 
     for (const std::uint16_t column : key.columns) {
         std::string name = quote_identifier(columns_[column].follower->name);
         std::string value = parameter(statement, column, PgParameter::Image::after);
+        std::string_view equals = columns_[column].follower->equals;
         if (compares_specially(leader_, index, column) && is_text(*columns_[column].follower)) {
             name = pg_fold(leader_, index, column, name);
             value = pg_fold(leader_, index, column, value);
+            equals = "=";
         }
-        same += fmt::format("{}{} = {}", same.empty() ? "" : " AND ", name, value);
+        same += fmt::format("{}{} {} {}", same.empty() ? "" : " AND ", name, equals, value);
     }
     return same;
 }

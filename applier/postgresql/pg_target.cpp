@@ -26,7 +26,14 @@ SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod),
             UNION ALL
             SELECT t.typbasetype, t.typtypmod FROM down JOIN pg_catalog.pg_type t ON t.oid = down.type WHERE t.typtype = 'd')
         SELECT format_type(down.type, down.modifier) FROM down JOIN pg_catalog.pg_type t ON t.oid = down.type WHERE t.typtype <> 'd'),
-       a.atttypid, a.attnotnull, a.atthasdef, a.attgenerated <> '', a.attidentity <> '', a.attidentity = 'a'
+       a.atttypid, a.attnotnull, a.atthasdef, a.attgenerated <> '', a.attidentity <> '', a.attidentity = 'a',
+       (WITH RECURSIVE down (type) AS (
+            SELECT a.atttypid
+            UNION ALL
+            SELECT t.typbasetype FROM down JOIN pg_catalog.pg_type t ON t.oid = down.type WHERE t.typtype = 'd')
+        SELECT n.nspname FROM down JOIN pg_catalog.pg_operator o ON o.oprname = '=' AND o.oprleft = down.type AND o.oprright = down.type
+          JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
+         WHERE n.nspname <> 'pg_catalog' ORDER BY o.oid LIMIT 1)
 FROM pg_catalog.pg_attribute a
 WHERE a.attrelid IN ({}) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum)";
@@ -83,6 +90,7 @@ void read_columns(const PgRun& run, const std::string& oids, ByOid& tables) {
         column.generated = rows.boolean(i, 7);
         column.identity = rows.boolean(i, 8);
         column.identity_always = rows.boolean(i, 9);
+        if (!rows.is_null(i, 10)) column.equals = fmt::format("OPERATOR({}.=)", quote_identifier(rows.text(i, 10)));
         tables.at(rows.text(i, 0)).columns.push_back(std::move(column));
     }
 }

@@ -19,6 +19,8 @@ struct PgTargetColumn {
     std::string type;       ///< format_type().
     std::string base_type;  ///< The same below all domains.
     std::uint32_t oid = 0;  ///< atttypid.
+    /// The type's equality as SQL spells it: a type of an extension has its own, which our search path does not show.
+    std::string equals = "=";
     bool not_null = false;
     bool has_default = false;
     bool generated = false;        ///< GENERATED ALWAYS AS (…) STORED: never written.

@@ -167,7 +167,8 @@ private:
         const std::string name = sql_name(column.name);
         const std::string on = sql_name(table);
         if (random_.chance(20)) statements.push_back(fmt::format("CREATE INDEX {} ON {} ({}{})", sql_name(table + names.next()), on, name, random_.chance(30) ? " COLLATE NOCASE DESC" : ""));
-        if (random_.chance(8)) statements.push_back(fmt::format("CREATE UNIQUE INDEX {} ON {} ({})", sql_name(table + names.next()), on, name));
+        // Not over a generated column: what REPLACE removes by such a key no trigger of ours can see (docs/capture.md).
+        if (random_.chance(8) && !column.generated) statements.push_back(fmt::format("CREATE UNIQUE INDEX {} ON {} ({})", sql_name(table + names.next()), on, name));
         if (random_.chance(6)) statements.push_back(fmt::format("CREATE INDEX {} ON {} ({}) WHERE {} IS NOT NULL", sql_name(table + names.next()), on, name, name));
         if (random_.chance(6)) statements.push_back(fmt::format("CREATE INDEX {} ON {} (lower({}))", sql_name(table + names.next()), on, name));
     }
