@@ -24,6 +24,13 @@ const IndexSchema* index_of(const TableSchema& table, const UniqueKey& key) {
 
 bool is_text(const PgTargetColumn& column) { return column.base_type == "text" || column.base_type.starts_with("character"); }
 
+/// Another enum type, with every label of the leader's.
+bool holds_labels(const ColumnSchema& column, const PgTargetColumn& target) {
+    return !column.enum_labels.empty() && std::ranges::all_of(column.enum_labels, [&](const std::string& label) {
+        return std::ranges::find(target.labels, label) != target.labels.end();
+    });
+}
+
 bool followed_by_unique_index(const TableSchema& leader, const PgTarget& follower, const UniqueKey& key) {
     std::vector<std::string> names;
     for (const std::uint16_t column : key.columns) {
@@ -77,7 +84,7 @@ std::vector<std::string> check_target_columns(const TableSchema& leader, const P
         }
         if (leader.engine == Engine::sqlite || asked) continue;
         if (const std::string& type = column.base_type.empty() ? column.type : column.base_type;
-                   !target->generated && !pg_type_holds(type, target->base_type)) {
+                   !target->generated && !pg_type_holds(type, target->base_type) && !holds_labels(column, *target)) {
             problems.push_back(
                 fmt::format("{}.{} is {}, which does not hold every value of the leader's {} exactly: ALTER TABLE … ALTER COLUMN … TYPE",
                             table, name, printable(target->type, 80), printable(type, 80)));

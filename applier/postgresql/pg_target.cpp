@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "schemas/identifier.h"
 
@@ -14,7 +15,8 @@ using ByOid = std::map<std::string, PgTarget>;
 constexpr std::string_view kTables = R"(
 SELECT c.oid, n.nspname, c.relname, c.relkind,
        has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')
-       AND has_table_privilege(c.oid, 'DELETE') AND has_table_privilege(c.oid, 'TRUNCATE')
+       AND has_table_privilege(c.oid, 'DELETE') AND has_table_privilege(c.oid, 'TRUNCATE'),
+       row_security_active(c.oid), coalesce(pg_get_expr(c.relpartbound, c.oid), '')
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE (n.nspname, c.relname) IN ({}))";
 
@@ -27,14 +29,21 @@ SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod),
             SELECT t.typbasetype, t.typtypmod FROM down JOIN pg_catalog.pg_type t ON t.oid = down.type WHERE t.typtype = 'd')
         SELECT format_type(down.type, down.modifier) FROM down JOIN pg_catalog.pg_type t ON t.oid = down.type WHERE t.typtype <> 'd'),
        a.atttypid, a.attnotnull, a.atthasdef, a.attgenerated <> '', a.attidentity <> '', a.attidentity = 'a',
-       (WITH RECURSIVE down (type) AS (
-            SELECT a.atttypid
-            UNION ALL
-            SELECT t.typbasetype FROM down JOIN pg_catalog.pg_type t ON t.oid = down.type WHERE t.typtype = 'd')
-        SELECT n.nspname FROM down JOIN pg_catalog.pg_operator o ON o.oprname = '=' AND o.oprleft = down.type AND o.oprright = down.type
-          JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
-         WHERE n.nspname <> 'pg_catalog' ORDER BY o.oid LIMIT 1)
+       EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY (i.indkey)),
+       own.not_null, own.checked, own.labels, own.equality
 FROM pg_catalog.pg_attribute a
+CROSS JOIN LATERAL (
+    WITH RECURSIVE down (type) AS (
+        SELECT a.atttypid
+        UNION ALL
+        SELECT t.typbasetype FROM down JOIN pg_catalog.pg_type t ON t.oid = down.type WHERE t.typtype = 'd')
+    SELECT bool_or(t.typnotnull) AS not_null,
+           bool_or(EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c')) AS checked,
+           (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid IN (SELECT type FROM down)) AS labels,
+           (SELECT n.nspname FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
+             WHERE o.oprname = '=' AND o.oprleft = o.oprright AND o.oprleft IN (SELECT type FROM down) AND n.nspname <> 'pg_catalog'
+             ORDER BY o.oid LIMIT 1) AS equality
+    FROM down JOIN pg_catalog.pg_type t ON t.oid = down.type) own
 WHERE a.attrelid IN ({}) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum)";
 
@@ -47,7 +56,26 @@ WHERE i.indrelid IN ({}) AND i.indisunique AND i.indisvalid AND i.indimmediate A
 ORDER BY i.indrelid, i.indexrelid, place)";
 
 constexpr std::string_view kTriggers = R"(
-SELECT tgrelid, tgname FROM pg_catalog.pg_trigger WHERE tgrelid IN ({}) AND NOT tgisinternal AND tgenabled IN ('O', 'A'))";
+SELECT tgrelid, tgname, tgenabled IN ('O', 'A'), tgenabled IN ('R', 'A') FROM pg_catalog.pg_trigger
+WHERE tgrelid IN ({}) AND NOT tgisinternal AND tgenabled <> 'D')";
+
+constexpr std::string_view kRules = R"(
+SELECT ev_class, rulename, ev_enabled IN ('O', 'A'), ev_enabled IN ('R', 'A') FROM pg_catalog.pg_rewrite
+WHERE ev_class IN ({}) AND ev_type <> '1' AND ev_enabled <> 'D')";
+
+// A unique index of columns that may be NULL or are compared by another operator is told as one over these columns.
+constexpr std::string_view kConstraints = R"(
+SELECT conrelid, conname, pg_get_expr(conbin, conrelid), false, NULL
+FROM pg_catalog.pg_constraint WHERE conrelid IN ({0}) AND contype = 'c'
+UNION ALL
+SELECT i.indrelid, c.relname, NULL, i.indisexclusion,
+       CASE WHEN i.indpred IS NULL AND i.indexprs IS NULL THEN
+           (SELECT json_agg(a.attname ORDER BY a.attname COLLATE "C")
+            FROM generate_series(0, i.indnkeyatts - 1) AS place
+            JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[place]) END
+FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+WHERE i.indrelid IN ({0}) AND (i.indisunique OR i.indisexclusion)
+ORDER BY 1, 2)";
 
 constexpr std::string_view kForeignKeys = R"(
 SELECT k.conrelid, k.confrelid, k.conname, cn.nspname, c.relname, pn.nspname, p.relname, k.condeferrable,
@@ -77,6 +105,36 @@ void read_trees(const PgRun& run, const std::string& oids, ByOid& tables) {
             if (tree->leaves.contains(table.name)) table.tree = tree;
 }
 
+/// A JSON array of texts; none for NULL.
+std::vector<std::string> names(const PgRows& rows, std::size_t row, int column) {
+    if (rows.is_null(row, column)) return {};
+    return nlohmann::json::parse(rows.text(row, column)).get<std::vector<std::string>>();
+}
+
+void read_constraints(const PgRun& run, const std::string& oids, ByOid& tables) {
+    const PgRows rows = run(fmt::format(kConstraints, oids));
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        PgTargetConstraint constraint{rows.text(i, 1), {}, rows.boolean(i, 3), names(rows, i, 4)};
+        if (!rows.is_null(i, 2)) constraint.check = rows.text(i, 2);
+        tables.at(rows.text(i, 0)).constraints.push_back(std::move(constraint));
+    }
+}
+
+void read_rules(const PgRun& run, const std::string& oids, ByOid& tables) {
+    const PgRows triggers = run(fmt::format(kTriggers, oids));
+    for (std::size_t i = 0; i < triggers.size(); ++i) {
+        PgTarget& table = tables.at(triggers.text(i, 0));
+        if (triggers.boolean(i, 2)) table.triggers.push_back(triggers.text(i, 1));
+        if (triggers.boolean(i, 3)) table.replica_triggers.push_back(triggers.text(i, 1));
+    }
+    const PgRows rules = run(fmt::format(kRules, oids));
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+        PgTarget& table = tables.at(rules.text(i, 0));
+        if (rules.boolean(i, 2)) table.rules.push_back(rules.text(i, 1));
+        if (rules.boolean(i, 3)) table.replica_rules.push_back(rules.text(i, 1));
+    }
+}
+
 void read_columns(const PgRun& run, const std::string& oids, ByOid& tables) {
     const PgRows rows = run(fmt::format(kColumns, oids));
     for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -90,7 +148,11 @@ void read_columns(const PgRun& run, const std::string& oids, ByOid& tables) {
         column.generated = rows.boolean(i, 7);
         column.identity = rows.boolean(i, 8);
         column.identity_always = rows.boolean(i, 9);
-        if (!rows.is_null(i, 10)) column.equals = fmt::format("OPERATOR({}.=)", quote_identifier(rows.text(i, 10)));
+        column.in_primary_key = rows.boolean(i, 10);
+        column.not_null_domain = rows.boolean(i, 11);
+        column.checked_domain = rows.boolean(i, 12);
+        column.labels = names(rows, i, 13);
+        if (!rows.is_null(i, 14)) column.equals = fmt::format("OPERATOR({}.=)", quote_identifier(rows.text(i, 14)));
         tables.at(rows.text(i, 0)).columns.push_back(std::move(column));
     }
 }
@@ -150,14 +212,16 @@ std::map<TableName, PgTarget> read_targets(const PgRun& run, const std::vector<T
         table.partitioned = rows.text(i, 3) == "p";
         table.plain = table.partitioned || rows.text(i, 3) == "r";
         table.writable = rows.boolean(i, 4);
+        table.row_security = rows.boolean(i, 5);
+        table.bound = rows.text(i, 6);
         oids += (oids.empty() ? "" : ", ") + rows.text(i, 0);
         tables.emplace(rows.text(i, 0), std::move(table));
     }
     if (tables.empty()) return {};
     read_columns(run, oids, tables);
     read_unique_keys(run, oids, tables);
-    const PgRows triggers = run(fmt::format(kTriggers, oids));
-    for (std::size_t i = 0; i < triggers.size(); ++i) tables.at(triggers.text(i, 0)).triggers.push_back(triggers.text(i, 1));
+    read_rules(run, oids, tables);
+    read_constraints(run, oids, tables);
     read_foreign_keys(run, oids, tables);
     read_trees(run, oids, tables);
 

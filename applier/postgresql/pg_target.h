@@ -26,6 +26,10 @@ struct PgTargetColumn {
     bool generated = false;        ///< GENERATED ALWAYS AS (…) STORED: never written.
     bool identity = false;         ///< GENERATED … AS IDENTITY.
     bool identity_always = false;  ///< Cannot be SET.
+    bool in_primary_key = false;
+    bool not_null_domain = false;       ///< A domain of its type is NOT NULL.
+    bool checked_domain = false;        ///< A domain of its type has a CHECK.
+    std::vector<std::string> labels = {};  ///< Of an enum below all domains; empty otherwise.
 
     /// What resolve_conversion() decides by.
     [[nodiscard]] const std::string& values_type() const { return conversion_target(type, base_type); }
@@ -38,6 +42,14 @@ struct PgTargetForeignKey {
     TableName parent;
     bool deferrable = false;
     bool acts = false;  ///< Has an action other than NO ACTION.
+};
+
+/// What may refuse a row that the leader's table accepts.
+struct PgTargetConstraint {
+    std::string name;
+    std::string check;                 ///< A CHECK's expression as pg_get_expr() writes it; empty otherwise.
+    bool exclusion = false;
+    std::vector<std::string> columns;  ///< Of a unique index, sorted; empty where it has expressions or a predicate.
 };
 
 /// A tree of partitions, as the follower has it.
@@ -56,6 +68,12 @@ struct PgTarget {
     std::vector<std::vector<std::string>> unique_keys;  ///< Columns of every unique index that is valid, immediate, complete, and plain.
     std::vector<std::string> triggers;                  ///< Enabled user triggers that fire for an ordinary session.
     std::vector<PgTargetForeignKey> foreign_keys;
+    std::vector<PgTargetConstraint> constraints;        ///< CHECKs, unique indexes, exclusion constraints.
+    std::vector<std::string> replica_triggers;          ///< Enabled user triggers that fire for replicated rows too.
+    std::vector<std::string> rules;                     ///< Enabled rules that fire for an ordinary session.
+    std::vector<std::string> replica_rules;             ///< Those that fire for replicated rows too.
+    bool row_security = false;                          ///< Policies apply to this role.
+    std::string bound;                                  ///< Of a partition; empty otherwise.
     std::shared_ptr<const PgPartitionTree> tree;        ///< That it is a partition of; null otherwise.
 
     [[nodiscard]] const PgTargetColumn* column(const std::string& name) const;

@@ -10,9 +10,11 @@
 #include "applier/postgresql/pg_facts.h"
 #include "applier/postgresql/pg_mismatch.h"
 #include "applier/postgresql/pg_table_plan.h"
+#include "applier/postgresql/pg_target_fit.h"
 #include "schemas/conversion.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/nullability.h"
 #include "schemas/pg_ddl.h"
 #include "schemas/pg_type_name.h"
 
@@ -29,20 +31,8 @@ bool type_exists(const PgRun& run, const std::string& type) {
     }
 }
 
-/// `"odd name"` as a catalog has it.
-std::string unquoted(std::string_view name) {
-    if (name.size() < 2 || name.front() != '"') return std::string{name};
-    std::string result;
-    for (std::size_t i = 1; i + 1 < name.size(); ++i) {
-        if (name[i] == '"') ++i;
-        result += name[i];
-    }
-    return result;
-}
-
 bool is_made(const PgMakePlan& plan, const std::string& type) {
-    const PgTypeName parts = parse_pg_type(type);
-    const TableName name{unquoted(parts.schema), unquoted(parts.name)};
+    const TableName name = catalog_name(type);
     return std::any_of(plan.types.begin(), plan.types.end(),
                        [&](const UserType& made) { return made.name == name || TableName{made.name.schema, made.multirange} == name; });
 }
@@ -142,6 +132,7 @@ std::vector<std::string> PgTargetCheck::check(const std::vector<TablePtr>& table
                 throw RefusedError{fmt::format("{} and {} of the leader would be the same table {} here", to_string(tables[other]->name),
                                                to_string(tables[i]->name), to_string(wanted[i]))};
     const auto existing = read_targets(run, wanted);
+    const PgTargetFit fit{replica_role, read_facts(run, tables, replica_role).types};
     std::vector<std::string> lines;
     bool filled = false;
     for (std::size_t i = 0; i < tables.size(); ++i) {
@@ -151,7 +142,8 @@ std::vector<std::string> PgTargetCheck::check(const std::vector<TablePtr>& table
             lines.insert(lines.end(), rules.begin(), rules.end());
             continue;
         }
-        const auto unfit = problems(*tables[i], found->second);
+        auto unfit = problems(*tables[i], found->second);
+        for (std::string& line : fit.problems(*tables[i], found->second)) unfit.push_back(std::move(line));
         lines.insert(lines.end(), unfit.begin(), unfit.end());
         if (!unfit.empty() || !target_has_rows(run, found->second)) continue;
         filled = true;
@@ -170,7 +162,9 @@ std::vector<std::string> PgTargetCheck::check(const std::vector<TablePtr>& table
     }
     for (std::size_t i = 0; i < tables.size(); ++i) {
         const auto found = existing.find(wanted[i]);
-        if (found == existing.end() || tables[i]->identity.empty() || tables[i]->insert_only) continue;
+        if (found == existing.end()) continue;
+        for (std::string& note : fit.notes(*tables[i], found->second)) plan.notes.push_back(std::move(note));
+        if (tables[i]->identity.empty() || tables[i]->insert_only) continue;
         std::vector<std::string> key;
         for (const std::uint16_t column : tables[i]->identity) key.push_back(tables[i]->columns[column].name);
         if (!found->second.has_unique_key(key))

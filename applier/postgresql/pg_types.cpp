@@ -29,6 +29,21 @@ std::optional<int> integer_rank(std::string_view name) {
 
 bool is_varying(std::string_view name) { return name == "character varying" || name == "text"; }
 
+/// Digits of the widest value are 5, 10 and 19.
+bool holds_integer(int rank, std::string_view limits) {
+    constexpr std::array<int, 3> kDigits{5, 10, 19};
+    const auto [precision, scale] = numeric_limits(limits);
+    return scale == 0 && precision >= kDigits.at(static_cast<std::size_t>(rank));
+}
+
+bool is_clock(std::string_view name) { return name.starts_with("time") || name == "interval"; }
+
+/// Microseconds where the type does not say.
+int clock_digits(const PgTypeParts& type) { return type.arguments.empty() ? 6 : leading_number(type.arguments); }
+
+/// `bit` is `bit(1)`.
+int length_of_bits(const PgTypeParts& type) { return type.arguments.empty() ? 1 : leading_number(type.arguments); }
+
 std::size_t characters(std::string_view utf8) {
     return static_cast<std::size_t>(
         std::count_if(utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
@@ -60,12 +75,17 @@ bool pg_type_holds(std::string_view leader, std::string_view follower) {
     const PgTypeParts from = split_type(leader);
     const PgTypeParts to = split_type(follower);
     if (from.array != to.array) return false;
+    // Elements are quoted by what they contain, whatever their type; only boxes are separated by something else than commas.
+    if (!from.array.empty()) return from.name != "box" && pg_type_holds(leader.substr(0, leader.size() - 2), follower.substr(0, follower.size() - 2));
     const auto from_rank = integer_rank(from.name);
-    if (from_rank && (follower == "numeric")) return true;
+    if (from_rank && to.name == "numeric") return to.arguments.empty() || holds_integer(*from_rank, to.arguments);
     if (const auto to_rank = integer_rank(to.name); from_rank && to_rank) return *from_rank <= *to_rank;
     if (is_varying(from.name) && to.name == "character varying")
         return !from.arguments.empty() && leading_number(from.arguments) <= leading_number(to.arguments);
-    if (from.name != to.name || from.arguments.empty()) return false;
+    if (from.name == "bit" && to.name == "bit varying") return to.arguments.empty() || length_of_bits(from) <= length_of_bits(to);
+    if (from.name != to.name) return false;
+    if (is_clock(from.name)) return clock_digits(from) <= clock_digits(to);
+    if (from.arguments.empty()) return false;
     // bpchar pads to its length, so another length is another value.
     if (to.arguments.empty()) return from.name != "character" && from.name != "bit";
     if (from.name == "numeric") {
@@ -73,7 +93,7 @@ bool pg_type_holds(std::string_view leader, std::string_view follower) {
         const auto [to_precision, to_scale] = numeric_limits(to.arguments);
         return scale == to_scale && precision <= to_precision;
     }
-    if (from.name.starts_with("time") || from.name.starts_with("bit varying"))
+    if (from.name == "bit varying")
         return leading_number(from.arguments) <= leading_number(to.arguments);
     return false;
 }

@@ -7,6 +7,7 @@
 #include "applier/sqlite/sqlite_table_plan.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/nullability.h"
 #include "schemas/sqlite_plan.h"
 
 namespace rowferry {
@@ -37,20 +38,42 @@ bool part_of(const Checkpoint* unfinished, const TableSchema& table) {
     return std::any_of(unfinished->tables.begin(), unfinished->tables.end(), [&](const TableState& state) { return state.name == table.name; });
 }
 
+/// INTEGER PRIMARY KEY, which is the rowid.
+bool numbers_null(const FollowerTable& follower, const FollowerColumn& column) {
+    return column.key_place == 1 && !follower.without_rowid &&
+           std::ranges::any_of(follower.indexes, [](const FollowerIndex& index) { return index.primary_key && index.name.empty(); });
+}
+
 std::string index_columns(const TableSchema& table, const SqliteIndex& index) {
     std::string text;
     for (const auto column : index.columns) text += (text.empty() ? "" : ", ") + printable(table.columns[column].name, 80);
     return text;
 }
 
+/// Also what a rowid's column does with it: a number in its place.
+bool refuses_null(const FollowerTable& follower, const FollowerColumn& column) { return column.not_null || numbers_null(follower, column); }
+
+/// A NULL of the leader would stop the stream, or be another value here.
+void check_nulls(const TableSchema& table, const FollowerTable& follower) {
+    for (std::uint16_t i = 0; i < table.columns.size(); ++i) {
+        const FollowerColumn& column = *follower.column(table.columns[i].name);
+        if (forbids_null(table, i) || !refuses_null(follower, column)) continue;
+        if (column.key_place != 0 && in_lax_key(table, i) && !numbers_null(follower, column)) continue;
+        throw RefusedError{fmt::format("the follower's table {}: column {} {}, and the leader's column may be NULL; drop the table, so that it is made anew, "
+                                       "or make it again without that",
+                                       printable(follower.name, 100), printable(column.name, 80),
+                                       numbers_null(follower, column) ? "is its rowid, which turns NULL into a number" : "is NOT NULL")};
+    }
+}
+
 void note_existing(const TableSchema& table, const FollowerTable& follower, std::vector<std::string>& notes) {
     for (const SqliteIndex& index : missing_indexes(table, follower))
         notes.push_back(fmt::format("existing table {} will get the leader's {}index on {}", printable(follower.name, 100), index.unique ? "unique " : "",
                                     index_columns(table, index)));
-    for (const ColumnSchema& column : table.columns)
-        if (!column.not_null && follower.column(column.name)->not_null && !sqlite_rowid_key(table))
-            notes.push_back(fmt::format("existing table {}: column {} is NOT NULL there but not on the leader; a NULL will stop the stream",
-                                        printable(follower.name, 100), printable(column.name, 80)));
+    for (std::uint16_t i = 0; i < table.columns.size(); ++i)
+        if (!forbids_null(table, i) && refuses_null(follower, *follower.column(table.columns[i].name)))
+            notes.push_back(fmt::format("existing table {}: the leader's primary key allows NULL in {}, which SQLite does not forbid; a NULL will stop the stream",
+                                        printable(follower.name, 100), printable(table.columns[i].name, 80)));
     for (const FollowerIndex& index : follower.indexes) {
         if (!index.unique) continue;
         std::vector<std::string> parts;
@@ -71,6 +94,7 @@ void note_existing(const TableSchema& table, const FollowerTable& follower, std:
 void check_existing(SqliteDatabase& db, const TableSchema& table, const FollowerTable& follower, const FollowerOptions& options, bool own_copy,
                     std::vector<std::string>& notes) {
     check_follower_table(table, follower);
+    check_nulls(table, follower);
     if (!options.fire_triggers && !follower.user_triggers.empty())
         throw RefusedError{fmt::format("the follower's table {} has the trigger {}, which would change rows on its own; drop it or allow it with --fire-triggers",
                                        printable(follower.name, 100), printable(follower.user_triggers.front(), 100))};

@@ -92,7 +92,7 @@ TEST(CommandLine, UnknownConfigKeysAreRefusedWithKeyAndLine) {
     const auto [leader, follower] = small_pair();
     const std::vector<std::pair<std::string, std::vector<std::string>>> cases{
         {"stream = \"shop\"\n\ntabel = [\"t\"]\n", {"tabel", ":3"}},
-        {"[table.t]\nkeyless = \"full\"\n", {"table", "reserved", ":1"}},
+        {"[table.t]\nkeyless = \"full\"\n", {"table.t.keyless", "unknown", ":2"}},
         {"\n[[follower]]\nname = \"x\"\n", {"follower", "reserved", ":2"}},
         {"stream = 5\n", {"stream", ":1"}},
         {"stream = \"shop\n", {":1"}},
