@@ -123,9 +123,12 @@ private:
 
 class TypeMatrixTest : public StreamTest {
 protected:
-    static void run(const std::string& stream, const Database& leader, const Database& follower, std::vector<std::string> options = {}) {
+    static RowferryResult attempt(const std::string& stream, const Database& leader, const Database& follower, std::vector<std::string> options = {}) {
         options.insert(options.end(), {"--stream", stream});
-        ASSERT_TRUE(ended(run_until_current(leader, follower, options), 0)) << stream;
+        return run_until_current(leader, follower, options);
+    }
+    static void run(const std::string& stream, const Database& leader, const Database& follower, const std::vector<std::string>& options = {}) {
+        ASSERT_TRUE(ended(attempt(stream, leader, follower, options), 0)) << stream;
     }
 };
 
@@ -270,6 +273,67 @@ TEST_F(TypeMatrixTest, KeysOfSeveralStorageClasses) {
     // The follower's own uniqueness is the leader's.
     EXPECT_FALSE(PgConnection{follower.uri()}.try_exec("INSERT INTO k VALUES ('i:1', 'twice')"));
     EXPECT_FALSE(PgConnection{follower.uri()}.try_exec("INSERT INTO u VALUES (200, 't:aNN')"));
+}
+
+class AskedTypesTest : public TypeMatrixTest {};
+
+/// Numbers that stand for times, and types that lose what the rules allow them to lose; both engines' own functions are the judges.
+TEST_F(AskedTypesTest, FromSqliteToPostgresql) {
+    const Database leader = Database::sqlite("asked");
+    const Database follower = Database::postgresql(PgCluster::shared(), "asked");
+    const std::string row = "unixepoch({0}), unixepoch({0}) * 1000 + 7, unixepoch({0}) * 1000000.0, julianday({0}), unixepoch(date({0})), {0}, '1.50', 0.1, 3.0";
+    const auto values = [&](int id, const std::string& time) { return fmt::format("({}, {})", id, fmt::format(fmt::runtime(row), "'" + time + "'")); };
+    leader.exec("PRAGMA journal_mode = wal; CREATE TABLE e (id INTEGER PRIMARY KEY, s INTEGER, ms INTEGER, us NUMERIC, j REAL, d INTEGER, iso DATETIME, n TEXT, f REAL, i REAL);"
+                "INSERT INTO e VALUES " + values(1, "2024-02-29T12:34:56") + ", " + values(2, "1969-12-31T23:59:59"));
+    std::vector<std::string> options;
+    for (const char* rule : {"s=timestamp with time zone:epoch-s", "ms=timestamp(3) without time zone:epoch-ms", "us=timestamp with time zone:epoch-us",
+                             "j=timestamp without time zone:julian-day", "d=date:epoch-s", "iso=timestamp with time zone", "n=numeric(10,1)", "f=real", "i=smallint"})
+        options.insert(options.end(), {"--type", std::string{"main.e."} + rule});
+    ASSERT_NO_FATAL_FAILURE(run("asked", leader, follower, options));
+    leader.exec("INSERT INTO e VALUES " + values(3, "0001-01-01T00:00:00") + ", " + values(4, "9999-12-31T23:59:59"));
+    ASSERT_NO_FATAL_FAILURE(run("asked", leader, follower, options));
+    SqliteDb times{leader.path()};
+    PgConnection found{follower.uri()};
+    found.exec(kSettings);
+    for (const SqliteRow& time : times.query("SELECT id, replace(iso, 'T', ' '), date(iso) FROM e")) {
+        const std::string clock = std::get<std::string>(time[1]);
+        const std::string sql = fmt::format("SELECT s, ms, us, j, d, iso, n, f, i FROM e WHERE id = {}", std::get<std::int64_t>(time[0]));
+        const PgRow expected{clock + "+00", clock + ".007", clock + "+00", clock, std::get<std::string>(time[2]), clock + "+00", "1.5", "0.1", "3"};
+        EXPECT_EQ(found.query(sql).at(0), expected) << clock;
+    }
+    leader.exec("INSERT INTO e (id, us) VALUES (4711, 0.5)");
+    EXPECT_TRUE(ended(attempt("asked", leader, follower, options), 7, "4711"));
+
+    leader.exec("CREATE TABLE b (id INTEGER PRIMARY KEY, v BLOB); INSERT INTO b VALUES (1, x'00')");
+    EXPECT_TRUE(ended(attempt("refused", leader, follower, {"--table", "b", "--type", "main.b.v=date"}), 3, "main.b.v"));
+    EXPECT_TRUE(ended(attempt("refused", leader, follower, {"--table", "b", "--type", "main.b.v=no_such_type"}), 3, "no_such_type"));
+}
+
+TEST_F(AskedTypesTest, FromPostgresql) {
+    const Database leader = Database::postgresql(PgCluster::shared(), "asked");
+    const Database sqlite = Database::sqlite("asked");
+    const Database follower = Database::postgresql(PgCluster::shared(), "asked_same");
+    leader.exec("CREATE TABLE e (id int PRIMARY KEY, n numeric, m numeric(10,2), z timestamptz, d date, ms bigint);"
+                "INSERT INTO e VALUES (1, '0.1000000000000000055511151231257827', 20.00, '2024-02-29 12:34:56.789Z', '2024-02-29', 1709210096789)");
+    const auto options = [](std::initializer_list<const char*> rules) {
+        std::vector<std::string> all;
+        for (const char* rule : rules) all.insert(all.end(), {"--type", std::string{"public.e."} + rule});
+        return all;
+    };
+    const auto to_sqlite = options({"n=REAL", "m=DECIMAL(10,2)", "z=INTEGER:epoch-ms", "d=REAL:julian-day"});
+    const auto to_same = options({"n=double precision", "z=bigint:epoch-ms", "ms=timestamp with time zone:epoch-ms"});
+    ASSERT_NO_FATAL_FAILURE(run("to_sqlite", leader, sqlite, to_sqlite));
+    ASSERT_NO_FATAL_FAILURE(run("to_same", leader, follower, to_same));
+    leader.exec("INSERT INTO e VALUES (2, 'NaN', 19.99, '1969-12-31 23:59:59.999Z', '1969-12-31', -1); UPDATE e SET n = 0.5 WHERE id = 1");
+    ASSERT_NO_FATAL_FAILURE(run("to_sqlite", leader, sqlite, to_sqlite));
+    ASSERT_NO_FATAL_FAILURE(run("to_same", leader, follower, to_same));
+    EXPECT_EQ(sqlite.value("SELECT group_concat(typeof(n) || ' ' || n || ' ' || typeof(m) || ' ' || m || ' ' || typeof(z) || ' ' || strftime('%Y-%m-%d %H:%M:%f', z / 1000.0, 'unixepoch') "
+                           "|| ' ' || typeof(d) || ' ' || datetime(d), ' | ') FROM e"),
+              "real 0.5 integer 20 integer 2024-02-29 12:34:56.789 real 2024-02-29 00:00:00 | text NaN real 19.99 integer 1969-12-31 23:59:59.999 real 1969-12-31 00:00:00");
+    EXPECT_EQ(follower.value("SET timezone = 'UTC'; SELECT string_agg(n || ' ' || z || ' ' || ms, ' | ' ORDER BY id) FROM e"),
+              "0.5 1709210096789 2024-02-29 12:34:56.789+00 | NaN -1 1969-12-31 23:59:59.999+00");
+    leader.exec("INSERT INTO e VALUES (4711, 1, 1, '2024-02-29 12:34:56.7895Z', NULL, NULL)");
+    EXPECT_TRUE(ended(attempt("to_sqlite", leader, sqlite, to_sqlite), 7, "4711"));
 }
 
 }  // namespace
