@@ -31,6 +31,7 @@ std::string bare_name(std::string_view type) {
 
 bool is_same(const TableSchema& table, const ColumnSchema& before, const ColumnSchema& after) {
     if (table.engine == Engine::postgresql && before.attribute != 0) return before.attribute == after.attribute;
+    if (before.attribute != 0 && after.attribute != 0) return before.attribute == after.attribute;
     return table.engine == Engine::sqlite ? folded(before.name) == folded(after.name) : before.name == after.name;
 }
 

@@ -42,7 +42,7 @@ struct ShapeDiff {
 };
 
 /// PostgreSQL: columns are told apart by their number, so that one that was dropped and added again by the same name is a drop and an add.
-/// SQLite: by name.
+/// SQLite: by their place (the log of changes stops where one was dropped), or by name where one of the shapes does not know it.
 [[nodiscard]] ShapeDiff diff_shapes(const TableSchema& before, const TableSchema& after);
 
 /// Constraints and defaults can wait: the rows that arrive are the leader's and keep its rules.

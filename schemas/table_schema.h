@@ -97,7 +97,8 @@ struct ColumnSchema {
     std::string base_type;            ///< PostgreSQL: format_type() below all domains; equals `type` otherwise.
     std::vector<std::string> enum_labels;  ///< PostgreSQL enums: labels in order; empty otherwise.
     ColumnProfile profile;
-    std::uint16_t attribute = 0;      ///< PostgreSQL: attnum, which tells a column dropped and added again from one that stayed. SQLite: 0.
+    std::uint16_t attribute = 0;      ///< PostgreSQL: attnum, which tells a column dropped and added again from one that stayed. SQLite: its place, from 1, which
+                                      ///< RENAME COLUMN keeps. 0 in shapes that know no better.
     std::string default_expression;   ///< In the leader's dialect, as its catalog shows it; empty without one.
     std::optional<std::string> missing_value;  ///< PostgreSQL: what rows older than the column have in it (attmissingval), in text form.
     std::string comment;

@@ -164,6 +164,16 @@ TEST_F(ShapeDiffTest, ASqliteLeadersColumnsGoByTheirNames) {
     EXPECT_EQ(old_value(after_, 2).kind, OldValue::Kind::unknown) << "kept as the text 5";
 }
 
+TEST_F(ShapeDiffTest, ASqliteLeadersColumnsGoByTheirPlacesWhereBothShapesKnowThem) {
+    before_ = sqlite_table("t", {{"id", "INTEGER"}, {"a", "TEXT"}, {"b", "TEXT"}}, {0});
+    after_ = sqlite_table("t", {{"id", "INTEGER"}, {"b", "TEXT"}, {"c", "TEXT"}, {"a", "TEXT"}}, {0});
+    for (TableSchema* table : {&before_, &after_})
+        for (std::size_t i = 0; i < table->columns.size(); ++i) table->columns[i].attribute = static_cast<std::uint16_t>(i + 1);
+    EXPECT_EQ(diff(), "column b was renamed to c, column a was renamed to b, column a TEXT was added");
+    for (ColumnSchema& column : before_.columns) column.attribute = 0;  // a checkpoint made before columns were numbered
+    EXPECT_EQ(diff(), "column c TEXT was added");
+}
+
 TEST(PlainDefault, IsALiteralOrTheMoment) {
     for (const char* text : {"7", "-1.5", "'x'", "'it''s'::text", "'{}'::jsonb", "now()", "true", "'a'::public.mood", "'b'::character varying(10)"})
         EXPECT_TRUE(is_plain_default(text)) << text;

@@ -350,10 +350,10 @@ void remove_tables(SqliteDatabase& db, const std::string& name, const std::vecto
     write_stream_tables(db, name, stream->tables);
 }
 
-std::vector<TablePtr> read_captured_shapes(SqliteDatabase& db, const StreamRecord& stream) {
+std::vector<TablePtr> read_captured_shapes(SqliteDatabase& db, const StreamRecord& stream, const std::vector<std::string>& names) {
     std::vector<TablePtr> shapes;
     for (const CapturedTable& captured : read_captured_tables(db)) {
-        if (!contains(stream.tables, captured.number)) continue;
+        if (!contains(stream.tables, captured.number) || std::find(names.begin(), names.end(), captured.name) == names.end()) continue;
         auto table = read_sqlite_table(db, captured.name);
         if (!table)
             throw RetryableError{fmt::format("{}: table {} went away while the stream was being set up", printable(db.path()),

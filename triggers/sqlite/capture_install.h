@@ -37,8 +37,9 @@ void seal_capture(SqliteDatabase& db, const std::vector<std::string>& reshaped);
 /// Takes tables out of a stream, with the triggers that only it needed. The caller holds the write transaction.
 void remove_tables(SqliteDatabase& db, const std::string& stream, const std::vector<std::string>& tables);
 
-/// The present shapes of captured tables, with their numbers and the identity that the triggers log.
-[[nodiscard]] std::vector<TablePtr> read_captured_shapes(SqliteDatabase& db, const StreamRecord& stream);
+/// The present shapes of those of the stream's tables that are among `names`, with their numbers and the identity that the triggers log. Others
+/// may be gone from the file by now.
+[[nodiscard]] std::vector<TablePtr> read_captured_shapes(SqliteDatabase& db, const StreamRecord& stream, const std::vector<std::string>& names);
 
 /// Why a table with these column counts cannot be captured, or nothing.
 [[nodiscard]] std::optional<std::string> too_wide(SqliteDatabase& db, const TableSchema& table);

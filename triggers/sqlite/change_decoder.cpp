@@ -34,6 +34,19 @@ std::string_view operation_of(const SqliteStatement& row) {
     return cell.kind() == CellKind::text ? cell.bytes() : std::string_view{};
 }
 
+/// Columns that are logged keep their places: SQLite renames them there, adds others behind them, and drops none that a trigger of ours names.
+void number_columns(TableSchema& table) {
+    for (std::size_t i = 0; i < table.columns.size(); ++i) table.columns[i].attribute = static_cast<std::uint16_t>(i + 1);
+}
+
+/// Checkpoints and logs may hold shapes from before columns were numbered.
+TablePtr numbered(const TablePtr& table) {
+    if (std::ranges::all_of(table->columns, [](const ColumnSchema& column) { return column.attribute != 0; })) return table;
+    auto copy = std::make_shared<TableSchema>(*table);
+    number_columns(*copy);
+    return copy;
+}
+
 }  // namespace
 
 void ChangeDecoder::set_tables(const std::vector<TablePtr>& tables) {
@@ -106,7 +119,7 @@ void ChangeDecoder::decode(const SqliteStatement& row, Batch& batch) {
 }
 
 void ChangeDecoder::change_shape(const SqliteStatement& row, Table& table, Batch& batch) {
-    const TablePtr before = table.part.carried;
+    const TablePtr before = numbered(table.part.carried);
     if (table.part.filter || before->columns.size() != table.part.whole->columns.size())
         throw HaltError{fmt::format("{}: the table changed its shape on the leader, and the stream carries only a part of it: drop the stream and copy again",
                                     to_string(before->name))};
@@ -121,11 +134,7 @@ void ChangeDecoder::change_shape(const SqliteStatement& row, Table& table, Batch
     TableSchema shape = table_from_json(std::string{text.kind() == CellKind::text ? text.bytes() : std::string_view{}});
     // What the columns held when the table was copied is known to the checkpoint only.
     for (std::size_t i = 0; i < before->columns.size() && i < shape.columns.size(); ++i) shape.columns[i].profile = before->columns[i].profile;
-    // Columns of a SQLite leader are told apart by their names alone: a renamed one would be dropped with its values, and added without.
-    for (std::size_t i = 0; i < before->columns.size() && i < shape.columns.size(); ++i)
-        if (before->columns[i].name != shape.columns[i].name && change.obstacle.empty())
-            change.obstacle = batch.arena().copy(fmt::format("column {} was renamed to {}: copy the table again with `rowferry copy-table`",
-                                                             printable(before->columns[i].name, 80), printable(shape.columns[i].name, 80)));
+    number_columns(shape);
     table = table_of(whole_part(std::make_shared<const TableSchema>(std::move(shape))));
     change.after = change.leader_after = batch.keep(table.part.carried);
     batch.add(change);

@@ -139,6 +139,7 @@ private:
             if (raw.key > 0) key_order_.emplace_back(raw.key, static_cast<std::uint16_t>(schema_.columns.size()));
             column_of_cid_.emplace_back(raw.cid, static_cast<std::uint16_t>(schema_.columns.size()));
             schema_.columns.push_back(std::move(raw.column));
+            schema_.columns.back().attribute = static_cast<std::uint16_t>(schema_.columns.size());
         }
         std::sort(key_order_.begin(), key_order_.end());
     }

@@ -64,8 +64,7 @@ void SqliteSnapshot::read_tables(const std::string& stream, const std::vector<st
     }
     const auto record = read_stream(*view_, stream);
     if (!record) throw HaltError{fmt::format("{}: the stream {} was removed while it was being set up", printable(leader_.path()), stream)};
-    for (const TablePtr& table : read_captured_shapes(*view_, *record))
-        if (std::find(names.begin(), names.end(), table->name.name) != names.end()) add_table(table, request);
+    for (const TablePtr& table : read_captured_shapes(*view_, *record, names)) add_table(table, request);
     const LogEnd end = read_log_end(*view_);
     position_ = {end.seq, 0};
     resume_ = std::to_string(end.tag);
