@@ -13,6 +13,8 @@ constexpr unsigned kDrop = static_cast<unsigned>(Command::drop);
 constexpr unsigned kPositions = static_cast<unsigned>(Command::positions);
 constexpr unsigned kCopyTable = static_cast<unsigned>(Command::copy_table);
 constexpr unsigned kSchema = static_cast<unsigned>(Command::schema);
+// Whatever shapes tables takes the rules.
+constexpr unsigned kRuled = kRun | kClone | kCopyTable | kSchema;
 constexpr unsigned kAll = kRun | kClone | kDrop | kPositions | kCopyTable | kSchema;
 
 using Type = Setting::Type;
@@ -25,17 +27,17 @@ constexpr std::array kSettings{
     Setting{"table", Type::list, kRun | kClone | kCopyTable | kSchema, "PATTERN", "Only tables that match, as in pg_dump; may be repeated"},
     Setting{"exclude-table", Type::list, kRun | kClone | kSchema, "PATTERN", "Leave out tables that match; may be repeated"},
     Setting{"schema", Type::list, kRun | kClone | kSchema, "PATTERN", "Replicate only schemas that match; may be repeated"},
-    Setting{"columns", Type::list, kRun | kClone | kSchema, "TABLE=A,B,…", "Replicate only these columns of a table; may be repeated, as the next ones", true},
-    Setting{"exclude-columns", Type::list, kRun | kClone | kSchema, "TABLE=A,B,…", "Leave these columns of a table out", true},
-    Setting{"filter", Type::list, kRun | kClone | kSchema, "TABLE=EXPRESSION", "Replicate only rows for which this is true, in the leader's SQL", true},
-    Setting{"rename-table", Type::list, kRun | kClone | kSchema, "TABLE=NAME", "Name of a table on the follower", true},
-    Setting{"rename-column", Type::list, kRun | kClone | kSchema, "TABLE.COLUMN=NAME", "Name of a column on the follower", true},
-    Setting{"type", Type::list, kRun | kClone | kSchema, "TABLE.COLUMN=TYPE[:ENCODING]",
+    Setting{"columns", Type::list, kRuled, "TABLE=A,B,…", "Replicate only these columns of a table; may be repeated, as the next ones", true},
+    Setting{"exclude-columns", Type::list, kRuled, "TABLE=A,B,…", "Leave these columns of a table out", true},
+    Setting{"filter", Type::list, kRuled, "TABLE=EXPRESSION", "Replicate only rows for which this is true, in the leader's SQL", true},
+    Setting{"rename-table", Type::list, kRuled, "TABLE=NAME", "Name of a table on the follower", true},
+    Setting{"rename-column", Type::list, kRuled, "TABLE.COLUMN=NAME", "Name of a column on the follower", true},
+    Setting{"type", Type::list, kRuled, "TABLE.COLUMN=TYPE[:ENCODING]",
             "Type of a column on the follower; encoding epoch-s, epoch-ms, epoch-us or julian-day", true},
-    Setting{"mask", Type::list, kRun | kClone | kSchema, "TABLE.COLUMN=MASK", "drop, constant:TEXT, sha256 or truncate:LENGTH", true},
-    Setting{"on-mismatch", Type::list, kRun | kClone | kSchema, "[TABLE[.COLUMN]=]MODE",
+    Setting{"mask", Type::list, kRuled, "TABLE.COLUMN=MASK", "drop, constant:TEXT, sha256 or truncate:LENGTH", true},
+    Setting{"on-mismatch", Type::list, kRuled, "[TABLE[.COLUMN]=]MODE",
             "A SQLite leader's value that does not fit: stop, quarantine or null (default: stop)"},
-    Setting{"salt-file", Type::text, kRun | kClone | kSchema, "FILE", "Salt for sha256 masks (or ROWFERRY_MASK_SALT in the environment)"},
+    Setting{"salt-file", Type::text, kRuled, "FILE", "Salt for sha256 masks (or ROWFERRY_MASK_SALT in the environment)"},
     Setting{"mask-salt", Type::text, 0, "TEXT", "Salt for sha256 masks", false, false, true},
     Setting{"until", Type::text, kRun, "current|POSITION", "End once the follower holds what is committed now, or exactly this position"},
     Setting{"on-existing", Type::text, kRun | kClone | kCopyTable, "refuse|truncate", "When the follower's tables hold rows already (default: refuse)"},

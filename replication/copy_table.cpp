@@ -59,7 +59,12 @@ private:
         if (!checkpoint) throw RefusedError{fmt::format("{} has no stream {}: start it with `rowferry run`", follower_->describe(), stream)};
         if (checkpoint->state != CheckpointState::ready)
             throw RefusedError{fmt::format("the first copy of stream {} is not complete: let `rowferry run` finish it", stream)};
-        options_.request.selection = TableSelection::parse_canonical(checkpoint->selection);
+        StreamRequest& request = options_.request;
+        request.selection = TableSelection::parse_canonical(checkpoint->selection);
+        // Without any, those of the process that runs the stream hold. Should nobody run it, this process needs them too.
+        if (!request.rules.canonical().empty() && request.canonical() != checkpoint->selection)
+            throw RefusedError{fmt::format("stream {} has other rules for its tables: {}. Give copy-table the rules of `rowferry run`, or none while that runs", stream,
+                                           describe_difference(checkpoint->selection, request.canonical()))};
     }
 
     /// A typing error is told at once, by whoever does the copy; this only finds out who that is.

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <spdlog/spdlog.h>
-
 #include "replication/event_shaper.h"
 #include "schemas/table_shape.h"
 
@@ -12,8 +10,8 @@ namespace {
 
 class ShapedSnapshot : public Snapshot {
 public:
-    ShapedSnapshot(std::unique_ptr<Snapshot> inner, const TableRules& rules, Engine follower)
-        : inner_{std::move(inner)}, leader_{inner_->tables()}, shaper_{rules, leader_, follower} {
+    ShapedSnapshot(std::unique_ptr<Snapshot> inner, const TableRules& rules, Engine follower, const std::vector<TablePtr>& others)
+        : inner_{std::move(inner)}, leader_{inner_->tables()}, shaper_{rules, together(leader_, others), follower} {
         for (const TablePtr& table : leader_) shaped_.push_back(shaper_.shaped(table));
     }
 
@@ -33,6 +31,10 @@ public:
     }
 
 private:
+    [[nodiscard]] static std::vector<TablePtr> together(std::vector<TablePtr> tables, const std::vector<TablePtr>& others) {
+        tables.insert(tables.end(), others.begin(), others.end());
+        return tables;
+    }
     [[nodiscard]] const TablePtr& leader_of(const TableSchema& table) const {
         const auto found = std::ranges::find(leader_, table.name, [](const TablePtr& known) { return known->name; });
         if (found == leader_.end()) throw std::logic_error{"not a table of the snapshot"};
@@ -57,12 +59,7 @@ public:
     void report(Position durable) override { inner_->report(durable); }
     void wake_on(int fd) override { inner_->wake_on(fd); }
     void cut_at(Position fence) override { inner_->cut_at(fence); }
-    /// A stream with rules takes in no tables by itself.
-    [[nodiscard]] std::vector<TableName> take_new_tables() override {
-        for (const TableName& table : inner_->take_new_tables())
-            spdlog::warn("{} is new and matches the patterns, but a stream with rules takes in no table while it runs: it is not replicated", to_string(table));
-        return {};
-    }
+    [[nodiscard]] std::vector<TableName> take_new_tables() override { return inner_->take_new_tables(); }
     [[nodiscard]] bool leader_waits_for_us() const override { return inner_->leader_waits_for_us(); }
 
 private:
@@ -78,9 +75,9 @@ std::vector<TablePtr> shapes_of(const std::vector<TableState>& states) {
 
 }  // namespace
 
-std::unique_ptr<Snapshot> shaped_snapshot(std::unique_ptr<Snapshot> snapshot, const TableRules& rules, Engine follower) {
+std::unique_ptr<Snapshot> shaped_snapshot(std::unique_ptr<Snapshot> snapshot, const TableRules& rules, Engine follower, const std::vector<TablePtr>& others) {
     if (rules.empty()) return snapshot;
-    return std::make_unique<ShapedSnapshot>(std::move(snapshot), rules, follower);
+    return std::make_unique<ShapedSnapshot>(std::move(snapshot), rules, follower, others);
 }
 
 std::unique_ptr<Source> shaped_source(std::unique_ptr<Source> source, const TableRules& rules, const std::vector<TableState>& tables, Engine follower) {

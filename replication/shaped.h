@@ -11,8 +11,10 @@ namespace rowferry {
 // The rules of a stream between its leader and its follower. Leaders give rows and columns that are in the subset; names, types and masks are
 // put on here, before anything else sees the events. A stream without rules is not touched: nothing is wrapped, nothing costs.
 
-/// `snapshot` with the follower's tables and masked rows. next_number() and estimated_rows() take the shaped tables.
-[[nodiscard]] std::unique_ptr<Snapshot> shaped_snapshot(std::unique_ptr<Snapshot> snapshot, const TableRules& rules, Engine follower);
+/// `snapshot` with the follower's tables and masked rows. next_number() and estimated_rows() take the shaped tables. `others`: the stream's tables, as
+/// the leader has them, that are not in the snapshot; foreign keys may refer to them.
+[[nodiscard]] std::unique_ptr<Snapshot> shaped_snapshot(std::unique_ptr<Snapshot> snapshot, const TableRules& rules, Engine follower,
+                                                        const std::vector<TablePtr>& others = {});
 
 /// `source` of a stream whose tables are `tables`, as the leader has them.
 [[nodiscard]] std::unique_ptr<Source> shaped_source(std::unique_ptr<Source> source, const TableRules& rules, const std::vector<TableState>& tables,

@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include "replication/copy_tables.h"
+#include "replication/shaped.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
 
@@ -24,6 +25,14 @@ std::int64_t now_s() {
 
 bool is_table_of(const Checkpoint& checkpoint, const TableName& name) {
     return std::ranges::any_of(checkpoint.tables, [&](const TableState& state) { return state.name == name; });
+}
+
+/// The stream's tables that are not copied now, as the leader has them.
+std::vector<TablePtr> other_tables(const Checkpoint& checkpoint, const std::vector<TableName>& copied) {
+    std::vector<TablePtr> others;
+    for (const TableState& state : checkpoint.tables)
+        if (std::ranges::find(copied, state.name) == copied.end()) others.push_back(std::make_shared<const TableSchema>(state.shape));
+    return others;
 }
 
 bool is_final(const Error& error) { return error.kind() == ErrorKind::refused || error.kind() == ErrorKind::halted || error.kind() == ErrorKind::usage; }
@@ -72,13 +81,16 @@ std::optional<TableCopy> TableCopies::prepare(const Checkpoint& checkpoint) {
 /// The leader's tables that were asked for. They have to be tables that the stream's own patterns select, or the next start would not
 /// know what to make of them.
 std::vector<TableName> TableCopies::resolve(const TableCopy& copy) {
-    StreamRequest asked = options_.request;
+    // Only the names count here: the rules are held against the tables once it is clear which they are.
+    StreamRequest whole = options_.request;
+    whole.rules = {};
+    StreamRequest asked = whole;
     asked.selection = {};
     for (const std::string& pattern : copy.patterns) asked.selection.tables.emplace_back(pattern);
     const std::vector<TablePtr> matching = leader_.select_tables(asked);
     std::vector<TablePtr> selected;
     try {
-        selected = leader_.select_tables(options_.request);
+        selected = leader_.select_tables(whole);
     } catch (const RefusedError&) {  // a pattern of the stream matches nothing any more
         std::ranges::copy_if(matching, std::back_inserter(selected),
                              [&](const TablePtr& table) { return options_.request.selection.selects(leader_.engine(), table->name); });
@@ -96,8 +108,6 @@ std::vector<TableName> TableCopies::resolve(const TableCopy& copy) {
 std::optional<TableCopy> TableCopies::begin(TableCopy copy, const Checkpoint& checkpoint) {
     std::vector<TableName> names;
     try {
-        if (!options_.request.rules.empty())
-            throw RefusedError{"copy-table is not for streams with rules for their tables: drop the stream and copy again"};
         if (copy.state == CopyState::copying) spdlog::info("an unfinished copy of {} begins again", fmt::join(copy.patterns, ", "));
         copy.state = CopyState::copying;
         copier_->discard(copy);
@@ -114,10 +124,17 @@ std::optional<TableCopy> TableCopies::begin(TableCopy copy, const Checkpoint& ch
 
 void TableCopies::load(TableCopy& copy, const std::vector<TableName>& names, const Checkpoint& checkpoint) {
     spdlog::info("copying {} again, or for the first time; the stream waits meanwhile", fmt::join(copy.patterns, ", "));
-    const auto snapshot = leader_.snapshot_of(options_.request, names);
+    const TableRules& rules = options_.request.rules;
+    auto taken = leader_.snapshot_of(options_.request, names);
+    const std::vector<TablePtr> others = other_tables(checkpoint, names);
+    std::vector<TablePtr> stream_tables = taken->tables();
+    stream_tables.insert(stream_tables.end(), others.begin(), others.end());
+    const std::vector<TableState> states = table_states(stream_tables, rules, follower_.engine(), taken->position());
+    const auto snapshot = shaped_snapshot(std::move(taken), rules, follower_.engine(), others);
     const std::vector<TablePtr> tables = snapshot->tables();
-    for (const std::string& note : copier_->check(tables, checkpoint, options_.follower)) spdlog::info("{}", note);
-    for (const TablePtr& table : tables) copy.tables.push_back({{}, *table, {}});
+    const Checkpoint shaped = shaped_checkpoint(checkpoint, rules, follower_.engine());
+    for (const std::string& note : copier_->check(tables, shaped, options_.follower)) spdlog::info("{}", note);
+    for (std::size_t i = 0; i < tables.size(); ++i) copy.tables.push_back({{}, *tables[i], states[i].shape, {}});
     copier_->stage(copy);
 
     CopyProgress progress;

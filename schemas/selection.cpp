@@ -172,10 +172,11 @@ std::string TableSelection::canonical() const {
     return text.empty() ? "all" : text;
 }
 
+/// Behind the patterns the stream's rules may stand, from a line of their own on (see StreamRequest::canonical).
 TableSelection TableSelection::parse_canonical(std::string_view text) {
     TableSelection selection;
     const auto unreadable = [&] { throw HaltError{fmt::format("the checkpoint's table patterns [{}] cannot be read", printable(text))}; };
-    if (text == "all") return selection;
+    if (text == "all" || text.starts_with("all\n")) return selection;
     while (!text.empty()) {
         const std::size_t quote = text.find(" '");
         if (quote == std::string_view::npos) unreadable();
@@ -187,7 +188,7 @@ TableSelection TableSelection::parse_canonical(std::string_view text) {
             if (text[at] == '\'' && (at + 1 == text.size() || text[++at] != '\'')) break;
             pattern += text[at];
         }
-        text.remove_prefix(std::min(at + 1, text.size()));
+        const bool rules_follow = text[at] == '\n';
         if (option == "table")
             selection.tables.emplace_back(pattern);
         else if (option == "exclude-table")
@@ -196,6 +197,8 @@ TableSelection TableSelection::parse_canonical(std::string_view text) {
             selection.schemas.emplace_back(pattern, true);
         else
             unreadable();
+        if (rules_follow) break;
+        text.remove_prefix(std::min(at + 1, text.size()));
     }
     return selection;
 }

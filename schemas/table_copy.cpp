@@ -45,7 +45,7 @@ std::string to_json(const TableCopy& copy) {
     for (const CopiedTable& table : copy.tables) {
         Json numbers = Json::array();
         for (const auto& number : table.numbers) numbers.push_back({number.column, number.next});
-        json["tables"].push_back({{"staging", table.staging}, {"shape", to_json(table.shape)}, {"numbers", std::move(numbers)}});
+        json["tables"].push_back({{"staging", table.staging}, {"shape", to_json(table.shape)}, {"leader", to_json(table.leader)}, {"numbers", std::move(numbers)}});
     }
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -63,7 +63,8 @@ TableCopy table_copy_from_json(const std::string& text) {
         copy.refused = json.at("refused").get<bool>();
         copy.finished_s = json.at("finished").get<std::int64_t>();
         for (const Json& table : json.at("tables")) {
-            CopiedTable copied{table.at("staging").get<std::string>(), table_from_json(table.at("shape").get<std::string>()), {}};
+            const std::string shape = table.at("shape").get<std::string>();
+            CopiedTable copied{table.at("staging").get<std::string>(), table_from_json(shape), table_from_json(table.value("leader", shape)), {}};
             for (const Json& number : table.at("numbers")) copied.numbers.push_back({number.at(0).get<std::uint16_t>(), number.at(1).get<std::int64_t>()});
             copy.tables.push_back(std::move(copied));
         }

@@ -33,7 +33,8 @@ struct CopiedTable {
         friend bool operator==(const NextNumber&, const NextNumber&) = default;
     };
     std::string staging;              ///< Where its rows are until the swap: a table of rowferry's own, without keys.
-    TableSchema shape;                ///< As the leader has it at `position`.
+    TableSchema shape;                ///< As the follower gets it: the leader's table at `position`, shaped by the stream's rules.
+    TableSchema leader;               ///< As the leader has it, for the table's state. The same as `shape` in a stream without rules.
     std::vector<NextNumber> numbers;  ///< What the follower's own numbering continues with.
     friend bool operator==(const CopiedTable&, const CopiedTable&) = default;
 };
@@ -79,7 +80,7 @@ public:
     /// Takes a request back that nobody has begun with, or removes one that is finished. False: too late.
     virtual bool withdraw(const std::string& id) = 0;
 
-    /// Can these tables of the leader take the place of the follower's? Throws RefusedError; returns notes for the log. Writes nothing.
+    /// Can these tables, as the follower would get them, take the place of its own? `checkpoint` has the tables in the follower's shapes as well. Throws RefusedError; returns notes for the log. Writes nothing.
     [[nodiscard]] virtual std::vector<std::string> check(const std::vector<TablePtr>& tables, const Checkpoint& checkpoint,
                                                          const FollowerOptions& options) = 0;
     /// Makes empty staging tables for `copy.tables` and writes the copy with their names, in state `copying`.

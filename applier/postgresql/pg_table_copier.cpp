@@ -129,6 +129,20 @@ PgTableCopier::Plan PgTableCopier::plan(const PgTargetCheck& looked, const std::
     return plan;
 }
 
+/// The stored states have the leader's shapes, so it is those that tell whether a table changed.
+PgTableCopier::Plan PgTableCopier::stored_plan(const PgTargetCheck& looked, const TableCopy& copy, const std::vector<TablePtr>& tables) const {
+    Checkpoint stored = stored_checkpoint(looked.run);
+    for (TableState& state : stored.tables) {
+        const auto copied = std::find_if(copy.tables.begin(), copy.tables.end(), [&](const CopiedTable& table) { return table.leader.name == state.name; });
+        if (copied == copy.tables.end()) continue;
+        if (same_columns(state.shape, copied->leader))
+            state.shape = copied->shape;
+        else
+            state.shape.columns.clear();
+    }
+    return plan(looked, tables, stored);
+}
+
 std::vector<std::string> PgTableCopier::check(const std::vector<TablePtr>& tables, const Checkpoint& checkpoint, const FollowerOptions& options) {
     const PgTargetCheck looked = access_.preflight();
     std::vector<TablePtr> added;
@@ -156,7 +170,7 @@ void PgTableCopier::stage(TableCopy& copy) {
     std::vector<TablePtr> tables;
     for (const CopiedTable& table : copy.tables) tables.push_back(std::make_shared<const TableSchema>(table.shape));
     const PgTargetCheck looked = access_.preflight();
-    Plan plan = this->plan(looked, tables, stored_checkpoint(looked.run));
+    Plan plan = stored_plan(looked, copy, tables);
     RunTransaction transaction{looked.run};
     if (std::any_of(tables.begin(), tables.end(), [](const TablePtr& table) { return quarantines(*table); })) pg_quarantine::create_table(looked.run);
     // A table that has to be made is made under another name, for its columns.
@@ -195,7 +209,7 @@ void PgTableCopier::swap_in(const TableCopy& copy, const Checkpoint& checkpoint)
     for (const CopiedTable& table : copy.tables) tables.push_back(std::make_shared<const TableSchema>(table.shape));
     const PgTargetCheck looked = access_.preflight();
     const PgRun& run = looked.run;
-    const Plan plan = this->plan(looked, tables, stored_checkpoint(run));
+    const Plan plan = stored_plan(looked, copy, tables);
     RunTransaction transaction{run};
     if (!looked.replica_role) run("SET CONSTRAINTS ALL DEFERRED");
     run(fmt::format("SELECT FROM rowferry.checkpoint WHERE stream = {} FOR UPDATE", quote_literal(stream_)));
@@ -220,7 +234,7 @@ void PgTableCopier::swap_in(const TableCopy& copy, const Checkpoint& checkpoint)
         if (!plan.kept.contains(name)) made.insert(name);
         for (const auto& number : copy.tables[i].numbers) numbers.push_back({name, tables[i]->columns.at(number.column).name, number.next});
         std::erase_if(now.tables, [&](const TableState& state) { return state.name == tables[i]->name; });
-        now.tables.push_back({tables[i]->name, copy.position, *tables[i]});
+        now.tables.push_back({tables[i]->name, copy.position, copy.tables[i].leader});
     }
     pg_tables::finish(run, tables, {made, {}}, looked.replica_role);
     pg_tables::set_next_numbers(run, numbers);

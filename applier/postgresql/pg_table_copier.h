@@ -45,6 +45,7 @@ private:
         PgMakePlan make;
     };
     [[nodiscard]] Plan plan(const PgTargetCheck& looked, const std::vector<TablePtr>& tables, const Checkpoint& checkpoint) const;
+    [[nodiscard]] Plan stored_plan(const PgTargetCheck& looked, const TableCopy& copy, const std::vector<TablePtr>& tables) const;
     [[nodiscard]] Checkpoint stored_checkpoint(const PgRun& run) const;
     void write(const PgRun& run, const TableCopy& copy) const;
     void drop_staging(const PgRun& run, const TableCopy& copy) const;

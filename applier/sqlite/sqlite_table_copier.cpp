@@ -76,12 +76,13 @@ bool SqliteTableCopier::withdraw(const std::string& id) {
 }
 
 /// The follower's table as it is, when it can hold the leader's rows as it is; one of another shape gives way.
-std::optional<FollowerTable> SqliteTableCopier::fitting(const TableSchema& table) {
+std::optional<FollowerTable> SqliteTableCopier::fitting(const CopiedTable& copied) {
+    const TableSchema& table = copied.shape;
     auto there = read_follower_table(db(), sqlite_follower_name(table));
     if (!there) return std::nullopt;
     for (const Checkpoint& checkpoint : sqlite_checkpoints::load(db()))
         for (const TableState& state : checkpoint.tables)
-            if (checkpoint.stream == stream_ && state.name == table.name && !same_columns(state.shape, table)) return std::nullopt;
+            if (checkpoint.stream == stream_ && state.name == table.name && !same_columns(state.shape, copied.leader)) return std::nullopt;
     try {
         check_follower_table(table, *there);
     } catch (const RefusedError&) {
@@ -107,9 +108,9 @@ std::vector<std::string> SqliteTableCopier::check(const std::vector<TablePtr>& t
 }
 
 /// The table that will take the rows, as it is or as it would be made.
-FollowerTable SqliteTableCopier::model(const TableSchema& table) {
-    if (auto there = fitting(table)) return std::move(*there);
-    TableSchema trial = table;
+FollowerTable SqliteTableCopier::model(const CopiedTable& copied) {
+    if (auto there = fitting(copied)) return std::move(*there);
+    TableSchema trial = copied.shape;
     trial.name = {"main", kModelTable};
     trial.renamed_to.reset();
     const SqliteTransaction transaction{db(), "IMMEDIATE"};  // rolled back
@@ -131,7 +132,7 @@ void SqliteTableCopier::stage(TableCopy& copy) {
 }
 
 std::unique_ptr<CopyTarget> SqliteTableCopier::copy_into(const CopiedTable& table) {
-    FollowerTable target = model(table.shape);
+    FollowerTable target = model(table);
     target.name = table.staging;
     target.indexes.clear();
     target.without_rowid = false;
@@ -142,7 +143,7 @@ std::unique_ptr<CopyTarget> SqliteTableCopier::copy_into(const CopiedTable& tabl
 void SqliteTableCopier::replace(const CopiedTable& copied, const std::vector<TablePtr>& all) {
     const std::string name = sqlite_follower_name(copied.shape);
     const std::string table = quote_table({"main", name});
-    if (fitting(copied.shape)) {
+    if (fitting(copied)) {
         db().execute("DELETE FROM " + table);
     } else {
         db().execute("DROP TABLE IF EXISTS " + table);
@@ -167,7 +168,7 @@ void SqliteTableCopier::swap_in(const TableCopy& copy, const Checkpoint& checkpo
     for (std::size_t i = 0; i < tables.size(); ++i) {
         for (const auto& number : copy.tables[i].numbers) help_.set_next_number(tables[i], number.column, number.next);
         std::erase_if(now->tables, [&](const TableState& state) { return state.name == tables[i]->name; });
-        now->tables.push_back({tables[i]->name, copy.position, *tables[i]});
+        now->tables.push_back({tables[i]->name, copy.position, copy.tables[i].leader});
     }
     sqlite_checkpoints::write(db(), *now);
     TableCopy done = copy;

@@ -37,8 +37,8 @@ private:
     [[nodiscard]] SqliteDatabase& db() noexcept { return connection_.db(); }
     void write(const TableCopy& copy);
     void drop_staging(const TableCopy& copy);
-    [[nodiscard]] std::optional<FollowerTable> fitting(const TableSchema& table);
-    [[nodiscard]] FollowerTable model(const TableSchema& table);
+    [[nodiscard]] std::optional<FollowerTable> fitting(const CopiedTable& copied);
+    [[nodiscard]] FollowerTable model(const CopiedTable& copied);
     void replace(const CopiedTable& table, const std::vector<TablePtr>& all);
 
     SqliteConnection& connection_;

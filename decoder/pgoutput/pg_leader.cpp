@@ -174,8 +174,11 @@ std::unique_ptr<Snapshot> PgLogicalLeader::snapshot_of(const StreamRequest& requ
     for (const TableName& name : names)
         if (std::ranges::none_of(tables, [&](const PgTable& table) { return table.schema.name == name; }))
             throw RefusedError{fmt::format("{} is not a table of the leader that can be replicated", to_string(name))};
+    note_rules(TableRules{}, tables);  // partitions know their roots, by which rules may name them
+    note_rules(request.rules, tables);
     settle_keyless_tables(tables, request.keyless, session().server_version());
     check_pg_tables(session(), request.stream, tables);
+    check_pg_rules(session(), request, tables);
     publish_tables(session(), request, tables);
 
     // A slot of its own tells the exact place of a snapshot in the log; it goes with its connection.

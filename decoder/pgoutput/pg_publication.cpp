@@ -219,16 +219,67 @@ std::string members_with(PgSession& session, const std::string& stream, const st
         .text(0, 0);
 }
 
+/// PublicationNote::subset, entry by entry: the member it speaks of, and what it says.
+std::vector<std::pair<std::string, std::string>> subset_entries(const std::string& subset) {
+    std::vector<std::pair<std::string, std::string>> entries;
+    for (std::size_t start = 0; start < subset.size();) {
+        const std::size_t comma = std::min(subset.find(',', start), subset.size());
+        const std::string entry = subset.substr(start, comma - start);
+        entries.emplace_back(entry.substr(0, entry.find(':')), entry);
+        start = comma + 1;
+    }
+    return entries;
+}
+
+/// Empty when the member stands for all of its table.
+std::string subset_entry(const std::string& subset, const std::string& member) {
+    for (const auto& [known, entry] : subset_entries(subset))
+        if (known == member) return entry;
+    return {};
+}
+
+/// The note's subset with the members of `tables` as the catalog has them now, and all others as the note knew them: what somebody altered is still found.
+std::string subset_with(PgSession& session, const std::string& stream, const std::string& known, const std::vector<PgTable>& tables) {
+    std::vector<std::string> ours;
+    for (const PublishedTable& published : published_relations(session, stream))
+        if (std::ranges::any_of(tables, [&](const PgTable& table) { return table.schema.leader_id == published.oid; })) ours.push_back(published.member);
+    std::string subset;
+    for (const auto& [member, now] : subset_entries(read_publication_content(session, stream).subset)) {
+        const std::string entry = std::ranges::find(ours, member) != ours.end() ? now : subset_entry(known, member);
+        if (!entry.empty()) subset += (subset.empty() ? "" : ",") + entry;
+    }
+    return subset;
+}
+
+/// Takes tables out whose columns and filter in the publication are not what the rules come to now, because the leader's table got or lost columns, or because
+/// somebody altered the publication. They are put back in the same transaction, so that the stream misses nothing.
+void take_out_outdated(PgSession& session, const std::string& stream, const PublicationNote& note, const std::vector<PgTable>& tables) {
+    const std::string subset = read_publication_content(session, stream).subset;
+    for (const PgTable& table : tables) {
+        const PgRows members = session.query(
+            "select p.pubname, r.oid, coalesce(r.prattrs::text, '') from pg_catalog.pg_publication p join pg_catalog.pg_publication_rel r on r.prpubid = p.oid "
+            "where p.pubname in ($1, $2) and r.prrelid = $3::oid",
+            {publication_name(stream), insert_publication_name(stream), std::to_string(table.schema.leader_id)});
+        for (std::size_t row = 0; row < members.size(); ++row) {
+            const std::string now = subset_entry(subset, members.text(row, 1));
+            const bool as_noted = now == subset_entry(note.subset, members.text(row, 1)) && now.empty() == publication_part(table).empty();
+            if (as_noted && members.text(row, 2) == publication_columns(table)) continue;
+            session.query(fmt::format("ALTER PUBLICATION {} DROP TABLE ONLY {}", quote_identifier(members.text(row, 0)), quote_table(table.schema.name)));
+        }
+    }
+}
+
 }  // namespace
 
 void publish_tables(PgSession& session, const StreamRequest& request, const std::vector<PgTable>& tables) {
     const std::vector<StreamPublication> others = read_publications(session);
-    const std::vector<TableName> published = published_tables(session, request.stream);
-    std::vector<PgTable> missing;
-    std::ranges::copy_if(tables, std::back_inserter(missing), [&](const PgTable& table) { return !std::ranges::binary_search(published, table.schema.name); });
     const LockTimeout timeout{session};
     PgTransaction transaction{session};
     PublicationNote note = note_of(session, request.stream);
+    take_out_outdated(session, request.stream, note, tables);
+    const std::vector<TableName> published = published_tables(session, request.stream);
+    std::vector<PgTable> missing;
+    std::ranges::copy_if(tables, std::back_inserter(missing), [&](const PgTable& table) { return !std::ranges::binary_search(published, table.schema.name); });
     for (const PgTable& table : tables) {
         const TableName& name = table.schema.name;
         std::erase_if(note.insert_only, [&](const auto& item) { return item.table == name; });
@@ -250,6 +301,7 @@ void publish_tables(PgSession& session, const StreamRequest& request, const std:
     }
     note.members = members_with(session, request.stream, note.members, tables);
     note.leaves = read_publication_content(session, request.stream).leaves;
+    note.subset = subset_with(session, request.stream, note.subset, tables);
     write_note(session, request.stream, note);
     transaction.commit();
 }
@@ -273,6 +325,7 @@ void unpublish_tables(PgSession& session, const std::string& stream, const std::
         std::erase_if(note.insert_only, [&](const auto& item) { return item.table == table; });
     }
     note.members = members_with(session, stream, note.members, {});
+    note.subset = subset_with(session, stream, note.subset, {});
     write_note(session, stream, note);
     transaction.commit();
 }

@@ -1,8 +1,10 @@
 #include "decoder/pgoutput/pg_rules.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "db/pg_error.h"
 #include "schemas/error.h"
@@ -151,6 +153,13 @@ std::string publication_part(const PgTable& table) {
     if (lists_columns(table))
         for (const std::uint16_t column : table.carried) columns += (columns.empty() ? "" : ", ") + quote_identifier(table.schema.columns[column].name);
     return (columns.empty() ? "" : " (" + columns + ")") + pg_where(table);
+}
+
+std::string publication_columns(const PgTable& table) {
+    if (!lists_columns(table)) return {};
+    std::set<std::int32_t> numbers;
+    for (const std::uint16_t column : table.carried) numbers.insert(table.schema.columns[column].attribute);
+    return fmt::format("{}", fmt::join(numbers, " "));
 }
 
 void check_pg_rules(PgSession& session, const StreamRequest& request, const std::vector<PgTable>& tables) {

@@ -25,6 +25,8 @@ void forget_identity(PgTable& table);
 
 /// What stands behind the table's name in a publication: ` ("a", "b") WHERE (…)`; empty for all of it.
 [[nodiscard]] std::string publication_part(const PgTable& table);
+/// The columns of the publication's list as the catalog has it: `1 2 4`; empty without one.
+[[nodiscard]] std::string publication_columns(const PgTable& table);
 /// ` WHERE (…)`; empty without a filter.
 [[nodiscard]] std::string pg_where(const PgTable& table);
 

@@ -224,7 +224,148 @@ TEST_P(CopyTableTest, KilledAtAnyMomentNothingIsHalfAndNothingIsLost) {
 
 INSTANTIATE_TEST_SUITE_P(All, CopyTableTest, ::testing::ValuesIn(kDirections), [](const auto& info) { return to_string(info.param); });
 
+/// A stream with rules: what is copied alone has the shape of the first copy.
+class CopyTableWithRulesTest : public StreamTest, public ::testing::WithParamInterface<Direction> {
+protected:
+    Pair pair_ = make_pair_for(GetParam());
+    const Database& leader_ = pair_.leader;
+    const Database& follower_ = pair_.follower;
+    std::vector<std::string> rules_{"--exclude-columns", "*orders=secret", "--filter", "*orders=region = 'EU'", "--rename-table", "orders=orders_eu",
+                                    "--rename-column", "*orders.note=remark", "--mask", "customers.name=constant:nobody", "--mask", "customers.email=truncate:3"};
+
+    void SetUp() override {
+        if (!leader_.is_postgresql()) rules_.insert(rules_.end(), {"--on-mismatch", "*.*orders.total=quarantine"});
+        make_orders("orders");
+        leader_.exec("CREATE TABLE customers (id INTEGER PRIMARY KEY, email TEXT, name TEXT);"
+                     "INSERT INTO customers VALUES (1, 'ann@example', 'Ann'), (2, 'bob@example', NULL)");
+    }
+    void make_orders(const std::string& name) const {
+        leader_.exec(fmt::format("CREATE TABLE {0} (secret TEXT, region TEXT NOT NULL, id INTEGER NOT NULL, total INTEGER, note TEXT, PRIMARY KEY (region, id));"
+                                 "INSERT INTO {0} VALUES ('s', 'EU', 1, 10, 'one'), ('s', 'US', 2, 20, 'two'), (NULL, 'EU', 3, 30, NULL)",
+                                 name));
+    }
+    /// Into the filter, out of it, and past it.
+    void change_orders(const std::string& name, const std::string& mark) const {
+        leader_.exec(fmt::format("UPDATE {0} SET region = 'EU' WHERE id = 2; UPDATE {0} SET region = 'US' WHERE id = 1; UPDATE {0} SET secret = 'x', note = '{1}' WHERE id = 3;"
+                                 "INSERT INTO {0} VALUES ('s', 'US', 90, 1, 'no')",
+                                 name, mark));
+        leader_.exec(fmt::format("DELETE FROM {0} WHERE id = 90; UPDATE customers SET name = '{1}', email = '{1}' WHERE id = 1", name, mark));
+    }
+    static std::string rows(const Database& database, const std::string& query) {
+        return database.value(database.is_postgresql() ? "SELECT coalesce(string_agg(r, ';' ORDER BY r COLLATE \"C\"), '') FROM (" + query + ") AS q(r)"
+                                                       : "SELECT coalesce(group_concat(r, ';'), '') FROM (SELECT r FROM (" + query + ") ORDER BY r)");
+    }
+    /// The follower holds what the leader's own SQL says of the rules.
+    void expect_orders(const std::string& name, const std::string& there) {
+        EXPECT_EQ(rows(follower_, "SELECT region || '|' || id || '|' || total || '|' || coalesce(remark, 'NULL') AS r FROM " + there),
+                  rows(leader_, "SELECT region || '|' || id || '|' || total || '|' || coalesce(note, 'NULL') AS r FROM " + name + " WHERE region = 'EU'"));
+        EXPECT_ANY_THROW(follower_.value("SELECT secret FROM " + there));
+    }
+    void expect_customers() {
+        EXPECT_EQ(rows(follower_, "SELECT id || '|' || email || '|' || coalesce(name, 'NULL') AS r FROM customers"),
+                  rows(leader_, "SELECT id || '|' || substr(email, 1, 3) || '|' || CASE WHEN name IS NULL THEN 'NULL' ELSE 'nobody' END AS r FROM customers"));
+    }
+    void damage() const { follower_.exec("DELETE FROM orders_eu WHERE id = 3; UPDATE customers SET name = 'damaged' WHERE id = 2"); }
+};
+
+TEST_P(CopyTableWithRulesTest, ADamagedTableIsMadeGoodInTheShapeOfTheRules) {
+    {
+        const auto process = start_run(leader_, follower_, rules_);
+        ASSERT_TRUE(becomes_ready(*process, follower_));
+        damage();
+        // The process that runs has the rules. Others than its own are a mistake.
+        EXPECT_TRUE(ended(copy_table(leader_, follower_, {"orders"}, {"--filter", "orders=region = 'US'"}), 3, "other rules"));
+        ASSERT_TRUE(ended(copy_table(leader_, follower_, {"orders", "customers"}), 0, "copied"));
+        expect_orders("orders", "orders_eu");
+        expect_customers();
+        change_orders("orders", "first");
+        ASSERT_TRUE(shows(*process, follower_, "SELECT email FROM customers WHERE id = 1", "fir"));
+        expect_orders("orders", "orders_eu");
+        expect_customers();
+        process->kill(SIGTERM);
+        ASSERT_TRUE(ended(*process, 0));
+    }
+    damage();
+    EXPECT_TRUE(ended(copy_table(leader_, follower_, {"orders"}), 3, "other rules"));
+    ASSERT_TRUE(ended(copy_table(leader_, follower_, {"orders", "customers"}, rules_), 0, "copied"));
+    expect_orders("orders", "orders_eu");
+    expect_customers();
+    change_orders("orders", "second");
+    ASSERT_TRUE(ended(run_until_current(leader_, follower_, rules_), 0));
+    expect_orders("orders", "orders_eu");
+    expect_customers();
+}
+
+TEST_P(CopyTableWithRulesTest, ANewTableThatTheRulesMatchJoins) {
+    ASSERT_TRUE(ended(run_until_current(leader_, follower_, rules_), 0));
+    make_orders("more_orders");
+    ASSERT_TRUE(ended(copy_table(leader_, follower_, {"more_orders"}, rules_), 0, "copied"));
+    expect_orders("more_orders", "more_orders");
+    {
+        const auto process = start_run(leader_, follower_, rules_);
+        ASSERT_TRUE(becomes_ready(*process, follower_));
+        make_orders("late_orders");
+        ASSERT_TRUE(ended(copy_table(leader_, follower_, {"late_orders"}), 0, "copied"));
+        change_orders("more_orders", "more");
+        change_orders("late_orders", "late");
+        ASSERT_TRUE(shows(*process, follower_, "SELECT email FROM customers WHERE id = 1", "lat"));
+        process->kill(SIGTERM);
+        ASSERT_TRUE(ended(*process, 0));
+    }
+    expect_orders("more_orders", "more_orders");
+    expect_orders("late_orders", "late_orders");
+    expect_orders("orders", "orders_eu");
+    // A table that lacks what the rules speak of is refused, and nothing of it stays.
+    leader_.exec("CREATE TABLE bad_orders (id INTEGER PRIMARY KEY, region TEXT)");
+    EXPECT_TRUE(ended(copy_table(leader_, follower_, {"bad_orders"}, rules_), 3));
+    ASSERT_TRUE(ended(rowferry(command("drop", leader_, follower_)), 0));
+    EXPECT_EQ(leftovers(leader_), std::vector<std::string>{});
+    EXPECT_EQ(leftovers(follower_), std::vector<std::string>{});
+}
+
+INSTANTIATE_TEST_SUITE_P(All, CopyTableWithRulesTest, ::testing::ValuesIn(kDirections), [](const auto& info) { return to_string(info.param); });
+
 using CopyTableOnPostgresTest = StreamTest;
+
+TEST_F(CopyTableOnPostgresTest, RowsInQuarantineGoWithTheCopy) {
+    const auto [leader, follower] = make_pair_for(Direction::sqlite_to_pg);
+    const std::vector<std::string> rules{"--on-mismatch", "quarantine"};
+    leader.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, day DATE); INSERT INTO t VALUES (1, '2026-01-02')");
+    ASSERT_TRUE(ended(run_until_current(leader, follower, rules), 0));
+    leader.exec("INSERT INTO t VALUES (2, 'soon'), (3, '2026-01-03')");
+    ASSERT_TRUE(ended(run_until_current(leader, follower, rules), 0));
+    const std::string quarantined = "SELECT count(*) FROM rowferry.quarantine WHERE name = 't'";
+    ASSERT_EQ(follower.value(quarantined), "1");
+    follower.exec("DELETE FROM t");
+    ASSERT_TRUE(ended(copy_table(leader, follower, {"t"}, rules), 0, "copied"));
+    EXPECT_EQ(follower.value("SELECT string_agg(id || ' ' || day, ',' ORDER BY id) FROM t"), "1 2026-01-02,3 2026-01-03");
+    EXPECT_EQ(follower.value(quarantined), "1");
+    leader.exec("UPDATE t SET day = '2026-01-04' WHERE id = 2");
+    ASSERT_TRUE(ended(run_until_current(leader, follower, rules), 0));
+    EXPECT_EQ(follower.value("SELECT day FROM t WHERE id = 2"), "2026-01-04");
+    EXPECT_EQ(follower.value(quarantined), "0");
+}
+
+TEST_F(CopyTableOnPostgresTest, AColumnThatTheRulesDoNotLeaveOutComesWithTheCopy) {
+    const auto [leader, follower] = make_pair_for(Direction::pg_to_pg);
+    const std::vector<std::string> rules{"--exclude-columns", "*=secret", "--filter", "u=id > 0"};
+    leader.exec("CREATE TABLE t (id int PRIMARY KEY, secret text, v text); CREATE TABLE u (id int PRIMARY KEY, secret text); INSERT INTO t VALUES (1, 's', 'a')");
+    ASSERT_TRUE(ended(run_until_current(leader, follower, rules), 0));
+    leader.exec("ALTER TABLE t ADD extra text DEFAULT 'e'; UPDATE t SET v = 'b'");
+    ASSERT_TRUE(ended(run_until_current(leader, follower, rules), 7));
+    ASSERT_TRUE(ended(copy_table(leader, follower, {"t"}, rules), 0, "copied"));
+    leader.exec("INSERT INTO t VALUES (2, 's', 'c', 'new'); UPDATE t SET extra = 'old' WHERE id = 1");
+    ASSERT_TRUE(ended(run_until_current(leader, follower, rules), 0));
+    EXPECT_EQ(follower.value("SELECT string_agg(id || v || extra, ',' ORDER BY id) FROM t"), "1bold,2cnew");
+    // What somebody altered is mended for a table that is copied, and not forgiven for another one.
+    leader.exec("ALTER PUBLICATION rowferry_default DROP TABLE t; ALTER PUBLICATION rowferry_default ADD TABLE ONLY t (id, v, extra) WHERE (id > 5)");
+    ASSERT_TRUE(ended(copy_table(leader, follower, {"t"}, rules), 0, "copied"));
+    leader.exec("INSERT INTO t VALUES (3, 's', 'd', 'kept')");
+    ASSERT_TRUE(ended(run_until_current(leader, follower, rules), 0));
+    EXPECT_EQ(follower.value("SELECT extra FROM t WHERE id = 3"), "kept");
+    leader.exec("ALTER PUBLICATION rowferry_default DROP TABLE u; ALTER PUBLICATION rowferry_default ADD TABLE ONLY u (id) WHERE (id > 5)");
+    EXPECT_TRUE(ended(copy_table(leader, follower, {"t"}, rules), 7, "altered"));
+}
 
 TEST_F(CopyTableOnPostgresTest, WhatHangsOnATableIsNeverLostSilently) {
     const auto [leader, follower] = make_pair_for(Direction::pg_to_pg);

@@ -172,6 +172,9 @@ TEST(TableSelection, CanonicalTextTellsSelectionsApart) {
 TEST(TableSelection, ACheckpointsCanonicalTextIsReadAgain) {
     for (const TableSelection& wanted : {selection({}), selection({"b", "a"}, {"c"}), selection({"a' table 'b"}, {"it''s"}), selection({}, {}, {"s"})})
         EXPECT_EQ(TableSelection::parse_canonical(wanted.canonical()).canonical(), wanted.canonical());
+    // Behind it the stream's rules may stand.
+    EXPECT_EQ(TableSelection::parse_canonical("all\ntable orders filter a = 'b'").canonical(), "all");
+    EXPECT_EQ(TableSelection::parse_canonical("table 'a\nb' table 'c'\ntable orders filter a = 'b'").canonical(), "table 'a\nb' table 'c'");
     for (const char* text : {"table", "table 'a", "view 'a'"})
         EXPECT_THROW(static_cast<void>(TableSelection::parse_canonical(text)), HaltError) << text;
 }

@@ -238,6 +238,8 @@ std::unique_ptr<Snapshot> SqliteTriggerLeader::snapshot_of(const StreamRequest& 
             const auto table = read_sqlite_table(db, name.name);
             if (!table) throw RefusedError{fmt::format("{}: there is no table {}", printable(path_), to_string(name))};
             check_capturable(db, table->schema);
+            if (!request.rules.empty())  // refuses what the rules ask for and the table does not have
+                static_cast<void>(part_of_table(request, std::make_shared<const TableSchema>(table->schema), db.query_text("PRAGMA main.encoding")));
             capture.tables.push_back(name.name);
         }
         transaction.commit();
