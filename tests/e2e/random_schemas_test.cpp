@@ -40,7 +40,9 @@ int cases() {
 }
 
 std::uint64_t campaign_seed() {
-    static const std::uint64_t seed = choose_seed(0);
+    // Every run of the suite makes the same schemas; a campaign, or ROWFERRY_SEED=0, draws new ones.
+    const bool campaign = std::getenv("ROWFERRY_CASES") != nullptr || std::getenv("ROWFERRY_LONG") != nullptr;
+    static const std::uint64_t seed = choose_seed(campaign ? 0 : 1293583700);
     return seed;
 }
 
