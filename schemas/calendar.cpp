@@ -168,8 +168,9 @@ bool read_time(std::string_view text, PointInTime& time) noexcept {
 
 PointInTime from_epoch(std::int64_t count, TimeEncoding unit) noexcept {
     const std::int64_t per_day = units_per_day(unit);
-    const std::int64_t days = floor_div(count, per_day);
-    return {days, (count - days * per_day) * (kMicrosecondsPerDay / per_day)};
+    // The remainder, and not a difference: the day of the least number begins below it.
+    const std::int64_t rest = count % per_day;
+    return {floor_div(count, per_day), (rest < 0 ? rest + per_day : rest) * (kMicrosecondsPerDay / per_day)};
 }
 
 bool to_epoch(const PointInTime& time, TimeEncoding unit, std::int64_t& count) noexcept {
