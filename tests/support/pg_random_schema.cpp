@@ -38,6 +38,7 @@ public:
     Generator(const SchemaLimits& limits, Random& random) : limits_{limits}, random_{random.fork()}, table_names_{random.fork(), limits.sqlite_follower && limits.postgresql_follower ? 45 : 63} {}
 
     RandomSchema make() {
+        schema_.short_in_indexes = limits_.sqlite_follower && limits_.postgresql_follower;
         types();
         schemas_.push_back("public");
         for (int i = 0; i < 2; ++i) {

@@ -1,10 +1,38 @@
 #include "tests/support/random_schema.h"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include <fmt/format.h>
 
 namespace rowferry::test {
+namespace {
+
+/// At most three columns are in an index, and a character of a literal may be two bytes in one (the other case of a letter, lower()).
+constexpr std::size_t kMostInIndex = 400;
+
+/// Table (in SQL) and column of everything that an index holds, be it in an expression or through a generated column.
+std::set<std::pair<std::string, std::string>> indexed_columns(PgConnection& connection) {
+    std::set<std::pair<std::string, std::string>> columns;
+    for (const PgRow& row : connection.query(
+             "SELECT n.nspname, c.relname, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid "
+             "WHERE a.attnum > 0 AND (EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey::int2[])) OR "
+             "EXISTS (SELECT FROM pg_depend d WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid AND d.refobjsubid = a.attnum AND "
+             "d.classid = 'pg_class'::regclass AND (d.objsubid = 0 OR d.objid = c.oid)))"))
+        columns.emplace(sql_name(row[0].value()) + "." + sql_name(row[1].value()), row[2].value());
+    return columns;
+}
+
+ValueMaker shortened(ValueMaker maker) {
+    return [maker = std::move(maker)](Random& random) {
+        for (int i = 0; i < 50; ++i)
+            if (std::string value = maker(random); value.size() <= kMostInIndex) return value;
+        return std::string{"NULL"};
+    };
+}
+
+}  // namespace
 
 std::string Names::next() {
     static const char* const odd[] = {"select", "Order",  "a b",   "semi;colon", "new\nline", "quote\"d", "it's", "ünïcode", "日本",  "🦊",    "UPPER", "CamelCase", "back\\slash", "dot.ted",
@@ -44,6 +72,12 @@ std::vector<TableShape> create(const Database& leader, const RandomSchema& schem
         if (found == schema.values.end()) continue;
         for (ColumnShape& column : shape.columns)
             if (const auto value = found->second.find(column.name); value != found->second.end()) column.value = value->second;
+    }
+    if (schema.short_in_indexes) {
+        const auto indexed = indexed_columns(*pg);
+        for (TableShape& shape : shapes)
+            for (ColumnShape& column : shape.columns)
+                if (indexed.contains({shape.in_sql, column.name})) column.value = shortened(std::move(column.value));
     }
     return shapes;
 }
