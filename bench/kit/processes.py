@@ -1,0 +1,113 @@
+"""What processes cost, from /proc: CPU of a process, of a server with all its children, and peaks of memory."""
+import os
+import subprocess
+import time
+
+from kit.failure import Failure
+
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+def _stat(pid):
+    """The fields behind the name, or None when the process is gone: [0] state, [1] parent, [11..14] utime stime cutime cstime."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return file.read().rsplit(")", 1)[1].split()
+    except (OSError, IndexError):
+        return None
+
+
+def cpu(pid):
+    fields = _stat(pid)
+    return None if fields is None else (int(fields[11]) + int(fields[12])) / _TICK
+
+
+def tree_cpu(pid):
+    """Of a process, its living children and those it has waited for: a server's whole CPU, backends that are gone included."""
+    fields = _stat(pid)
+    if fields is None:
+        raise Failure(f"process {pid} is gone")
+    total = sum(int(field) for field in fields[11:15])
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            child = _stat(entry)
+            if child is not None and child[1] == str(pid):
+                total += int(child[11]) + int(child[12])
+    return total / _TICK
+
+
+def memory(pid, field):
+    """A field of /proc/PID/status in bytes, such as VmHWM (peak) or RssAnon (private, now); None when the process is gone."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
+            for line in file:
+                if line.startswith(field + ":"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
+
+
+class Child:
+    """A program that is being measured. Standard error goes to a file, for the message when it fails."""
+
+    def __init__(self, command, log, stdin=None, stdout=subprocess.DEVNULL, environment=None):
+        self.command = command
+        self.log = log
+        self.peak = 0
+        self.cpu = None
+        self.seconds = None
+        self._errors = open(log, "wb")
+        self.begun = time.perf_counter()
+        self._process = subprocess.Popen(command, stdin=stdin or subprocess.DEVNULL, stdout=stdout, stderr=self._errors,
+                                         env={**os.environ, **(environment or {})})
+        self.pid = self._process.pid
+
+    def sample(self):
+        self.peak = max(self.peak, memory(self.pid, "VmHWM") or 0)
+
+    def ended(self):
+        """Looks without waiting; a program that failed raises here."""
+        self.sample()
+        if self.seconds is not None:
+            return True
+        pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+        if pid == 0:
+            return False
+        self.seconds = time.perf_counter() - self.begun
+        self.cpu = usage.ru_utime + usage.ru_stime
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        self._errors.close()
+        if self._process.returncode != 0:
+            with open(self.log, encoding="utf-8", errors="replace") as text:
+                raise Failure(f"exit code {self._process.returncode} of {' '.join(self.command)}:\n{text.read()[-2000:]}")
+        return True
+
+    def wait(self, timeout=1200):
+        deadline = time.monotonic() + timeout
+        while not self.ended():
+            if time.monotonic() > deadline:
+                self.kill()
+                raise Failure(f"still running after {timeout} s: {' '.join(self.command)}")
+            time.sleep(0.005)
+        return self
+
+    def kill(self):
+        if self._process.returncode is None and self.seconds is None:
+            self._process.kill()
+            self._process.wait()
+            self._errors.close()
+
+
+class Watched:
+    """A server process somebody else started (a walsender): its CPU and the most private memory seen while it lived."""
+
+    def __init__(self):
+        self.pid = None
+        self.cpu = 0.0
+        self.peak = 0
+
+    def sample(self):
+        if self.pid is not None:
+            self.cpu = cpu(self.pid) or self.cpu
+            self.peak = max(self.peak, memory(self.pid, "RssAnon") or 0)
