@@ -11,6 +11,10 @@ BARS = {"W1": 1.4, "W2": 1.3, "W3": 1.15, "W4": 1.3, "W5": 1.5}
 TO_DECODE = {"W2": 1.2, "W5": 1.3}
 
 
+def parts():
+    return [workload.key for workload in workloads.ALL]
+
+
 class Contest:
     """One workload with both consumers, over several rounds."""
 
@@ -23,7 +27,7 @@ class Contest:
         for server in (self.leader, bench.server("follower_builtin"), bench.server("follower_rowferry")):
             server.new_database(self.database)
         self.built_in = BuiltIn(self.leader, bench.server("follower_builtin"), self.database, self.tables, workload.streaming)
-        self.rowferry = Rowferry(self.leader, bench.server("follower_rowferry"), self.database, bench.binary, bench.work, bench.rowferry_arguments)
+        self.rowferry = Rowferry(self.leader, bench.server("follower_rowferry"), self.database, bench)
         self.decode = DecodeOnly(self.leader, self.database, workload.streaming, bench.work)
         self.pairs = [self.built_in, self.rowferry]
 
@@ -65,8 +69,8 @@ class Contest:
         for server in (self.leader, self.built_in.follower, self.rowferry.follower):
             server.checkpoint()
         for pair in self.pairs if number % 2 else reversed(self.pairs):
-            add(result.contestant(pair.name), pair.catch_up(self.marker))
-        add(result.contestant(self.decode.name), self.decode.measure())
+            result.contestant(pair.name).add(**pair.catch_up(self.marker).sample())
+        result.contestant(self.decode.name).add(**self.decode.measure().sample())
         leader = comparison.of_postgresql(self.leader, self.database, self.tables)
         for pair in self.pairs:
             comparison.require_equal(leader, comparison.of_postgresql(pair.follower, self.database, self.tables),
@@ -74,17 +78,10 @@ class Contest:
 
     def close(self):
         self.built_in.session.query(f"DROP SUBSCRIPTION {self.built_in.subscription}")
-        self.leader.run(self.database, f"SELECT pg_drop_replication_slot('{self.rowferry.slot_name()}')")
         for pair in self.pairs:
             pair.close()
         for server in (self.leader, self.built_in.follower, self.rowferry.follower):
             server.drop_database(self.database)
-
-
-def add(series, timing):
-    series.add(seconds=timing.seconds, exit_seconds=timing.exit_seconds, cpu=timing.cpu(), leader_cpu=timing.leader_cpu,
-               follower_cpu=timing.follower_cpu, rowferry_cpu=timing.rowferry_cpu, walsender_cpu=timing.walsender_cpu,
-               walsender_memory=timing.walsender_memory, peak=timing.peak)
 
 
 def run(bench, wanted):
@@ -100,11 +97,10 @@ def run(bench, wanted):
         contest.create()
         for number in range(1, bench.rounds + 1):
             contest.round(number, result)
-            bench.say(f"{workload.key}: round {number} of {bench.rounds}: " + ", ".join(
-                f"{series.name} {series.samples[-1]['seconds']:.2f} s" for series in result.series.values()))
+            bench.said(result, number)
         contest.close()
         judge(result)
-        result.print()
+        bench.done(result)
         results.append(result)
     judge_mean(results)
     return results

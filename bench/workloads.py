@@ -52,9 +52,16 @@ class Workload:
     def prepare(self, session):
         session.query("TRUNCATE items")
 
-    def scattered(self, first, count):
-        """Keys of changes number first to first + count - 1 of a transaction loop over i."""
-        return f"ARRAY(SELECT 1 + (({first} + k) * {_STEP}::bigint) % {self.rows} FROM generate_series(0, {count - 1}) AS k)"
+    def key_of(self, number, change):
+        """The key that change number `change` (SQL, from 0) of a round touches."""
+        return f"1 + (({number * 1000003} + {change}) * {_STEP}::bigint) % {self.rows}"
+
+    def scattered(self, number, first, count):
+        return f"ARRAY(SELECT {self.key_of(number, f'{first} + k')} FROM generate_series(0, {count - 1}) AS k)"
+
+    def change_rows(self, _number):
+        """For the bare loops: the kind of change, and a query for its rows in the order in which they were changed."""
+        return "insert", "SELECT * FROM items ORDER BY id"
 
 
 class Pgbench(Workload):
@@ -96,7 +103,10 @@ class Updates(Workload):
     def backlog(self, server, database, number):
         # Ten statements a transaction would write the same log, only slower.
         server.run(database, "SET synchronous_commit = off; " + _loop(self.changes // 10, f"UPDATE items SET amount = amount + {number}, "
-                   f"note = 'changed in round {number}' WHERE id = ANY ({self.scattered(f'{number * 1000003} + i * 10', 10)})"))
+                   f"note = 'changed in round {number}' WHERE id = ANY ({self.scattered(number, 'i * 10', 10)})"))
+
+    def change_rows(self, number):
+        return "update", f"SELECT items.* FROM generate_series(0, {self.changes - 1}) AS k JOIN items ON id = {self.key_of(number, 'k')} ORDER BY k"
 
 
 class Deletes(Workload):
@@ -113,7 +123,10 @@ class Deletes(Workload):
 
     def backlog(self, server, database, number):
         server.run(database, "SET synchronous_commit = off; " + _loop(self.changes // 100,
-                   f"DELETE FROM items WHERE id = ANY ({self.scattered(f'{number * 1000003} + i * 100', 100)})"))
+                   f"DELETE FROM items WHERE id = ANY ({self.scattered(number, 'i * 100', 100)})"))
+
+    def change_rows(self, number):
+        return "delete", f"SELECT {self.key_of(number, 'k')} FROM generate_series(0, {self.changes - 1}) AS k"
 
 
 class BigTransaction(Workload):

@@ -14,13 +14,14 @@ class Timing:
 
     def __init__(self):
         self.seconds = self.exit_seconds = None
-        self.leader_cpu = self.follower_cpu = self.rowferry_cpu = 0.0
+        self.leader_cpu = self.follower_cpu = self.client_cpu = 0.0
         self.peak = 0  # rowferry's VmHWM
         self.walsender_cpu = 0.0
         self.walsender_memory = 0
 
-    def cpu(self):
-        return self.leader_cpu + self.follower_cpu + self.rowferry_cpu
+    def sample(self):
+        """For a series."""
+        return {**vars(self), "cpu": self.leader_cpu + self.follower_cpu + self.client_cpu}
 
 
 class Pair:
@@ -70,10 +71,10 @@ class Pair:
 class Rowferry(Pair):
     name = "rowferry"
 
-    def __init__(self, leader, follower, database, binary, work, arguments=()):
+    def __init__(self, leader, follower, database, bench):
         super().__init__(leader, follower, database)
-        self.command = [binary, "run", leader.uri(database), follower.uri(database), "--until", "current", "--no-progress", *arguments]
-        self.log = os.path.join(work, "rowferry.log")
+        self.command = bench.rowferry(leader.uri(database), follower.uri(database))
+        self.log = os.path.join(bench.work, "rowferry.log")
         self.child = None
 
     def create(self):
@@ -92,7 +93,7 @@ class Rowferry(Pair):
 
     def stop(self, timing):
         self.child.wait()
-        timing.rowferry_cpu, timing.peak = self.child.cpu, self.child.peak
+        timing.client_cpu, timing.peak = self.child.cpu, self.child.peak
 
 
 class BuiltIn(Pair):
@@ -162,6 +163,6 @@ class DecodeOnly:
                        "-o", "publication_names=bench", "--endpos", end, "--no-loop", *self.options], self.log).wait()
         timing.seconds = timing.exit_seconds = child.seconds
         timing.leader_cpu = timing.walsender_cpu = self.leader.cpu() - cpu
-        timing.rowferry_cpu = child.cpu
+        timing.client_cpu = child.cpu
         self.leader.run(self.database, f"SELECT pg_drop_replication_slot('{self.slot}')")
         return timing

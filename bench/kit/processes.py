@@ -1,5 +1,6 @@
 """What processes cost, from /proc: CPU of a process, of a server with all its children, and peaks of memory."""
 import os
+import signal
 import subprocess
 import time
 
@@ -24,16 +25,18 @@ def cpu(pid):
 
 def tree_cpu(pid):
     """Of a process, its living children and those it has waited for: a server's whole CPU, backends that are gone included."""
-    fields = _stat(pid)
-    if fields is None:
-        raise Failure(f"process {pid} is gone")
-    total = sum(int(field) for field in fields[11:15])
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            child = _stat(entry)
+    while True:
+        before = _stat(pid)
+        if before is None:
+            raise Failure(f"process {pid} is gone")
+        total = sum(int(field) for field in before[11:15])
+        for entry in os.listdir("/proc"):
+            child = _stat(entry) if entry.isdigit() else None
             if child is not None and child[1] == str(pid):
                 total += int(child[11]) + int(child[12])
-    return total / _TICK
+        after = _stat(pid)
+        if after is not None and after[13:15] == before[13:15]:  # otherwise a child ended meanwhile and was counted twice, or not at all
+            return total / _TICK
 
 
 def memory(pid, field):
@@ -92,6 +95,11 @@ class Child:
             time.sleep(0.005)
         return self
 
+    def stop(self):
+        """Ends it as a service manager would, and waits."""
+        self._process.send_signal(signal.SIGTERM)
+        return self.wait(60)
+
     def kill(self):
         if self._process.returncode is None and self.seconds is None:
             self._process.kill()
@@ -111,3 +119,18 @@ class Watched:
         if self.pid is not None:
             self.cpu = cpu(self.pid) or self.cpu
             self.peak = max(self.peak, memory(self.pid, "RssAnon") or 0)
+
+
+def measure(command, log, leader=None, follower=None, stdin_path=None):
+    """Runs a program to its end; a sample for a series. `leader` and `follower` are the servers whose CPU counts."""
+    servers = {"leader_cpu": leader, "follower_cpu": follower}
+    before = {name: server.cpu() for name, server in servers.items() if server}
+    if stdin_path is None:
+        child = Child(command, log).wait()
+    else:
+        with open(stdin_path, "rb") as stdin:
+            child = Child(command, log, stdin=stdin).wait()
+    sample = {"seconds": child.seconds, "client_cpu": child.cpu, "peak": child.peak}
+    sample.update({name: servers[name].cpu() - cpu_before for name, cpu_before in before.items()})
+    sample["cpu"] = sum(value for name, value in sample.items() if name.endswith("_cpu"))
+    return sample

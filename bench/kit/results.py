@@ -2,6 +2,10 @@
 import statistics
 
 
+def figure(value):
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.0f}" if value >= 100 else f"{value:.2f}"
+
+
 class Check:
     """A figure beside the bar it has to reach. `least` says whether it has to be at least, or at most, the bar."""
 
@@ -14,7 +18,7 @@ class Check:
 
     def line(self):
         sign = "≥" if self.least else "≤"
-        return f"{self.what}: {self.value:.2f}{self.unit} (bar {sign} {self.bar:g}{self.unit}): {'met' if self.met else 'NOT MET'}"
+        return f"{self.what}: {figure(self.value)}{self.unit} (bar {sign} {figure(self.bar)}{self.unit}): {'met' if self.met else 'NOT MET'}"
 
     def json(self):
         return {"what": self.what, "value": round(self.value, 4), "bar": self.bar, "at": "least" if self.least else "most", "unit": self.unit, "met": self.met}
@@ -62,7 +66,7 @@ class Result:
             self.checks.append(Check(what, value, bar, least, unit))
 
     def check_memory(self, bar=150):
-        peak = max((series.peak("peak") or 0 for series in self.series.values()), default=0)
+        peak = max((series.peak("peak") or 0 for name, series in self.series.items() if name.startswith("rowferry")), default=0)
         if peak:
             self.check("peak memory of rowferry", peak / 2**20, bar, least=False, unit=" MB")
 
@@ -79,12 +83,16 @@ class Result:
             line = f"  {series.name:<26} {seconds:8.3f} s"
             if self.count:
                 line += f" {self.count / seconds:11,.0f}/s"
-            for name, label in (("cpu", "CPU"), ("leader_cpu", "leader"), ("follower_cpu", "follower"), ("rowferry_cpu", "client")):
+            for name, label in (("cpu", "CPU"), ("leader_cpu", "leader"), ("follower_cpu", "follower"), ("client_cpu", "client")):
                 if series.median(name) is not None:
                     line += f"  {label} {series.median(name):.2f} s"
             for name, label in (("walsender_memory", "walsender"), ("peak", "peak")):
                 if series.peak(name):
                     line += f"  {label} {series.peak(name) / 2**20:.0f} MB"
+            if series.median("p50") is not None:
+                print(f"  {series.name:<26} p50 {series.median('p50'):.2f} ms  p95 {series.median('p95'):.2f} ms  p99 {series.median('p99'):.2f} ms  "
+                      f"longest {series.peak('longest'):.1f} ms  CPU {series.median('cpu'):.2f} s")
+                continue
             rounds = " ".join(f"{sample['seconds']:.2f}" for sample in series.samples)
             print(f"{line}  [{rounds}]")
         for check in self.checks:

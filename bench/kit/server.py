@@ -84,7 +84,17 @@ class Server:
         self.run("postgres", f"CREATE DATABASE {name}")
 
     def drop_database(self, name):
+        for slot in self.run("postgres", f"SELECT slot_name FROM pg_replication_slots WHERE database = '{name}'").split():
+            self.run("postgres", f"SELECT pg_drop_replication_slot('{slot}')")
         self.run("postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def export(self, database, query, path):
+        """The rows of a query in COPY's text format."""
+        with open(path, "wb") as file:
+            done = subprocess.run(["psql", "-X", "-q", "-d", self.uri(database), "-c", f"COPY ({query}) TO STDOUT"], stdout=file, stderr=subprocess.PIPE, cwd="/",
+                                  env={**os.environ, "PGTZ": "UTC"}, timeout=600, check=False)
+        if done.returncode != 0:
+            raise Failure(f"COPY failed: {done.stderr.decode(errors='replace')[-500:]}")
 
     def copy_definitions(self, database, tables, follower):
         """The tables with their keys, without rows."""
