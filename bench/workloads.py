@@ -21,7 +21,7 @@ MARKER = "CREATE TABLE bench_marker (id integer PRIMARY KEY, n bigint NOT NULL)"
 _STEP = 15485863
 
 
-def _insert_items(first, last):
+def insert_items(first, last):
     return f"INSERT INTO items SELECT {ITEM_ROW} FROM generate_series({first}::bigint, {last}) AS s(n)"
 
 
@@ -47,7 +47,7 @@ class Workload:
     def create(self, server, database):
         server.run(database, ITEM_TABLE)
         if self.rows:
-            server.run(database, _insert_items(1, self.rows))
+            server.run(database, insert_items(1, self.rows))
 
     def prepare(self, session):
         session.query("TRUNCATE items")
@@ -86,7 +86,7 @@ class Inserts(Workload):
     full_changes, per_transaction = 1_000_000, 1000
 
     def backlog(self, server, database, _round):
-        server.run(database, "SET synchronous_commit = off; " + _loop(self.changes // 1000, _insert_items("i * 1000 + 1", "i * 1000 + 1000")))
+        server.run(database, "SET synchronous_commit = off; " + _loop(self.changes // 1000, insert_items("i * 1000 + 1", "i * 1000 + 1000")))
 
 
 class Updates(Workload):
@@ -135,7 +135,7 @@ class BigTransaction(Workload):
     streaming = True
 
     def backlog(self, server, database, _round):
-        server.run(database, _insert_items(1, self.changes))
+        server.run(database, insert_items(1, self.changes))
 
 
 ALL = [Pgbench, Inserts, Updates, Deletes, BigTransaction]

@@ -45,6 +45,10 @@ def run(path, sql):
     subprocess.run(["sqlite3", "-bail", path, sql], stdout=subprocess.DEVNULL, timeout=600, check=True)
 
 
+def read(path, sql):
+    return subprocess.run(["sqlite3", "-bail", "-readonly", path, sql], capture_output=True, text=True, timeout=600, check=True).stdout.strip()
+
+
 def remove(path):
     for suffix in ("", "-wal", "-shm", "-journal"):
         if os.path.exists(path + suffix):
