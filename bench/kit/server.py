@@ -27,6 +27,10 @@ def bin_dir():
     return os.path.dirname(found[-1])
 
 
+def postgresql_version():
+    return subprocess.run([f"{bin_dir()}/postgres", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+
+
 def as_server_user(command):
     if os.getuid() != 0:
         return command
@@ -110,6 +114,3 @@ class Server:
     def cpu(self):
         """Seconds of CPU of the server and all its processes, also those that have ended."""
         return processes.tree_cpu(self.pid)
-
-    def version(self):
-        return self.run("postgres", "SHOW server_version")
