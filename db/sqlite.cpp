@@ -44,6 +44,25 @@ bool SqliteError::duplicate() const noexcept {
            extended_code_ == SQLITE_CONSTRAINT_ROWID;
 }
 
+Cell cell_of(sqlite3_value* value) {
+    switch (sqlite3_value_type(value)) {
+        case SQLITE_INTEGER: return Cell::integer(sqlite3_value_int64(value));
+        case SQLITE_FLOAT: return Cell::real(sqlite3_value_double(value));
+        case SQLITE_TEXT: {
+            const auto* bytes = reinterpret_cast<const char*>(sqlite3_value_text(value));
+            if (bytes == nullptr) throw SqliteError{SQLITE_NOMEM, "reading a text: out of memory"};
+            return Cell::text({bytes, static_cast<std::size_t>(sqlite3_value_bytes(value))});
+        }
+        case SQLITE_BLOB: {
+            const auto* bytes = static_cast<const char*>(sqlite3_value_blob(value));
+            const auto size = static_cast<std::size_t>(sqlite3_value_bytes(value));
+            if (bytes == nullptr && size != 0) throw SqliteError{SQLITE_NOMEM, "reading a blob: out of memory"};
+            return Cell::blob({bytes == nullptr ? "" : bytes, size});
+        }
+        default: return Cell::null();
+    }
+}
+
 SqliteDatabase::SqliteDatabase(std::string path, Mode mode) : path_{std::move(path)} {
     struct stat info {};
     if (mode != Mode::create && mode != Mode::memory && ::stat(path_.c_str(), &info) != 0 && errno == ENOENT)
@@ -182,26 +201,10 @@ std::int64_t SqliteStatement::run() {
 void SqliteStatement::reset() noexcept { sqlite3_reset(statement_); }
 
 Cell SqliteStatement::cell(int column) const {
+    if (db_->guards_utf16() && sqlite3_column_type(statement_, column) == SQLITE_TEXT) check_utf16(column);
     // One look-up of the column instead of one per question. Without a mutex on the connection the value may be read as it is
     // (https://www.sqlite.org/c3ref/value.html).
-    sqlite3_value* const value = sqlite3_column_value(statement_, column);
-    switch (sqlite3_value_type(value)) {
-        case SQLITE_INTEGER: return Cell::integer(sqlite3_value_int64(value));
-        case SQLITE_FLOAT: return Cell::real(sqlite3_value_double(value));
-        case SQLITE_TEXT: {
-            if (db_->guards_utf16()) check_utf16(column);
-            const auto* bytes = reinterpret_cast<const char*>(sqlite3_value_text(value));
-            if (bytes == nullptr) db_->fail(SQLITE_NOMEM, "reading a text");
-            return Cell::text({bytes, static_cast<std::size_t>(sqlite3_value_bytes(value))});
-        }
-        case SQLITE_BLOB: {
-            const auto* bytes = static_cast<const char*>(sqlite3_value_blob(value));
-            const auto size = static_cast<std::size_t>(sqlite3_value_bytes(value));
-            if (bytes == nullptr && size != 0) db_->fail(SQLITE_NOMEM, "reading a blob");
-            return Cell::blob({bytes == nullptr ? "" : bytes, size});
-        }
-        default: return Cell::null();
-    }
+    return cell_of(sqlite3_column_value(statement_, column));
 }
 
 /// SQLite turns UTF-16 into UTF-8 without a word about what is not UTF-16.

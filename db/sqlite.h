@@ -28,6 +28,10 @@ private:
 
 class SqliteStatement;
 
+/// A value as SQLite hands it to a function of ours; views live as long as it. Not for a database that guards_utf16(). Throws SqliteError when
+/// memory is short.
+[[nodiscard]] Cell cell_of(sqlite3_value* value);
+
 /// One connection. One thread. Opened with trusted_schema off, defensive mode on, no extension loading.
 class SqliteDatabase {
 public:

@@ -13,8 +13,16 @@ constexpr std::size_t kMaxNumericFraction = 16383;
 
 constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
+constexpr std::uint64_t kHighBits = 0x8080808080808080U;
+constexpr std::uint64_t kOnes = 0x0101010101010101U;
+
 std::size_t digits_at_front(std::string_view text) noexcept {
     std::size_t count = 0;
+    // Eight at a time: a byte is a digit when its upper half is 3, and still is with 6 more.
+    for (std::uint64_t word = 0; text.size() - count >= sizeof(word); count += sizeof(word)) {
+        std::memcpy(&word, text.data() + count, sizeof(word));
+        if (((word & (word + 6 * kOnes)) & 0xF0 * kOnes) != 0x30 * kOnes) break;
+    }
     while (count < text.size() && is_digit(text[count])) ++count;
     return count;
 }
@@ -49,6 +57,17 @@ std::size_t sequence_length(std::string_view text) noexcept {
     if (first == 0xF0 && byte(1) < 0x90) return 0;  // overlong
     if (first == 0xF4 && byte(1) > 0x8F) return 0;  // beyond U+10FFFF
     return 4;
+}
+
+/// The first byte from `at` on that is not ASCII, or NUL; the end when there is none.
+std::size_t skip_plain(std::string_view text, std::size_t at) noexcept {
+    // Eight at a time: `word - kOnes` sets a high bit where a byte is zero.
+    for (std::uint64_t word = 0; text.size() - at >= sizeof(word); at += sizeof(word)) {
+        std::memcpy(&word, text.data() + at, sizeof(word));
+        if ((((word - kOnes) | word) & kHighBits) != 0) break;
+    }
+    while (at < text.size() && static_cast<signed char>(text[at]) > 0) ++at;
+    return at;
 }
 
 /// Reads one JSON text. Nesting is a bit per level (object or array) in a fixed array: no recursion, no allocation.
@@ -232,24 +251,25 @@ std::size_t fraction_digits(std::string_view text) noexcept {
 }
 
 std::size_t find_bad_text(std::string_view text) noexcept {
-    constexpr std::uint64_t kHighBits = 0x8080808080808080U;
-    constexpr std::uint64_t kOnes = 0x0101010101010101U;
-    std::size_t at = 0;
-    while (at < text.size()) {
-        // Eight bytes at a time while they are ASCII without NUL: `word - kOnes` sets a high bit where a byte is zero.
-        std::uint64_t word = 0;
-        if (text.size() - at >= sizeof(word)) {
-            std::memcpy(&word, text.data() + at, sizeof(word));
-            if ((((word - kOnes) | word) & kHighBits) == 0) {
-                at += sizeof(word);
-                continue;
-            }
-        }
+    for (std::size_t at = 0;;) {
+        at = skip_plain(text, at);
+        if (at == text.size()) return std::string_view::npos;
         const std::size_t length = text[at] == '\0' ? 0 : sequence_length(text.substr(at));
         if (length == 0) return at;
         at += length;
     }
-    return std::string_view::npos;
+}
+
+TextScan scan_text(std::string_view text) noexcept {
+    std::size_t beyond_ascii = 0;  // bytes that begin no character
+    for (std::size_t at = 0;;) {
+        at = skip_plain(text, at);
+        if (at == text.size()) return {text.size() - beyond_ascii, false};
+        const std::size_t length = text[at] == '\0' ? 0 : sequence_length(text.substr(at));
+        if (length == 0) return {count_characters(text), true};
+        at += length;
+        beyond_ascii += length - 1;
+    }
 }
 
 std::size_t count_characters(std::string_view text) noexcept {

@@ -39,6 +39,13 @@ inline constexpr std::size_t kMaxJsonDepth = 1024;  ///< PostgreSQL's own limit 
 /// Offset of the first byte that a PostgreSQL text cannot hold (NUL, or not UTF-8), npos when there is none.
 [[nodiscard]] std::size_t find_bad_text(std::string_view text) noexcept;
 
+/// find_bad_text() and count_characters() in one pass.
+struct TextScan {
+    std::size_t characters = 0;
+    bool bad = false;
+};
+[[nodiscard]] TextScan scan_text(std::string_view text) noexcept;
+
 /// Number of characters in valid UTF-8.
 [[nodiscard]] std::size_t count_characters(std::string_view text) noexcept;
 

@@ -1,7 +1,10 @@
 #include "applier/postgresql/pg_copy_stream.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdint>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -23,6 +26,19 @@ constexpr std::array<char, 256> make_escapes() {
     return escapes;
 }
 constexpr std::array<char, 256> kEscapes = make_escapes();
+
+/// Passes over bytes that are neither control characters nor backslashes, eight at a time; may stop before others too.
+std::size_t skip_plain(std::string_view text, std::size_t at) noexcept {
+    constexpr std::uint64_t kHighBits = 0x8080808080808080U;
+    constexpr std::uint64_t kOnes = 0x0101010101010101U;
+    for (std::uint64_t word = 0; text.size() - at >= sizeof(word); at += sizeof(word)) {
+        std::memcpy(&word, text.data() + at, sizeof(word));
+        // A byte below n sets its high bit in `word - n * kOnes`, unless its own was set; a byte above it may do so by a borrow only.
+        const std::uint64_t backslashes = word ^ (static_cast<std::uint64_t>('\\') * kOnes);
+        if (((((word - 0x20 * kOnes) & ~word) | ((backslashes - kOnes) & ~backslashes)) & kHighBits) != 0) break;
+    }
+    return at;
+}
 
 void append_hex(std::string& out, std::string_view bytes) {
     constexpr char kDigits[] = "0123456789abcdef";
@@ -60,13 +76,15 @@ void append_cell(std::string& out, const Cell& cell) {
 
 void append_copy_text(std::string& out, std::string_view text) {
     std::size_t plain = 0;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char escape = kEscapes[static_cast<unsigned char>(text[i])];
-        if (escape == 0) continue;
-        out.append(text, plain, i - plain);
-        out += '\\';
-        out += escape;
-        plain = i + 1;
+    for (std::size_t at = skip_plain(text, 0); at < text.size(); at = skip_plain(text, at)) {
+        for (const std::size_t end = std::min(at + 8, text.size()); at < end; ++at) {
+            const char escape = kEscapes[static_cast<unsigned char>(text[at])];
+            if (escape == 0) continue;
+            out.append(text, plain, at - plain);
+            out += '\\';
+            out += escape;
+            plain = at + 1;
+        }
     }
     out.append(text, plain, text.size() - plain);
 }

@@ -222,6 +222,16 @@ TEST(PgCopyText, EscapesWhatSeparates) {
     std::string out;
     append_copy_text(out, "a\tb\\N\r\nc");
     EXPECT_EQ(out, "a\\tb\\\\N\\r\\nc");
+    // At every place of the eight bytes that are looked at together, beside bytes that need nothing.
+    for (std::size_t length = 1; length < 20; ++length)
+        for (std::size_t at = 0; at < length; ++at)
+            for (const auto& [byte, escaped] : {std::pair{'\t', "\\t"}, {'\n', "\\n"}, {'\r', "\\r"}, {'\\', "\\\\"}, {'\x1F', "\x1F"}, {'\xDC', "\xDC"}, {'\x80', "\x80"}}) {
+                const std::string before(at, '\xFF');
+                const std::string after(length - at - 1, ']');
+                out.clear();
+                append_copy_text(out, before + byte + after);
+                EXPECT_EQ(out, before + escaped + after) << length << ' ' << at;
+            }
 }
 
 }  // namespace

@@ -7,7 +7,8 @@
 
 #include "tests/unit/sqlite_leader_harness.h"
 #include "triggers/sqlite/backup_copy.h"
-#include "triggers/sqlite/column_profile.h"
+#include "triggers/sqlite/profile_memory.h"
+#include "triggers/sqlite/sqlite_schema.h"
 
 namespace rowferry::test {
 namespace {
@@ -160,6 +161,60 @@ TEST_F(SqliteSnapshots, Profiles) {
     EXPECT_FALSE(columns[6].profile.texts);
     request_.need_profiles = false;
     EXPECT_EQ(leader_->snapshot(request_)->tables()[0]->columns[1].profile, ColumnProfile{});
+}
+
+TEST_F(SqliteSnapshots, ProfilesOfWideTablesAreLookedAtInPieces) {
+    open();
+    std::string columns;
+    std::string values;
+    for (int i = 0; i < 205; ++i) {
+        columns += ", c" + std::to_string(i);
+        values += "," + std::to_string(i);
+    }
+    sql("CREATE TABLE wide(id INTEGER PRIMARY KEY" + columns + "); INSERT INTO wide VALUES(7" + values + "), (9" + values +
+        "); UPDATE wide SET c89 = 'x', c90 = x'00' WHERE id = 9");
+    request_.need_profiles = true;
+    const auto snapshot = leader_->snapshot(request_);
+    const std::vector<ColumnSchema>& found = snapshot->tables()[0]->columns;
+    EXPECT_EQ(found[0].profile.least_integer, 7);
+    EXPECT_EQ(found[0].profile.most_integer, 9);
+    for (std::int64_t i = 0; i < 205; ++i) {
+        const ColumnProfile& profile = found[static_cast<std::size_t>(i) + 1].profile;
+        EXPECT_EQ(profile.least_integer, i);
+        EXPECT_EQ(profile.most_integer, i);
+        EXPECT_EQ(profile.texts, i == 89) << i;
+        EXPECT_EQ(profile.blobs, i == 90) << i;
+    }
+}
+
+TEST_F(SqliteSnapshots, ProfilesAreNotLookedAtAgainUntilSomebodyElseCommits) {
+    open("WAL");
+    sql("CREATE TABLE t(id INTEGER PRIMARY KEY, a); INSERT INTO t VALUES(1, 5)");
+    ProfileMemory memory{path_};
+    StopSignal stop;
+    const auto look = [&](const std::string& filter = {}) {
+        SqliteTransaction transaction{memory.db(), "DEFERRED"};
+        TableSchema table = read_sqlite_table(memory.db(), "t")->schema;
+        memory.profile(table, filter, stop);
+        return table.columns[1].profile;
+    };
+    EXPECT_TRUE(look().integers);
+    stop.request();  // whoever looks now is interrupted
+    EXPECT_TRUE(look().integers);
+    memory.db().execute("CREATE TABLE ours(a)");
+    EXPECT_TRUE(look().integers);
+    EXPECT_THROW((void)look("a >= 5"), InterruptedError);
+    sql("INSERT INTO t VALUES(2, 'text')");
+    EXPECT_THROW((void)look(), InterruptedError);
+}
+
+TEST_F(SqliteSnapshots, AStreamsProfilesAreThoseOfItsOwnPosition) {
+    open("WAL");
+    sql("CREATE TABLE t(id INTEGER PRIMARY KEY, a); INSERT INTO t VALUES(1, 5)");
+    request_.need_profiles = true;
+    EXPECT_FALSE(leader_->snapshot(request_)->tables()[0]->columns[1].profile.texts);
+    sql("INSERT INTO t VALUES(2, 'committed between the check and the snapshot')");
+    EXPECT_TRUE(leader_->start(request_)->tables()[0]->columns[1].profile.texts);
 }
 
 }  // namespace

@@ -205,6 +205,8 @@ TEST(ValueShapes, BadTextIsFoundWhereItIs) {
             EXPECT_EQ(find_bad_text(ascii + wrong), before);
             EXPECT_EQ(find_bad_text(ascii + wrong + "tail of the text"), before);
             EXPECT_EQ(find_bad_text("ü🚢" + ascii + wrong + "tail"), before + 6);
+            EXPECT_TRUE(scan_text(ascii + wrong).bad);
+            EXPECT_TRUE(scan_text("ü🚢" + ascii + wrong + "tail").bad);
         }
     }
     EXPECT_EQ(find_bad_text(""), std::string_view::npos);
@@ -216,6 +218,28 @@ TEST(ValueShapes, BadTextIsFoundWhereItIs) {
 TEST(ValueShapes, CountsCharacters) {
     EXPECT_EQ(count_characters(""), 0U);
     EXPECT_EQ(count_characters("aü🚢"), 3U);
+    EXPECT_EQ(scan_text("").characters, 0U);
+    for (std::size_t before = 0; before < 20; ++before) {
+        const std::string ascii(before, '\x7F');
+        for (const std::string tail : {"", "x", "tail of the text"}) {
+            EXPECT_EQ(scan_text(ascii + tail).characters, before + tail.size());
+            EXPECT_EQ(scan_text(ascii + "ü🚢" + tail).characters, before + 2 + tail.size());
+            EXPECT_FALSE(scan_text(ascii + "ü🚢" + tail).bad);
+        }
+    }
+}
+
+TEST(ValueShapes, DigitsAreCountedAtEveryPlaceOfAWord) {
+    for (std::size_t digits = 1; digits < 30; ++digits) {
+        const std::string number(digits, '9');
+        EXPECT_TRUE(is_number(number));
+        for (std::size_t at = 0; at < digits; ++at)
+            for (const char wrong : {'/', ':', '\0', 'p', '\xB9', '\xFF', '\x7A'}) {
+                std::string text = number;
+                text[at] = wrong;
+                EXPECT_FALSE(is_number(text)) << digits << ' ' << at;
+            }
+    }
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "triggers/sqlite/capture_install.h"
 #include "triggers/sqlite/capture_store.h"
 #include "triggers/sqlite/leader_file.h"
+#include "triggers/sqlite/profile_memory.h"
 #include "triggers/sqlite/sqlite_schema.h"
 #include "triggers/sqlite/sqlite_snapshot.h"
 #include "triggers/sqlite/sqlite_trigger_source.h"
@@ -59,7 +60,7 @@ public:
     std::unique_ptr<Snapshot> start(const StreamRequest& request) override;
 
     std::unique_ptr<Snapshot> snapshot(const StreamRequest& request) override {
-        return std::make_unique<SqliteSnapshot>(path_, "", names_of(select_tables(request)), request, stop_);
+        return std::make_unique<SqliteSnapshot>(memory(), "", names_of(select_tables(request)), request, stop_);
     }
 
     std::unique_ptr<Source> follow(const StreamRequest& request, const Checkpoint& checkpoint) override {
@@ -82,8 +83,15 @@ private:
     static void apply_rules(SqliteDatabase& db, const StreamRequest& request, std::vector<TablePtr>& tables);
     static std::vector<std::string> names_of(const std::vector<TablePtr>& tables);
 
+    /// What was looked at before anything was written, for the snapshot.
+    std::shared_ptr<ProfileMemory> memory() {
+        if (!memory_ || memory_.use_count() > 1) memory_ = std::make_shared<ProfileMemory>(path_);
+        return memory_;
+    }
+
     std::string path_;
     const StopSignal& stop_;
+    std::shared_ptr<ProfileMemory> memory_;
 };
 
 /// One write transaction, tried again while the application holds the file.
@@ -221,11 +229,10 @@ void SqliteTriggerLeader::check_room_for_copy(SqliteDatabase& db) const {
 
 std::unique_ptr<Snapshot> SqliteTriggerLeader::start(const StreamRequest& request) {
     const CaptureRequest capture{request.stream, request.follower_id, request.exact_replace, names_of(select_tables(request))};
-    {
-        PatientDatabase db{path_};
-        write(db, "setting up capture", [&] { install_stream(db, capture); });
-    }
-    return std::make_unique<SqliteSnapshot>(path_, request.stream, capture.tables, request, stop_);
+    const auto leader = memory();
+    memory_.reset();
+    write(leader->db(), "setting up capture", [&] { install_stream(leader->db(), capture); });
+    return std::make_unique<SqliteSnapshot>(leader, request.stream, capture.tables, request, stop_);
 }
 
 std::unique_ptr<Snapshot> SqliteTriggerLeader::snapshot_of(const StreamRequest& request, const std::vector<TableName>& tables) {
@@ -245,7 +252,7 @@ std::unique_ptr<Snapshot> SqliteTriggerLeader::snapshot_of(const StreamRequest& 
         transaction.commit();
     }
     write(db, "setting up the capture of a table", [&] { install_tables(db, capture); });
-    return std::make_unique<SqliteSnapshot>(path_, request.stream, capture.tables, request, stop_);
+    return std::make_unique<SqliteSnapshot>(std::make_shared<ProfileMemory>(path_), request.stream, capture.tables, request, stop_);
 }
 
 void SqliteTriggerLeader::release(const StreamRequest& request, const std::vector<TableName>& tables) {

@@ -25,9 +25,9 @@ Cell copy_cell(const Cell& cell, Arena& arena) {
 
 bool uses_wal(SqliteDatabase& db) { return db.query_text("PRAGMA main.journal_mode") == "wal"; }
 
-SqliteSnapshot::SqliteSnapshot(const std::string& path, const std::string& stream, const std::vector<std::string>& tables,
+SqliteSnapshot::SqliteSnapshot(std::shared_ptr<ProfileMemory> leader, const std::string& stream, const std::vector<std::string>& tables,
                                const StreamRequest& request, const StopSignal& stop)
-    : leader_{path, SqliteDatabase::Mode::read_write}, stop_{stop} {
+    : memory_{std::move(leader)}, leader_{memory_->db()}, stop_{stop} {
     leader_.set_busy_timeout(kBusyTimeoutMs);
     leader_.execute("PRAGMA query_only = 1");
     if (uses_wal(leader_)) {
@@ -45,6 +45,7 @@ SqliteSnapshot::SqliteSnapshot(const std::string& path, const std::string& strea
 SqliteSnapshot::~SqliteSnapshot() {
     rows_ = {};
     view_->rollback();
+    sqlite3_exec(leader_.handle(), "PRAGMA query_only = 0", nullptr, nullptr, nullptr);
 }
 
 void SqliteSnapshot::add_table(const TablePtr& whole, const StreamRequest& request) {
@@ -77,7 +78,10 @@ void SqliteSnapshot::read_tables(const std::string& stream, const std::vector<st
 void SqliteSnapshot::profile_tables(const StopSignal& stop) {
     for (TablePtr& table : tables_) {
         auto profiled = std::make_shared<TableSchema>(*table);
-        profile_columns(*view_, *profiled, filters_[table->name], stop);
+        if (view_ == &leader_)
+            memory_->profile(*profiled, filters_[table->name], stop);
+        else
+            profile_columns(*view_, *profiled, filters_[table->name], stop);
         table = std::move(profiled);
     }
 }

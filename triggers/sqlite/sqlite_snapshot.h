@@ -11,6 +11,7 @@
 #include "db/stop_signal.h"
 #include "schemas/leader.h"
 #include "triggers/sqlite/backup_copy.h"
+#include "triggers/sqlite/profile_memory.h"
 
 namespace rowferry {
 
@@ -18,7 +19,8 @@ namespace rowferry {
 class SqliteSnapshot : public Snapshot {
 public:
     /// `stream`: empty for a snapshot without capture, else the stream for which these tables are captured.
-    SqliteSnapshot(const std::string& path, const std::string& stream, const std::vector<std::string>& tables, const StreamRequest& request,
+    /// `leader`: this snapshot's alone while it lives.
+    SqliteSnapshot(std::shared_ptr<ProfileMemory> leader, const std::string& stream, const std::vector<std::string>& tables, const StreamRequest& request,
                    const StopSignal& stop);
     ~SqliteSnapshot() override;
 
@@ -35,7 +37,8 @@ private:
     void add_table(const TablePtr& whole, const StreamRequest& request);
     void profile_tables(const StopSignal& stop);
 
-    SqliteDatabase leader_;
+    std::shared_ptr<ProfileMemory> memory_;
+    SqliteDatabase& leader_;
     std::unique_ptr<BackupCopy> copy_;
     SqliteDatabase* view_ = nullptr;  ///< leader_ or the copy, in a read transaction.
     Position position_;
