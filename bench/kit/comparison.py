@@ -32,7 +32,7 @@ def text_digest(command, what, environment=None):
 
 
 def postgresql_text(server, database, query, what):
-    return text_digest(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", server.uri(database), "-c", query], what, {"PGTZ": "UTC"})
+    return text_digest(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-v", "FETCH_COUNT=20000", "-d", server.uri(database), "-c", query], what, {"PGTZ": "UTC"})
 
 
 def sqlite_text(path, query, what):

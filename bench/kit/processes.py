@@ -54,6 +54,8 @@ def memory(pid, field):
 class Child:
     """A program that is being measured. Standard error goes to a file, for the message when it fails."""
 
+    running = set()  # what kill_all() ends when a run is broken off
+
     def __init__(self, command, log, stdin=None, stdout=subprocess.DEVNULL, environment=None):
         self.command = command
         self.log = log
@@ -65,6 +67,7 @@ class Child:
         self._process = subprocess.Popen(command, stdin=stdin or subprocess.DEVNULL, stdout=stdout, stderr=self._errors,
                                          env={**os.environ, **(environment or {})})
         self.pid = self._process.pid
+        Child.running.add(self)
 
     def sample(self):
         self.peak = max(self.peak, memory(self.pid, "VmHWM") or 0)
@@ -78,6 +81,7 @@ class Child:
         if pid == 0:
             return False
         self.seconds = time.perf_counter() - self.begun
+        Child.running.discard(self)
         self.cpu = usage.ru_utime + usage.ru_stime
         self._process.returncode = os.waitstatus_to_exitcode(status)
         self._errors.close()
@@ -105,6 +109,12 @@ class Child:
             self._process.kill()
             self._process.wait()
             self._errors.close()
+            Child.running.discard(self)
+
+    @staticmethod
+    def kill_all():
+        for child in list(Child.running):
+            child.kill()
 
 
 class Watched:
