@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <utility>
 
 #include <fmt/format.h>
@@ -92,6 +93,14 @@ Until parse_until(const std::string& text) {
     }
 }
 
+std::size_t parse_jobs(const std::string& text) {
+    std::size_t jobs = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), jobs);
+    if (error != std::errc{} || end != text.data() + text.size() || jobs < 1 || jobs > 64)
+        throw UsageError{fmt::format("\"{}\" is not a number of jobs: expected 1 to 64", printable(text))};
+    return jobs;
+}
+
 std::string parse_stream(const std::string& text) {
     check_stream_name(text);
     return text;
@@ -156,6 +165,7 @@ Options resolve_options(Command command, const SettingLayer& settings) {
     options.run.follower.ddl = choice(settings, "ddl", kDdl, DdlMode::stop);
     options.run.follower.fire_triggers = flag(settings, "fire-triggers").value_or(false);
     options.run.retry_for = converted(settings, "retry-for", [](const std::string& text) { return parse_duration(text); });
+    options.run.copy_jobs = converted(settings, "copy-jobs", parse_jobs).value_or(options.run.copy_jobs);
     options.run.until = converted(settings, "until", parse_until).value_or(Until{});
 
     options.progress = flag(settings, "progress");

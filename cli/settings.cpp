@@ -41,6 +41,7 @@ constexpr std::array kSettings{
     Setting{"mask-salt", Type::text, 0, "TEXT", "Salt for sha256 masks", false, false, true},
     Setting{"until", Type::text, kRun, "current|POSITION", "End once the follower holds what is committed now, or exactly this position"},
     Setting{"on-existing", Type::text, kRun | kClone | kCopyTable, "refuse|truncate", "When the follower's tables hold rows already (default: refuse)"},
+    Setting{"copy-jobs", Type::text, kRun, "N", "Parts of the first copy to copy side by side, 1 to 64 (default: 2)"},
     Setting{"ddl", Type::text, kRun, "stop|apply", "When the leader changes a table's shape: stop and say what to run, or follow (default: stop)"},
     Setting{"keyless", Type::text, kRun | kCopyTable, "refuse|full|insert", "PostgreSQL tables without replica identity (default: refuse)"},
     Setting{"exact-replace", Type::flag, kRun, "", "SQLite leader: log the rows that INSERT OR REPLACE removes"},

@@ -38,6 +38,11 @@ void BatchQueue::close(std::exception_ptr cause) {
     filled_.notify_all();
 }
 
+bool BatchQueue::closed() const {
+    const std::lock_guard lock{mutex_};
+    return closed_ && queue_.empty();
+}
+
 void BatchQueue::cancel() {
     const std::lock_guard lock{mutex_};
     cancelled_ = true;

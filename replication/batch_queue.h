@@ -14,7 +14,8 @@ namespace rowferry {
 
 using BatchPtr = std::unique_ptr<Batch>;
 
-/// Batches on their way from the reader to the applier, bounded by bytes; used ones go back and are filled again. One reader, one applier.
+/// Batches on their way from the reader to the applier, bounded by bytes; used ones go back and are filled again. One reader; one applier,
+/// or several where the order does not matter.
 class BatchQueue {
 public:
     explicit BatchQueue(std::size_t max_bytes) : max_bytes_{max_bytes} {}
@@ -28,6 +29,8 @@ public:
     [[nodiscard]] bool wait_until_empty(std::chrono::milliseconds wait);
     /// No batch follows. pop() rethrows `cause` once the queue is empty. Either side.
     void close(std::exception_ptr cause);
+    /// closed, and every batch was taken.
+    [[nodiscard]] bool closed() const;
     /// push() returns false at once from here on. Applier, when it gives up.
     void cancel();
     [[nodiscard]] bool cancelled() const;

@@ -50,7 +50,7 @@ Checkpoint bootstrap(Leader& leader, Follower& follower, const RunOptions& optio
     const auto snapshot = shaped_snapshot(std::move(taken), request.rules, follower.engine());
     const std::vector<TablePtr> tables = snapshot->tables();
     follower.start_copy(checkpoint, tables, options.follower);
-    copy_tables(*snapshot, follower, stop, observer);
+    copy_tables(*snapshot, follower, options.copy_jobs, stop, observer);
 
     checkpoint.state = CheckpointState::ready;
     checkpoint.position = snapshot->position();
@@ -80,7 +80,7 @@ void clone(const LeaderFactory& make_leader, const FollowerFactory& make_followe
     const auto snapshot = shaped_snapshot(leader->snapshot(options.request), options.request.rules, follower->engine());
     const std::vector<TablePtr> tables = snapshot->tables();
     follower->start_clone(tables, options.follower);
-    copy_tables(*snapshot, *follower, stop, observer);
+    copy_tables(*snapshot, *follower, options.copy_jobs, stop, observer);
     follower->finish_clone(tables);
     spdlog::info("cloned {} table(s) of {} as of {}", tables.size(), leader->describe(), to_string(leader->position_kind(), snapshot->position()));
 }

@@ -5,12 +5,21 @@
 
 #include <spdlog/spdlog.h>
 
+#include "replication/copy_workers.h"
+#include "replication/copy_writers.h"
 #include "schemas/table_shape.h"
 
 namespace rowferry {
 namespace {
 
 constexpr std::size_t kCopyBatchBytes = 1024 * 1024;
+constexpr std::size_t kRawBytes = 1024 * 1024;
+// Parts for each job, so that none is left with a large one at the end.
+constexpr std::size_t kPartsPerJob = 4;
+// A table of this size is worth further connections, even if only one side can have them.
+constexpr std::uint64_t kManyRows = 50'000;
+// As many small tables are worth further connections.
+constexpr std::size_t kManyTables = 16;
 
 class ProgressReport {
 public:
@@ -27,6 +36,12 @@ public:
         tell();
     }
     void table_done() { ++progress_.tables_done; }
+    void set(std::string table, std::size_t tables_done, std::uint64_t rows) {
+        progress_.table = std::move(table);
+        progress_.tables_done = tables_done;
+        progress_.rows = rows;
+        tell();
+    }
     void finished() {
         progress_.finished = true;
         progress_.table.clear();
@@ -55,16 +70,28 @@ std::optional<std::uint64_t> expected_rows(Snapshot& snapshot, const std::vector
 
 }  // namespace
 
-void copy_rows(Snapshot& snapshot, CopyTarget& target, const TablePtr& table, const StopSignal& stop, const std::function<void(std::size_t)>& progress) {
-    snapshot.open_table(table);
-    Batch batch;
-    for (bool more = true; more;) {
-        stop.check();
-        batch.clear();
-        more = snapshot.read_rows(batch, kCopyBatchBytes);
-        if (batch.empty()) continue;
-        target.write(batch.events());
-        progress(batch.events().size());
+void copy_rows(RowReader& reader, CopyTarget& target, const TablePtr& table, const std::string& range, const StopSignal& stop,
+               const std::function<void(std::size_t)>& progress) {
+    if (reader.open_table(table, range, target.raw_form()) != RowForm::cells) {
+        RawRows rows;
+        for (bool more = true; more;) {
+            stop.check();
+            more = reader.read_raw(rows, kRawBytes);
+            if (rows.rows == 0) continue;
+            const std::uint64_t count = rows.rows;
+            target.write_raw(rows);
+            progress(count);
+        }
+    } else {
+        Batch batch;
+        for (bool more = true; more;) {
+            stop.check();
+            batch.clear();
+            more = reader.read_rows(batch, kCopyBatchBytes);
+            if (batch.empty()) continue;
+            target.write(batch.events());
+            progress(batch.events().size());
+        }
     }
     target.finish();
 }
@@ -89,18 +116,107 @@ std::vector<TablePtr> ancestors(const std::vector<TablePtr>& tables) {
     return result;
 }
 
+/// Several connections on both sides.
+void copy_side_by_side(Snapshot& snapshot, Follower& follower, std::vector<CopyPart> parts, std::size_t jobs, const StopSignal& stop, ProgressReport& progress) {
+    spdlog::debug("{} part(s) to copy, {} at a time", parts.size(), jobs);
+    CopyWorkers workers{std::move(parts), [&] { return CopyWorkers::Way{snapshot.another_reader(), follower.copy_lane()}; }, stop};
+    workers.run(jobs, [&] {
+        stop.check();
+        progress.set(workers.table(), workers.tables_done(), workers.rows());
+    });
+    progress.set(workers.table(), workers.tables_done(), workers.rows());
+}
+
+/// Targets for the rows of one reader: several for a large table where the follower has several ways in.
+class CopyTargets {
+public:
+    CopyTargets(Follower& follower, std::size_t jobs) : follower_{follower}, jobs_{jobs} {}
+
+    std::vector<std::unique_ptr<CopyTarget>> open(const TablePtr& table, std::optional<std::uint64_t> rows) {
+        std::vector<std::unique_ptr<CopyTarget>> targets;
+        if (jobs_ > 1 && rows.value_or(0) >= kManyRows) {
+            if (!asked_) open_lanes();
+            for (const auto& lane : lanes_) targets.push_back(lane->copy_into(table));
+        }
+        if (targets.empty()) targets.push_back(follower_.copy_into(table));
+        return targets;
+    }
+
+private:
+    void open_lanes() {
+        asked_ = true;
+        while (lanes_.size() < jobs_) {
+            auto lane = follower_.copy_lane();
+            if (!lane) break;
+            lanes_.push_back(std::move(lane));
+        }
+    }
+
+    Follower& follower_;
+    std::size_t jobs_;
+    bool asked_ = false;
+    std::vector<std::unique_ptr<CopyLane>> lanes_;
+};
+
+/// One reader; the writers, one for each target, work beside it once the table has more rows than a batch.
+void copy_read_ahead(RowReader& reader, const TablePtr& table, std::vector<std::unique_ptr<CopyTarget>> targets, const StopSignal& stop,
+                     ProgressReport& progress) {
+    if (targets.front()->raw_form() != RowForm::cells) {
+        copy_rows(reader, *targets.front(), table, {}, stop, [&](std::size_t rows) { progress.rows(rows); });
+        return;
+    }
+    reader.open_table(table);
+    auto rows = std::make_unique<Batch>();
+    bool more = reader.read_rows(*rows, kCopyBatchBytes);
+    progress.rows(rows->events().size());
+    if (!more) {
+        if (!rows->empty()) targets.front()->write(rows->events());
+        for (const auto& target : targets) target->finish();
+        return;
+    }
+    CopyWriters writers{std::move(targets)};
+    const auto waiting = [&] {
+        stop.check();
+        progress.rows(0);
+    };
+    for (;;) {
+        writers.write(std::move(rows), waiting);
+        if (!more) break;
+        stop.check();
+        rows = writers.take_empty();
+        more = reader.read_rows(*rows, kCopyBatchBytes);
+        progress.rows(rows->events().size());
+    }
+    writers.finish(waiting);
+}
+
+/// Can rows be read and written in several places at once, and is there enough of them? Then the parts to copy.
+std::vector<CopyPart> parts_side_by_side(Snapshot& snapshot, Follower& follower, const std::vector<TablePtr>& tables, std::size_t jobs) {
+    if (jobs <= 1) return {};
+    std::vector<CopyPart> parts;
+    for (const TablePtr& table : tables)
+        for (std::string& range : snapshot.ranges(*table, jobs * kPartsPerJob)) parts.push_back({table, std::move(range)});
+    if (parts.size() == tables.size() && tables.size() < kManyTables) return {};
+    if (!snapshot.another_reader() || !follower.copy_lane()) return {};
+    return parts;
+}
+
 }  // namespace
 
-void copy_tables(Snapshot& snapshot, Follower& follower, const StopSignal& stop, Observer& observer) {
+void copy_tables(Snapshot& snapshot, Follower& follower, std::size_t jobs, const StopSignal& stop, Observer& observer) {
     const std::vector<TablePtr> tables = snapshot.tables();
     ProgressReport progress{observer, tables.size(), expected_rows(snapshot, tables)};
-    for (const TablePtr& table : tables) {
-        progress.table(*table);
-        const auto target = follower.copy_into(table);
-        copy_rows(snapshot, *target, table, stop, [&](std::size_t rows) { progress.rows(rows); });
-        prime_numbers(snapshot, follower, table);
-        progress.table_done();
+    if (auto parts = parts_side_by_side(snapshot, follower, tables, jobs); !parts.empty()) {
+        copy_side_by_side(snapshot, follower, std::move(parts), jobs, stop, progress);
+    } else {
+        CopyTargets targets{follower, jobs};
+        for (const TablePtr& table : tables) {
+            progress.table(*table);
+            copy_read_ahead(snapshot, table, targets.open(table, snapshot.estimated_rows(*table)), stop, progress);
+            progress.table_done();
+        }
     }
+    for (const TablePtr& table : tables) prime_numbers(snapshot, follower, table);
     if (follower.engine() == Engine::postgresql)
         for (const TablePtr& table : ancestors(tables)) prime_numbers(snapshot, follower, table);
     progress.finished();

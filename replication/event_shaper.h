@@ -21,6 +21,8 @@ public:
     void shape(Batch& batch, std::size_t first);
 
     [[nodiscard]] TablePtr shaped(const TablePtr& leader);
+    /// Do its rows stay what they are?
+    [[nodiscard]] bool keeps_values(const TablePtr& leader) { return entry(leader).mask == nullptr; }
 
 private:
     struct Entry {

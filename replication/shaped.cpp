@@ -8,26 +8,73 @@
 namespace rowferry {
 namespace {
 
+/// Rows with the tables of the rules, read by a reader of rows with the leader's.
+class ShapedReader : public RowReader {
+public:
+    ShapedReader(RowReader& inner, EventShaper shaper, std::vector<TablePtr> leader) : inner_{inner}, shaper_{std::move(shaper)}, leader_{std::move(leader)} {}
+    ShapedReader(std::unique_ptr<RowReader> inner, EventShaper shaper, std::vector<TablePtr> leader)
+        : own_{std::move(inner)}, inner_{*own_}, shaper_{std::move(shaper)}, leader_{std::move(leader)} {}
+
+    RowForm open_table(const TablePtr& table, const std::string& range, RowForm wanted) override {
+        const TablePtr& leader = leader_of(*table);
+        return inner_.open_table(leader, range, shaper_.keeps_values(leader) ? wanted : RowForm::cells);
+    }
+    bool read_rows(Batch& batch, std::size_t budget) override {
+        const std::size_t first = batch.events().size();
+        const bool more = inner_.read_rows(batch, budget);
+        shaper_.shape(batch, first);
+        return more;
+    }
+    bool read_raw(RawRows& rows, std::size_t budget) override { return inner_.read_raw(rows, budget); }
+
+    [[nodiscard]] const TablePtr& leader_of(const TableSchema& table) const {
+        const auto found = std::ranges::find(leader_, table.name, [](const TablePtr& known) { return known->name; });
+        if (found == leader_.end()) throw std::logic_error{"not a table of the snapshot"};
+        return *found;
+    }
+    [[nodiscard]] std::vector<TablePtr> shaped_tables() {
+        std::vector<TablePtr> shaped;
+        for (const TablePtr& table : leader_) shaped.push_back(shaper_.shaped(table));
+        return shaped;
+    }
+
+private:
+    std::unique_ptr<RowReader> own_;
+    RowReader& inner_;
+    EventShaper shaper_;
+    std::vector<TablePtr> leader_;
+};
+
 class ShapedSnapshot : public Snapshot {
 public:
     ShapedSnapshot(std::unique_ptr<Snapshot> inner, const TableRules& rules, Engine follower, const std::vector<TablePtr>& others)
-        : inner_{std::move(inner)}, leader_{inner_->tables()}, shaper_{rules, together(leader_, others), follower} {
-        for (const TablePtr& table : leader_) shaped_.push_back(shaper_.shaped(table));
-    }
+        : inner_{std::move(inner)},
+          rules_{rules},
+          follower_{follower},
+          all_{together(inner_->tables(), others)},
+          reader_{*inner_, shaper(), inner_->tables()},
+          shaped_{reader_.shaped_tables()} {}
 
     [[nodiscard]] Position position() const override { return inner_->position(); }
     [[nodiscard]] std::string resume() const override { return inner_->resume(); }
     [[nodiscard]] std::vector<TablePtr> tables() const override { return shaped_; }
-    [[nodiscard]] std::optional<std::uint64_t> estimated_rows(const TableSchema& table) override { return inner_->estimated_rows(*leader_of(table)); }
-    void open_table(const TablePtr& table) override { inner_->open_table(leader_of(*table)); }
-    bool read_rows(Batch& batch, std::size_t budget) override {
-        const std::size_t first = batch.events().size();
-        const bool more = inner_->read_rows(batch, budget);
-        shaper_.shape(batch, first);
-        return more;
+    [[nodiscard]] std::optional<std::uint64_t> estimated_rows(const TableSchema& table) override {
+        return inner_->estimated_rows(*reader_.leader_of(table));
+    }
+    using RowReader::open_table;
+    RowForm open_table(const TablePtr& table, const std::string& range, RowForm wanted) override { return reader_.open_table(table, range, wanted); }
+    bool read_rows(Batch& batch, std::size_t budget) override { return reader_.read_rows(batch, budget); }
+    bool read_raw(RawRows& rows, std::size_t budget) override { return reader_.read_raw(rows, budget); }
+    [[nodiscard]] std::vector<std::string> ranges(const TableSchema& table, std::size_t most) override {
+        return inner_->ranges(*reader_.leader_of(table), most);
+    }
+    [[nodiscard]] std::unique_ptr<RowReader> another_reader() override {
+        auto another = inner_->another_reader();
+        if (!another) return nullptr;
+        return std::make_unique<ShapedReader>(std::move(another), shaper(), inner_->tables());
     }
     [[nodiscard]] std::optional<std::int64_t> next_number(const TableSchema& table, std::uint16_t column) override {
-        return inner_->next_number(*leader_of(table), column);
+        return inner_->next_number(*reader_.leader_of(table), column);
     }
 
 private:
@@ -35,15 +82,13 @@ private:
         tables.insert(tables.end(), others.begin(), others.end());
         return tables;
     }
-    [[nodiscard]] const TablePtr& leader_of(const TableSchema& table) const {
-        const auto found = std::ranges::find(leader_, table.name, [](const TablePtr& known) { return known->name; });
-        if (found == leader_.end()) throw std::logic_error{"not a table of the snapshot"};
-        return *found;
-    }
+    [[nodiscard]] EventShaper shaper() const { return {rules_, all_, follower_}; }
 
     std::unique_ptr<Snapshot> inner_;
-    std::vector<TablePtr> leader_;
-    EventShaper shaper_;
+    TableRules rules_;
+    Engine follower_;
+    std::vector<TablePtr> all_;
+    ShapedReader reader_;
     std::vector<TablePtr> shaped_;
 };
 

@@ -31,6 +31,7 @@ struct RunOptions {
     FollowerOptions follower;
     Until until;
     std::optional<std::chrono::milliseconds> retry_for;  ///< Nothing: for ever. Zero: not at all.
+    std::size_t copy_jobs = 2;  ///< Parts of the first copy that are copied side by side, each with a connection to either database.
     bool copies_only = false;  ///< End once no copy of single tables is waiting (see TableCopy). The stream has to exist.
 };
 

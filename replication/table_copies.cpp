@@ -147,7 +147,7 @@ void TableCopies::load(TableCopy& copy, const std::vector<TableName>& names, con
     for (std::size_t i = 0; i < tables.size(); ++i) {
         progress.table = to_string(tables[i]->name);
         const auto target = copier_->copy_into(copy.tables[i]);
-        copy_rows(*snapshot, *target, tables[i], stop_, [&](std::size_t rows) {
+        copy_rows(*snapshot, *target, tables[i], {}, stop_, [&](std::size_t rows) {
             progress.rows += rows;
             tell();
         });

@@ -9,6 +9,7 @@
 
 #include "schemas/checkpoint.h"
 #include "schemas/leader.h"
+#include "schemas/row_reader.h"
 #include "schemas/sink.h"
 #include "schemas/table_copy.h"
 
@@ -40,8 +41,20 @@ public:
     virtual ~CopyTarget() = default;
     /// Loads the inserts of a batch, all of one table. The batch need not outlive the call.
     virtual void write(std::span<const Event> rows) = 0;
-    /// The table is complete.
+    /// The form in which rows need no look on their way into this table, as both sides have the same columns; cells where they do.
+    [[nodiscard]] virtual RowForm raw_form() const { return RowForm::cells; }
+    /// Loads rows in that form. The content of `rows` is taken, so that it can be filled again.
+    virtual void write_raw(RawRows& rows);
+    /// These rows are complete.
     virtual void finish() = 0;
+};
+
+/// A way into the follower beside others, for the copy: one thread uses it and the targets made from it, one at a time.
+class CopyLane {
+public:
+    virtual ~CopyLane() = default;
+    /// For a part of the table's rows, or all of them: a transaction of its own, which ends with finish() and is taken back without.
+    virtual std::unique_ptr<CopyTarget> copy_into(const TablePtr& table) = 0;
 };
 
 /// A follower database. One thread. The same object serves the copy and, after it, opens the sink.
@@ -84,6 +97,8 @@ public:
     virtual void start_clone(const std::vector<TablePtr>& tables, const FollowerOptions& options) = 0;
     /// Between start_copy/start_clone and finish_*; one table at a time.
     virtual std::unique_ptr<CopyTarget> copy_into(const TablePtr& table) = 0;
+    /// Between start_copy and finish_copy, instead of copy_into(): a lane that can work beside others; null where there is but one way in.
+    virtual std::unique_ptr<CopyLane> copy_lane() { return nullptr; }
     /// Primes the auto-number of a column so that the follower's own next value would be `next`.
     virtual void set_next_number(const TablePtr& table, std::uint16_t column, std::int64_t next) = 0;
     /// Unique constraints, indexes, foreign keys; then, in the transaction of the last of them, the checkpoint `ready`.

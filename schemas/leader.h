@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "schemas/checkpoint.h"
+#include "schemas/row_reader.h"
 #include "schemas/selection.h"
 #include "schemas/source.h"
 #include "schemas/table_rules.h"
@@ -33,10 +34,9 @@ struct StreamRequest {
 };
 
 /// A consistent view of the leader at one position. Holds a transaction or a copy on the leader until it is destroyed.
-/// One thread. Errors: RetryableError (the whole snapshot has to start again), HaltError.
-class Snapshot {
+/// One thread, which is also the one of its own reading. Errors: RetryableError (the whole snapshot has to start again), HaltError.
+class Snapshot : public RowReader {
 public:
-    virtual ~Snapshot() = default;
     /// Changes at or below this position are in the snapshot, all others are not.
     [[nodiscard]] virtual Position position() const = 0;
     [[nodiscard]] virtual std::string resume() const { return {}; }
@@ -44,10 +44,11 @@ public:
     [[nodiscard]] virtual std::vector<TablePtr> tables() const = 0;
     /// About how many rows, for progress; nothing where unknown.
     [[nodiscard]] virtual std::optional<std::uint64_t> estimated_rows(const TableSchema& table) = 0;
-    /// Begins with the rows of `table` (one of tables()).
-    virtual void open_table(const TablePtr& table) = 0;
-    /// Appends rows as inserts to `batch` until its size reaches `budget` bytes. False once the table is at its end.
-    virtual bool read_rows(Batch& batch, std::size_t budget) = 0;
+    /// Parts of a table that are worth reading side by side, at most `most`, together all of its rows. One that is empty: the whole table.
+    [[nodiscard]] virtual std::vector<std::string> ranges(const TableSchema& /*table*/, std::size_t /*most*/) { return {{}}; }
+    /// Another reader of the same rows for another thread, which may outlive nothing but its own use of this snapshot; null where there
+    /// cannot be one.
+    [[nodiscard]] virtual std::unique_ptr<RowReader> another_reader() { return nullptr; }
     /// Auto-number state (sequence or sqlite_sequence) of a column with auto_number: the next value the leader would give, or
     /// nothing when it cannot be told.
     [[nodiscard]] virtual std::optional<std::int64_t> next_number(const TableSchema& table, std::uint16_t column) = 0;

@@ -17,6 +17,10 @@ namespace {
 // What goes to libpq at once: its own output buffer then needs no growing, and the server gets going early.
 constexpr std::size_t kPiece = 64 * 1024;
 
+// https://www.postgresql.org/docs/15/sql-copy.html, Binary Format: signature, flags, length of an extension; behind the rows a word of -1.
+constexpr std::string_view kBinaryHeader{"PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19};
+constexpr std::string_view kBinaryTrailer{"\377\377", 2};
+
 constexpr std::array<char, 256> make_escapes() {
     std::array<char, 256> escapes{};
     escapes['\\'] = '\\';
@@ -89,14 +93,27 @@ void append_copy_text(std::string& out, std::string_view text) {
     out.append(text, plain, text.size() - plain);
 }
 
-void PgCopyStream::begin(const PgTablePlan& plan, std::string_view before) {
+void PgCopyStream::begin(const PgTablePlan& plan, std::string_view before, RowForm form) {
     plan_ = &plan;
     buffer_.clear();
     sent_ = 0;
     rows_ = 0;
     nulled_.clear();
-    link_.query(fmt::format("{}{}", before, plan.copy()));
+    binary_ = form == RowForm::copy_binary;
+    link_.query(fmt::format("{}{}{}", before, plan.copy(), binary_ ? " (FORMAT binary)" : ""));
     awaiting_ = true;
+    if (binary_) link_.put_copy(kBinaryHeader);
+}
+
+void PgCopyStream::add_raw(RawRows& rows) {
+    buffer_.swap(rows.bytes);
+    rows_ = rows.rows;
+    rows.bytes.clear();
+    rows.rows = 0;
+    for (; sent_ < buffer_.size(); sent_ += std::min(kPiece, buffer_.size() - sent_)) {
+        link_.put_copy(std::string_view{buffer_}.substr(sent_, kPiece));
+        link_.flush();
+    }
 }
 
 void PgCopyStream::add(const Change& row) {
@@ -143,6 +160,7 @@ void PgCopyStream::tell(PgMismatchLog& log) {
 
 void PgCopyStream::end() {
     if (sent_ < buffer_.size()) link_.put_copy(std::string_view{buffer_}.substr(sent_));
+    if (binary_) link_.put_copy(kBinaryTrailer);
     scratch_.clear();
     for (;;) {
         const int put = PQputCopyEnd(link_.get(), nullptr);
@@ -170,6 +188,7 @@ std::optional<PgCopyStream::Failure> PgCopyStream::result() {
 
 std::string PgCopyStream::key_of(std::uint64_t row) const {
     if (plan_->leader().identity.empty()) return "a row (the table has no key)";
+    if (binary_) return "a row";
     std::string_view rest = buffer_;
     for (std::uint64_t i = 0; i < row && !rest.empty(); ++i) rest.remove_prefix(std::min(rest.find('\n') + 1, rest.size()));
     if (row >= rows_ || rest.empty()) return "a row";

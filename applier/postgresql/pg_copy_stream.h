@@ -11,6 +11,7 @@
 #include "applier/postgresql/pg_table_plan.h"
 #include "db/pg_link.h"
 #include "schemas/arena.h"
+#include "schemas/row_reader.h"
 
 namespace rowferry {
 
@@ -31,9 +32,11 @@ public:
     explicit PgCopyStream(PgLink& link) : link_{link} {}
 
     /// For the next run, maybe of another table. `before` is SQL to run first in the same message, such as a SAVEPOINT.
-    void begin(const PgTablePlan& plan, std::string_view before = {});
+    void begin(const PgTablePlan& plan, std::string_view before = {}, RowForm form = RowForm::cells);
     /// Throws ValueError with the column's name in front for a value that does not fit and is not to become NULL; the row is left out then.
     void add(const Change& row);
+    /// The whole run at once, in the form of begin(). What `rows` held is kept until result(); it gets an earlier run's memory.
+    void add_raw(RawRows& rows);
     void end();
     /// Waits for the server. Nothing: all rows are in.
     [[nodiscard]] std::optional<Failure> result();
@@ -60,6 +63,7 @@ private:
     std::uint64_t rows_ = 0;
     std::map<std::uint16_t, Nulled> nulled_;  // by column
     bool awaiting_ = false;
+    bool binary_ = false;
 };
 
 }  // namespace rowferry

@@ -47,6 +47,13 @@ void PgCopyTarget::write(std::span<const Event> rows) {
     copy_.end();
 }
 
+void PgCopyTarget::write_raw(RawRows& rows) {
+    collect();
+    copy_.begin(plan_, {}, plan_.raw_form());
+    copy_.add_raw(rows);
+    copy_.end();
+}
+
 void PgCopyTarget::fail(const Change& row, const ValueError& error) const {
     throw HaltError{fmt::format("copy of {}, {}, {}", to_string(plan_.follower().name), plan_.describe_key(row), error.what())};
 }
@@ -83,6 +90,14 @@ void PgCopyTarget::finish() {
     if (!open_) return;
     link_.query("COMMIT");
     open_ = false;
+}
+
+std::unique_ptr<PgCopyTarget> open_pg_copy_target(const std::shared_ptr<PgSharedLink>& shared, const TablePtr& table, bool own_transaction,
+                                                  const std::string& stream) {
+    const TableName name = follower_table(*table, Engine::postgresql);
+    const auto found = read_targets(run_on(*shared->link), {name});
+    if (found.empty()) throw HaltError{fmt::format("{}: the follower's table is gone", to_string(name))};
+    return std::make_unique<PgCopyTarget>(shared, *table, found.begin()->second, own_transaction, stream);
 }
 
 }  // namespace rowferry

@@ -23,6 +23,8 @@ public:
     ~PgCopyTarget() override;
 
     void write(std::span<const Event> rows) override;
+    [[nodiscard]] RowForm raw_form() const override { return plan_.raw_form(); }
+    void write_raw(RawRows& rows) override;
     void finish() override;
 
 private:
@@ -41,5 +43,9 @@ private:
     bool open_ = false;
     std::uint64_t rows_ = 0;  // accepted by the server
 };
+
+/// For the follower's table of `table` as it is now. Throws HaltError when it is gone.
+[[nodiscard]] std::unique_ptr<PgCopyTarget> open_pg_copy_target(const std::shared_ptr<PgSharedLink>& shared, const TablePtr& table,
+                                                                bool own_transaction, const std::string& stream);
 
 }  // namespace rowferry

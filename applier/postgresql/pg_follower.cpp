@@ -10,6 +10,7 @@
 #include <spdlog/spdlog.h>
 
 #include "applier/postgresql/pg_checkpoint_store.h"
+#include "applier/postgresql/pg_copy_lane.h"
 #include "applier/postgresql/pg_copy_target.h"
 #include "applier/postgresql/pg_quarantine_store.h"
 #include "applier/postgresql/pg_target_check.h"
@@ -48,6 +49,7 @@ public:
     void start_copy(const Checkpoint& initial, const std::vector<TablePtr>& tables, const FollowerOptions& options) override;
     void start_clone(const std::vector<TablePtr>& tables, const FollowerOptions& options) override;
     std::unique_ptr<CopyTarget> copy_into(const TablePtr& table) override;
+    std::unique_ptr<CopyLane> copy_lane() override;
     void set_next_number(const TablePtr& table, std::uint16_t column, std::int64_t next) override;
     void finish_copy(const Checkpoint& ready, const std::vector<TablePtr>& tables) override;
     void finish_clone(const std::vector<TablePtr>& tables) override;
@@ -227,6 +229,7 @@ void PgFollower::start_copy(const Checkpoint& initial, const std::vector<TablePt
     auto made = pg_checkpoints::made_tables(looked.run, initial.stream);
 
     PgTransaction transaction{*session_};
+    take_copy_lock(looked.run, initial.stream, stop_);
     pg_checkpoints::create_tables(looked.run);
     prepare_quarantine(looked.run, initial.stream, tables);
     made_ = prepare(looked.run, tables, plan, existing);
@@ -265,11 +268,16 @@ void PgFollower::start_clone(const std::vector<TablePtr>& tables, const Follower
 std::unique_ptr<CopyTarget> PgFollower::copy_into(const TablePtr& table) {
     if (copying_ == Copying::none) throw std::logic_error{"copy_into before start_copy"};
     // In a whole copy the link holds the transaction, and with it perhaps the table itself.
-    PgLink& connection = copying_ == Copying::whole ? *link_->link : link();
-    const TableName name = follower_table(*table, Engine::postgresql);
-    const auto found = read_targets(run_on(connection), {name});
-    if (found.empty()) throw HaltError{fmt::format("{}: the follower's table is gone", to_string(name))};
-    return std::make_unique<PgCopyTarget>(link_, *table, found.begin()->second, copying_ == Copying::tables, copying_stream_);
+    if (copying_ != Copying::whole) link();
+    return open_pg_copy_target(link_, table, copying_ == Copying::tables, copying_stream_);
+}
+
+std::unique_ptr<CopyLane> PgFollower::copy_lane() {
+    if (copying_ != Copying::tables) return nullptr;
+    auto link = std::make_unique<PgLink>(conninfo_, PgLink::Kind::sql, PgRole::follower, application_name() + "_copy", stop_);
+    prepare_connection(run_on(*link), application_name());
+    share_copy_lock(run_on(*link), copying_stream_);
+    return std::make_unique<PgCopyLane>(std::move(link), copying_stream_);
 }
 
 void PgFollower::set_next_number(const TablePtr& table, std::uint16_t column, std::int64_t next) {

@@ -25,6 +25,9 @@ std::uint32_t lock_key(std::string_view text) {
 /// Advisory locks belong to a database, so the stream's name is enough to tell them apart.
 std::string keys(const std::string& stream) { return fmt::format("{}, {}", lock_key("rowferry"), lock_key(stream)); }
 
+/// No stream has a name like this.
+std::string copy_keys(const std::string& stream) { return keys(stream + "/copy"); }
+
 }  // namespace
 
 void take_stream_lock(const PgRun& run, const std::string& stream, const StopSignal& stop) {
@@ -45,6 +48,20 @@ void take_stream_lock(const PgRun& run, const std::string& stream, const StopSig
                                                              printable(holder.text(0, 2), 80), printable(holder.text(0, 1), 80));
         throw RefusedError{
             fmt::format("stream {} of this follower is in use: {} holds its lock. Stop that rowferry first", printable(stream, 80), who)};
+    }
+}
+
+void share_copy_lock(const PgRun& run, const std::string& stream) {
+    if (!run(fmt::format("SELECT pg_try_advisory_lock_shared({})", copy_keys(stream))).boolean(0, 0))
+        throw RetryableError{fmt::format("stream {}: the copy is begun anew by another session", printable(stream, 80))};
+}
+
+void take_copy_lock(const PgRun& run, const std::string& stream, const StopSignal& stop) {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (!run(fmt::format("SELECT pg_try_advisory_xact_lock({})", copy_keys(stream))).boolean(0, 0)) {
+        if (std::chrono::steady_clock::now() > deadline)
+            throw RetryableError{fmt::format("stream {}: sessions of an earlier copy still write to the follower", printable(stream, 80))};
+        if (!stop.sleep(kPause)) stop.check();
     }
 }
 

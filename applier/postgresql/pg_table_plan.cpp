@@ -132,6 +132,13 @@ PgTablePlan::PgTablePlan(TableSchema leader, PgTarget follower, std::size_t numb
     remove_ = make_remove();
 }
 
+RowForm PgTablePlan::raw_form() const {
+    if (leader_.engine != Engine::postgresql || lenient_ || columns_.empty()) return RowForm::cells;
+    for (const Column& column : columns_)
+        if (!column.written || column.conversion != Conversion::identity) return RowForm::cells;
+    return RowForm::copy_text;
+}
+
 std::string PgTablePlan::parameter(PgStatement& statement, std::uint16_t column, PgParameter::Image image) const {
     const PgParameter wanted{column, image};
     const auto found = std::find(statement.parameters.begin(), statement.parameters.end(), wanted);

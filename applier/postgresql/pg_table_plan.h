@@ -8,6 +8,7 @@
 #include "applier/postgresql/pg_target.h"
 #include "schemas/batch.h"
 #include "schemas/conversion.h"
+#include "schemas/row_reader.h"
 #include "schemas/table_schema.h"
 
 namespace rowferry {
@@ -81,6 +82,8 @@ public:
     [[nodiscard]] PgStatement& displace(std::size_t unique_key);
     /// `COPY … FROM STDIN`.
     [[nodiscard]] const std::string& copy() const noexcept { return copy_sql_; }
+    /// The form of rows as a PostgreSQL leader's COPY gives them that copy() takes as they are; cells where they have to be looked into.
+    [[nodiscard]] RowForm raw_form() const;
 
     /// A value that does not fit may have another end than that of the stream.
     [[nodiscard]] bool lenient() const noexcept { return lenient_; }

@@ -5,14 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "db/pg_link.h"
 #include "db/pg_session.h"
 #include "decoder/pgoutput/pg_catalog.h"
+#include "decoder/pgoutput/pg_row_reader.h"
 #include "schemas/leader.h"
 
 namespace rowferry {
 
-/// A consistent view of a PostgreSQL leader: one REPEATABLE READ transaction for the rows and one for the catalog, both on the same
+/// A consistent view of a PostgreSQL leader: one REPEATABLE READ transaction for the catalog and one for each reader of rows, all on the same
 /// exported snapshot. Tables are held in ACCESS SHARE, as pg_dump does: a TRUNCATE or ALTER TABLE of the application waits for the copy.
 class PgSnapshot : public Snapshot {
 public:
@@ -25,17 +25,25 @@ public:
     [[nodiscard]] Position position() const override { return {lsn_, 0}; }
     [[nodiscard]] std::vector<TablePtr> tables() const override { return tables_; }
     [[nodiscard]] std::optional<std::uint64_t> estimated_rows(const TableSchema& table) override;
-    void open_table(const TablePtr& table) override;
-    bool read_rows(Batch& batch, std::size_t budget) override;
+    using RowReader::open_table;
+    RowForm open_table(const TablePtr& table, const std::string& range, RowForm wanted) override { return first_->open_table(table, range, wanted); }
+    bool read_rows(Batch& batch, std::size_t budget) override { return first_->read_rows(batch, budget); }
+    bool read_raw(RawRows& rows, std::size_t budget) override { return first_->read_raw(rows, budget); }
+    /// By blocks, where the table has many.
+    [[nodiscard]] std::vector<std::string> ranges(const TableSchema& table, std::size_t most) override;
+    [[nodiscard]] std::unique_ptr<RowReader> another_reader() override;
     [[nodiscard]] std::optional<std::int64_t> next_number(const TableSchema& table, std::uint16_t column) override;
 
 private:
+    PgConninfo conninfo_;
+    std::string application_;
+    const StopSignal& stop_;
     std::uint64_t lsn_;
     PgSession catalog_;
-    PgLink rows_;
-    std::vector<PgTable> details_;
+    std::shared_ptr<std::vector<PgTable>> details_ = std::make_shared<std::vector<PgTable>>();
+    std::unique_ptr<PgRowReader> first_;
     std::vector<TablePtr> tables_;
-    TablePtr open_;
+    std::string exported_;  // by catalog_, for further readers
 };
 
 }  // namespace rowferry

@@ -100,11 +100,12 @@ std::optional<std::uint64_t> SqliteSnapshot::estimated_rows(const TableSchema& t
     return std::min(spread, bytes / 4) + 1;
 }
 
-void SqliteSnapshot::open_table(const TablePtr& table) {
+RowForm SqliteSnapshot::open_table(const TablePtr& table, const std::string&, RowForm) {
     std::string list;
     for (const ColumnSchema& column : table->columns) list += (list.empty() ? "" : ",") + quote_identifier(column.name);
     rows_ = view_->prepare(fmt::format("SELECT {} FROM main.{}{}", list, quote_identifier(table->name.name), where_clause(filters_[table->name])));
     open_table_ = table;
+    return RowForm::cells;
 }
 
 bool SqliteSnapshot::read_rows(Batch& batch, std::size_t budget) {

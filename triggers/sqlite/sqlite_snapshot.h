@@ -28,7 +28,8 @@ public:
     [[nodiscard]] std::string resume() const override { return resume_; }
     [[nodiscard]] std::vector<TablePtr> tables() const override { return tables_; }
     [[nodiscard]] std::optional<std::uint64_t> estimated_rows(const TableSchema& table) override;
-    void open_table(const TablePtr& table) override;
+    using RowReader::open_table;
+    RowForm open_table(const TablePtr& table, const std::string& range, RowForm wanted) override;
     bool read_rows(Batch& batch, std::size_t budget) override;
     [[nodiscard]] std::optional<std::int64_t> next_number(const TableSchema& table, std::uint16_t column) override;
 
