@@ -47,7 +47,7 @@ def beside_built_in(bench):
     for server in (leader, *followers.values()):
         server.new_database(database)
     leader.run(database, PROBE + "; INSERT INTO bench_probe VALUES (1, 0)")
-    built_in = BuiltIn(leader, followers["built-in"], database, ["bench_probe"], False)
+    built_in = BuiltIn(leader, followers["built-in"], database, ["bench_probe"], ["streaming = off", *bench.built_in_options])
     rowferry = Rowferry(leader, followers["rowferry"], database, bench)
     built_in.create()
     rowferry.create()

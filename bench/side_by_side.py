@@ -26,7 +26,8 @@ class Contest:
         self.marker = 0
         for server in (self.leader, bench.server("follower_builtin"), bench.server("follower_rowferry")):
             server.new_database(self.database)
-        self.built_in = BuiltIn(self.leader, bench.server("follower_builtin"), self.database, self.tables, workload.streaming)
+        self.built_in = BuiltIn(self.leader, bench.server("follower_builtin"), self.database, self.tables,
+                                [f"streaming = {'on' if workload.streaming else 'off'}", *bench.built_in_options])
         self.rowferry = Rowferry(self.leader, bench.server("follower_rowferry"), self.database, bench)
         self.decode = DecodeOnly(self.leader, self.database, workload.streaming, bench.work)
         self.pairs = [self.built_in, self.rowferry]
@@ -111,6 +112,8 @@ def judge(result):
     result.check("built-in / rowferry", result.median("built-in") / ours, BARS[result.key], unit=" ×")
     if result.key in TO_DECODE:
         result.check("rowferry / decode only", ours / result.median("decode only"), TO_DECODE[result.key], least=False, unit=" ×")
+    cpu = result.median("built-in", "cpu") / result.median("rowferry", "cpu")
+    result.notes.append(f"CPU of leader, follower and client together, built-in / rowferry: {cpu:.2f} ×")
     result.check_memory()
 
 

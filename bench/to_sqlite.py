@@ -100,6 +100,8 @@ def run(bench, wanted):
             result.check("rowferry / decode only", to_decode, TO_DECODE[workload.key], least=False, unit=" ×")
         if workload.key in TO_BARE:
             result.check("rowferry / bare loop", to_bare, TO_BARE[workload.key], least=False, unit=" ×")
+        slower = max(result.median("decode only"), result.median("bare loop"))
+        result.notes.append(f"rowferry / the slower of decode only and bare loop, the bound when both run at once: {ours / slower:.2f} ×")
         result.check_memory()
         bench.done(result)
         results.append(result)

@@ -27,8 +27,6 @@ class Timing:
 class Pair:
     """A leader's database and the database of one consumer on a follower of its own. Subclasses start and stop the consumer."""
 
-    slot = None
-
     def __init__(self, leader, follower, database):
         self.leader, self.follower, self.database = leader, follower, database
         self.leader_session = leader.session(database)
@@ -59,13 +57,13 @@ class Pair:
 
     def sample(self, watched):
         if watched.pid is None:
-            pid = self.leader_session.query(f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{self.slot_name()}'")
+            pid = self.leader_session.query(f"SELECT active_pid FROM pg_replication_slots WHERE slot_name = '{self.slot}'")
             watched.pid = int(pid) if pid else None
         watched.sample()
 
     def restart_lsn_behind(self, lsn):
         """Whether the slot would have the server read the log from before this position."""
-        return self.leader_session.query(f"SELECT restart_lsn < '{lsn}' FROM pg_replication_slots WHERE slot_name = '{self.slot_name()}'") != "f"
+        return self.leader_session.query(f"SELECT restart_lsn < '{lsn}' FROM pg_replication_slots WHERE slot_name = '{self.slot}'") != "f"
 
 
 class Rowferry(Pair):
@@ -75,14 +73,12 @@ class Rowferry(Pair):
         super().__init__(leader, follower, database)
         self.command = bench.rowferry(leader.uri(database), follower.uri(database))
         self.log = os.path.join(bench.work, "rowferry.log")
+        self.slot = "rowferry_" + self.leader_session.query("SELECT oid FROM pg_database WHERE datname = current_database()") + "_default"
         self.child = None
 
     def create(self):
         """The first copy; what is measured comes later."""
         Child(self.command, self.log).wait()
-
-    def slot_name(self):
-        return "rowferry_" + self.leader_session.query("SELECT oid FROM pg_database WHERE datname = current_database()") + "_default"
 
     def start(self):
         self.child = Child(self.command, self.log)
@@ -99,11 +95,12 @@ class Rowferry(Pair):
 class BuiltIn(Pair):
     name = "built-in"
 
-    def __init__(self, leader, follower, database, tables, streaming):
+    def __init__(self, leader, follower, database, tables, options):
+        """`options` as in CREATE SUBSCRIPTION."""
         super().__init__(leader, follower, database)
-        self.tables, self.streaming = tables, streaming
+        self.tables, self.options = tables, options
         self.session = follower.session(database)
-        self.subscription = f"bench_{database}"
+        self.slot = self.subscription = f"bench_{database}"
 
     def close(self):
         super().close()
@@ -113,7 +110,7 @@ class BuiltIn(Pair):
         self.leader_session.query(f"CREATE PUBLICATION bench FOR TABLE {', '.join(self.tables)}")
         self.leader.copy_definitions(self.database, self.tables, self.follower)
         self.session.query(f"CREATE SUBSCRIPTION {self.subscription} CONNECTION '{self.leader.conninfo(self.database)}' PUBLICATION bench "
-                           f"WITH (streaming = {'on' if self.streaming else 'off'})")
+                           f"WITH ({', '.join(self.options)})")
         deadline = time.monotonic() + 600
         while self.session.query("SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'") != "0":
             if time.monotonic() > deadline:
@@ -121,15 +118,12 @@ class BuiltIn(Pair):
             time.sleep(0.05)
         self.stop(None)
 
-    def slot_name(self):
-        return self.subscription
-
     def start(self):
         self.session.query(f"ALTER SUBSCRIPTION {self.subscription} ENABLE")
 
     def stop(self, _timing):
         """Only when the leader has been told where the follower stands; then the next start does not send it again."""
-        leader, slot = self.leader_session, self.slot_name()
+        leader, slot = self.leader_session, self.slot
         now = leader.query("SELECT pg_current_wal_lsn()")
         deadline = time.monotonic() + 60
         while leader.query(f"SELECT confirmed_flush_lsn >= '{now}' FROM pg_replication_slots WHERE slot_name = '{slot}'") != "t":
