@@ -32,7 +32,7 @@ class SqliteStatement;
 /// memory is short.
 [[nodiscard]] Cell cell_of(sqlite3_value* value);
 
-/// One connection. One thread. Opened with trusted_schema off, defensive mode on, no extension loading.
+/// One connection. One thread. Opened in defensive mode, without extension loading.
 class SqliteDatabase {
 public:
     enum class Mode { read_only, read_write, create, memory };

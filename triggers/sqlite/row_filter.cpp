@@ -61,8 +61,6 @@ RowFilter::RowFilter(const TableSchema& table, const std::string& expression, co
     // A misspelt name in double quotes must not become a text.
     sqlite3_db_config(db_.handle(), SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
     sqlite3_db_config(db_.handle(), SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
-    // There is no schema here but ours; without this even the functions for JSON would be off limits in it.
-    sqlite3_db_config(db_.handle(), SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1, nullptr);
     try {
         db_.execute("PRAGMA encoding = " + quote_literal(encoding));
         db_.execute("PRAGMA journal_mode = MEMORY");
