@@ -56,7 +56,8 @@ private:
     void warn_about_new_tables(Leader& leader, const Checkpoint& checkpoint);
     /// With --ddl apply new tables of the leader come in by themselves.
     void take_in(const std::vector<TableName>& tables, TableCopies& copies);
-    void set_fence(Leader& leader, const StreamRequest& request, const Checkpoint& checkpoint);
+    void refuse_passed_end(const Checkpoint& checkpoint) const;
+    void set_fence(Leader& leader, const StreamRequest& request);
     /// True once the end that `until` asks for is reached; false when a copy of tables is due.
     bool follow(Leader& leader, Follower& follower, const Checkpoint& checkpoint, TableCopies& copies, const TableCopy* copy);
 
@@ -68,7 +69,7 @@ private:
     Retry retry_;
     std::optional<Position> fence_;  // of --until; a marker is written once, however often we reconnect
     bool followed_ = false;          // at least one attempt came as far as following
-    bool told_new_tables_ = false;
+    std::vector<TableName> told_new_;    // each is told once
     std::vector<TableName> to_take_in_;  // found at the start
     std::vector<TableName> taken_in_;    // asked for once, whatever becomes of it
 };
@@ -102,7 +103,7 @@ Checkpoint Run::ready_checkpoint(Leader& leader, Follower& follower) {
 
 void Run::warn_about_new_tables(Leader& leader, const Checkpoint& checkpoint) {
     // A PostgreSQL source tells by itself, and knows a renamed table from a new one.
-    if (leader.engine() == Engine::postgresql || std::exchange(told_new_tables_, true)) return;
+    if (leader.engine() == Engine::postgresql || followed_) return;
     std::vector<TablePtr> selected;
     try {
         selected = leader.select_tables(options_.request);
@@ -110,11 +111,12 @@ void Run::warn_about_new_tables(Leader& leader, const Checkpoint& checkpoint) {
         return;  // a table of the stream is gone: the source knows better what to say
     }
     for (const TablePtr& table : selected) {
-        bool known = false;
+        bool known = std::ranges::find(told_new_, table->name) != told_new_.end();
         for (const TableState& state : checkpoint.tables) known = known || state.name == table->name;
         if (known) continue;
         spdlog::warn("{} matches the patterns but is not part of stream {}: it was made after the copy. `rowferry copy-table LEADER FOLLOWER --table {}` takes it in",
                      to_string(table->name), checkpoint.stream, quote_table(table->name));
+        told_new_.push_back(table->name);
         to_take_in_.push_back(table->name);
     }
 }
@@ -128,31 +130,36 @@ void Run::take_in(const std::vector<TableName>& tables, TableCopies& copies) {
     }
 }
 
-void Run::set_fence(Leader& leader, const StreamRequest& request, const Checkpoint& checkpoint) {
+void Run::refuse_passed_end(const Checkpoint& checkpoint) const {
+    if (options_.until.kind == Until::Kind::position && !fence_ && options_.until.position < checkpoint.position)
+        throw RefusedError{fmt::format("the follower is at {}, past --until {}", to_string(checkpoint.position_kind, checkpoint.position),
+                                       to_string(options_.until.position_kind, options_.until.position))};
+}
+
+void Run::set_fence(Leader& leader, const StreamRequest& request) {
+    if (fence_) return;
     switch (options_.until.kind) {
         case Until::Kind::never: return;
-        case Until::Kind::current:
-            if (!fence_) fence_ = leader.mark(request);
-            return;
-        case Until::Kind::position:
-            if (!fence_ && options_.until.position < checkpoint.position)
-                throw RefusedError{fmt::format("the follower is at {}, past --until {}", to_string(checkpoint.position_kind, checkpoint.position),
-                                               to_string(options_.until.position_kind, options_.until.position))};
-            fence_ = options_.until.position;
-            return;
+        case Until::Kind::current: fence_ = leader.mark(request); return;
+        case Until::Kind::position: fence_ = options_.until.position; return;
     }
 }
 
 bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoint, TableCopies& copies, const TableCopy* copy) {
     StreamRequest request = options_.request;
     request.follower_id = checkpoint.follower_id;
-    set_fence(leader, request, checkpoint);
-    std::optional<Position> fence = fence_;
-    if (copy != nullptr && (!fence || copy->position < *fence)) fence = copy->position;
+    refuse_passed_end(checkpoint);
 
     const auto sink = follower.open_sink(shaped_checkpoint(checkpoint, request.rules, follower.engine()), options_.follower);
     NewTables new_tables;
     auto source = tell_new_tables(shaped_source(leader.follow(request, checkpoint), request.rules, checkpoint.tables, follower.engine()), new_tables);
+    // The source reports what is new from here on; between the look before and this one a table may have come.
+    warn_about_new_tables(leader, checkpoint);
+    take_in(std::exchange(to_take_in_, {}), copies);
+    // Behind what the source itself writes when it begins: a change of shape that happened while we were away belongs to "current".
+    set_fence(leader, request);
+    std::optional<Position> fence = fence_;
+    if (copy != nullptr && (!fence || copy->position < *fence)) fence = copy->position;
     if (fence) source->cut_at(*fence);
     followed_ = true;
     spdlog::info("following {} from {}", leader.describe(), to_string(checkpoint.position_kind, checkpoint.position));

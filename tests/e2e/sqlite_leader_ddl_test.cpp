@@ -1,4 +1,4 @@
-// DDL on a SQLite leader while a stream follows it with --ddl apply: taken along in order, new tables copied.
+// DDL on a SQLite leader while a stream follows it: taken along in order with --ddl apply, a stop that says what to run without it.
 
 #include <signal.h>
 
@@ -34,6 +34,48 @@ TEST_P(SqliteDdlTest, AppliedInOrderWhileTheStreamRuns) {
     process->kill(SIGTERM);
     ASSERT_TRUE(ended(*process, 0));
     ASSERT_TRUE(ended(run_until_current(leader, follower, {"--ddl", "apply"}), 0));
+    EXPECT_TRUE(same_rows(leader, follower));
+}
+
+TEST_P(SqliteDdlTest, AppliedAfterALongAbsence) {
+    const auto [leader, follower] = pair();
+    ASSERT_TRUE(ended(run_until_current(leader, follower), 0));
+    leader.exec("UPDATE t SET v = 'before' WHERE id = 1; ALTER TABLE t ADD COLUMN n INTEGER NOT NULL DEFAULT 7; INSERT INTO t VALUES (3, 'c', 8);"
+                "DELETE FROM t WHERE id = 2; INSERT INTO t VALUES (2, 'again', 9); INSERT INTO t (id) VALUES (4); UPDATE t SET n = 10 WHERE id = 1;"
+                "ALTER TABLE t RENAME COLUMN n TO m; ALTER TABLE t ADD COLUMN r REAL; UPDATE t SET r = 0.5 WHERE id = 4; DROP TABLE gone");
+    ASSERT_TRUE(ended(run_until_current(leader, follower, {"--ddl", "apply"}), 0));
+    EXPECT_TRUE(same_rows(leader, follower));
+    leader.exec("UPDATE t SET r = 1.5, m = 11");
+    ASSERT_TRUE(ended(run_until_current(leader, follower), 0));
+    EXPECT_TRUE(same_rows(leader, follower));
+}
+
+TEST_P(SqliteDdlTest, StopsInFrontOfItAndGoesOnOnceItWasDone) {
+    const auto [leader, follower] = pair();
+    ASSERT_TRUE(ended(run_until_current(leader, follower), 0));
+    leader.exec("INSERT INTO t VALUES (3, 'c'); ALTER TABLE t ADD COLUMN w TEXT DEFAULT 'x'; INSERT INTO t VALUES (4, 'd', 'y')");
+    ASSERT_TRUE(ended(run_until_current(leader, follower), 7, "ADD COLUMN"));
+    EXPECT_GE(std::stoi(follower.value("SELECT count(*) FROM t")), 3);  // what was committed before is there
+    follower.exec("ALTER TABLE t ADD COLUMN w TEXT DEFAULT 'x'");
+    ASSERT_TRUE(ended(run_until_current(leader, follower), 0));
+    EXPECT_TRUE(same_rows(leader, follower));
+}
+
+TEST_P(SqliteDdlTest, NewTablesAreReportedAndARebuiltOneAsksForACopy) {
+    const auto [leader, follower] = pair();
+    const auto process = start_run(leader, follower);
+    ASSERT_TRUE(becomes_ready(*process, follower));
+    leader.exec("CREATE TABLE fresh (id INTEGER PRIMARY KEY)");
+    EXPECT_TRUE(process->wait_for_err("copy-table")) << process->err();
+    leader.exec("CREATE TABLE b (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO b SELECT * FROM t; DROP TABLE t; ALTER TABLE b RENAME TO t; INSERT INTO t VALUES (9, 'i')");
+    ASSERT_TRUE(ended(*process, 7, "copy-table"));
+    ASSERT_TRUE(ended(rowferry([&leader = leader, &follower = follower] {
+                          auto arguments = command("copy-table", leader, follower);
+                          arguments.insert(arguments.end(), {"--table", "t", "--table", "fresh"});
+                          return arguments;
+                      }()),
+                      0));
+    ASSERT_TRUE(ended(run_until_current(leader, follower), 0));
     EXPECT_TRUE(same_rows(leader, follower));
 }
 

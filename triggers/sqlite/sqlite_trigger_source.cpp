@@ -67,7 +67,7 @@ SqliteTriggerSource::SqliteTriggerSource(const std::string& path, const StreamRe
         known_tables_ = list_sqlite_tables(db_);
         transaction.commit();
     }
-    if (shapes_moved_) log_shapes();
+    if (shapes_moved_) log_shapes(kStartBusyTimeoutMs);
     data_version_statement_ = db_.prepare("PRAGMA main.data_version");
     db_.set_busy_timeout(kBusyTimeoutMs);
     last_commit_ = Clock::now();
@@ -121,10 +121,10 @@ bool SqliteTriggerSource::examine_shapes() {
 }
 
 /// Outside any read transaction. When the file is busy the next look tries again.
-void SqliteTriggerSource::log_shapes() {
+void SqliteTriggerSource::log_shapes(int busy_timeout_ms) {
     try {
         SqliteDatabase writer{db_.path(), SqliteDatabase::Mode::read_write};
-        writer.set_busy_timeout(kBusyTimeoutMs);
+        writer.set_busy_timeout(busy_timeout_ms);
         SqliteTransaction transaction{writer, "IMMEDIATE"};
         log_shape_changes(writer, shapes_at_end(writer, decoder_.tables(), cursor_), cursor_, where());
         transaction.commit();
@@ -238,7 +238,7 @@ bool SqliteTriggerSource::look() {
         return false;
     }
     if (shapes_moved_) {
-        log_shapes();
+        log_shapes(kBusyTimeoutMs);
         return !shapes_moved_;
     }
     busy_since_.reset();

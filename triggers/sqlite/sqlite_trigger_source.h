@@ -48,7 +48,7 @@ private:
     [[nodiscard]] bool woken() const;
     void inspect();
     bool examine_shapes();
-    void log_shapes();
+    void log_shapes(int busy_timeout_ms);
     void find_new_tables();
     void use_tables(const std::vector<TablePtr>& shapes);
     bool emit(Batch& batch, std::size_t budget);
