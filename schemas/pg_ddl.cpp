@@ -133,7 +133,13 @@ bool is_tagged(const TableSchema& leader, std::uint16_t column) {
 }
 
 bool compares_specially(const TableSchema& leader, const IndexSchema* index, std::uint16_t column) {
-    if (is_tagged(leader, column)) return true;
+    const std::string type = leader.engine == Engine::sqlite ? map_column(leader, column, Engine::postgresql).type : "";
+    if (type == kSqliteValue) return true;
+    // A collation is for texts only; PostgreSQL has none for the blobs or dates that a column declared as text may hold instead.
+    const ValueClass kept = pg_value_class(type);
+    if (kept == ValueClass::bytes || kept == ValueClass::uuid || kept == ValueClass::date || kept == ValueClass::time || kept == ValueClass::timestamp ||
+        kept == ValueClass::timestamptz)
+        return false;
     const std::string_view collation = key_collation(leader, index, column);
     return leader.columns.at(column).value_class == ValueClass::text && !collation.empty() && collation != "BINARY";
 }

@@ -56,6 +56,15 @@ TEST(PgDdl, NocaseUniqueIndexComparesLikeTheLeader) {
               "CREATE UNIQUE INDEX \"i\" ON \"public\".\"t\" ((lower(\"a\" COLLATE \"C\")), (rtrim(\"b\", ' ')), \"n\")");
 }
 
+// Blobs in a column declared as text with a collation: PostgreSQL has no collation for bytea, and refused the index after the whole copy.
+TEST(PgDdl, ACollationIsForTextsOnly) {
+    TableSchema table = sqlite_table("t", {{"a", "VARCHAR(10)"}}, {});
+    table.columns[0].value_class = ValueClass::text;
+    table.columns[0].wanted_type = "bytea";
+    EXPECT_EQ(pg_create_index({"public", "t"}, table, {"i", true, true, {0}, {}, {"NOCASE"}, false, false}, "i"),
+              "ALTER TABLE \"public\".\"t\" ADD CONSTRAINT \"i\" UNIQUE (\"a\")");
+}
+
 TEST(PgDdl, ForeignKeyStyles) {
     const TableSchema table = pg_table("child", {{"id", "integer"}, {"p", "integer"}}, {0});
     ForeignKey key;
