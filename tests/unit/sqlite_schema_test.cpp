@@ -82,7 +82,6 @@ TEST_F(SqliteSchema, UniqueKeysIndexesAndWhatIsLeftOut) {
     ASSERT_EQ(table.indexes.size(), 4U);
     EXPECT_EQ(table.indexes[3].name, "plain");
     EXPECT_EQ(table.indexes[3].descending, (std::vector<bool>{true, false}));
-    EXPECT_TRUE(notes(table, "unique index expr: rows that REPLACE"));
     EXPECT_EQ(table.columns[1].default_expression, "1");
     EXPECT_EQ(table.checks, (std::vector<CheckConstraint>{{"", "c <> ''"}}));
     ASSERT_EQ(table.generated.size(), 1U);

@@ -126,8 +126,13 @@ private:
     void recreate(const TriggerList& triggers, const SqliteTable& table, CapturedTable& captured) {
         for (const TriggerKind kind : kPlainTriggers) drop(triggers, captured.number, kind);
         for (const TriggerKind kind : kReplaceTriggers) drop(triggers, captured.number, kind);
+        for (const TriggerKind kind : kHiddenTriggers) drop(triggers, captured.number, kind);
         captured.replace_keys.reset();
         for (const TriggerKind kind : kPlainTriggers) db_.execute(plain_trigger_sql(table.schema, kind));
+        const HiddenKeys hidden = hidden_keys(table);
+        if (!hidden.unseen.empty()) throw RefusedError{fmt::format("{}: {}", printable(db_.path()), cannot_see(table.schema, hidden))};
+        if (hidden.keys.empty()) return;
+        for (const TriggerKind kind : kHiddenTriggers) db_.execute(hidden_trigger_sql(table.schema, kind, hidden.keys, table.rowid_name));
     }
 
     void add_replace_triggers(const SqliteTable& table, CapturedTable& captured) {
@@ -229,6 +234,11 @@ void seal(SqliteDatabase& db, const CaptureRequest& request) {
 
 }  // namespace
 
+std::string cannot_see(const TableSchema& table, const HiddenKeys& hidden) {
+    return fmt::format("{}: {}. Drop the index, make it one over plain columns (a generated column will do), or leave the table out with --exclude-table",
+                       to_string(table.name), hidden.unseen.front());
+}
+
 std::string way_out() {
     return "changes may be missing: remove the stream with `rowferry drop` and start it again with --on-existing truncate";
 }
@@ -297,8 +307,10 @@ void drop_unneeded_triggers(SqliteDatabase& db, const std::string& stream, Captu
         needed = true;
         needed_exact = needed_exact || other.exact_replace;
     }
-    if (!needed)
+    if (!needed) {
         for (const TriggerKind kind : kPlainTriggers) drop_triggers(db, triggers, table, kind, dry_run, removed);
+        for (const TriggerKind kind : kHiddenTriggers) drop_triggers(db, triggers, table, kind, dry_run, removed);
+    }
     if (needed_exact) return;
     for (const TriggerKind kind : kReplaceTriggers) drop_triggers(db, triggers, table, kind, dry_run, removed);
     table.replace_keys.reset();

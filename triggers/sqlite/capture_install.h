@@ -6,6 +6,7 @@
 
 #include "schemas/table_schema.h"
 #include "triggers/sqlite/capture_store.h"
+#include "triggers/sqlite/hidden_key.h"
 #include "triggers/sqlite/sqlite_schema.h"
 #include "triggers/sqlite/table_part.h"
 
@@ -43,6 +44,9 @@ void remove_tables(SqliteDatabase& db, const std::string& stream, const std::vec
 
 /// Why a table with these column counts cannot be captured, or nothing.
 [[nodiscard]] std::optional<std::string> too_wide(SqliteDatabase& db, const TableSchema& table);
+
+/// Why a table with keys that no trigger can look after is refused; `hidden.unseen` is not empty.
+[[nodiscard]] std::string cannot_see(const TableSchema& table, const HiddenKeys& hidden);
 
 /// Everything that makes the log complete and readable: the triggers are there with exactly our text and newer than the user's, the
 /// columns are those of `shapes`, their keys still are keys, the request's rules still can be kept. Call in the read transaction of the rows. Returns

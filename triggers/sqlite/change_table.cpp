@@ -19,6 +19,8 @@ std::string_view event_of(TriggerKind kind) {
         case TriggerKind::remove: return "AFTER DELETE";
         case TriggerKind::before_insert: return "BEFORE INSERT";
         case TriggerKind::before_update: return "BEFORE UPDATE";
+        case TriggerKind::hidden_insert: return "BEFORE INSERT";
+        case TriggerKind::hidden_update: return "BEFORE UPDATE";
     }
     throw std::logic_error{"trigger kind"};
 }
@@ -53,6 +55,21 @@ std::string not_itself(const TableSchema& table, std::string_view rowid_name) {
         same += fmt::format("{}r.{} IS OLD.{}", same.empty() ? "" : " AND ", name, name);
     }
     return fmt::format("NOT ({})", same);
+}
+
+/// One statement of a trigger that notes the rows `r` which NEW would displace.
+std::string note_rows_sql(const TableSchema& table, bool update, const ColumnIndexes& columns, const std::string& condition, std::string_view rowid_name) {
+    const ColumnIndexes key = logged_key(table);
+    const ColumnIndexes all = all_columns(table);
+    std::string sql = "INSERT INTO rowferry_change(tag,tbl,op";
+    add_targets(sql, 'k', key.size());
+    add_targets(sql, 'n', all.size());
+    sql += fmt::format(") SELECT random(),{},'{}{}'", table.leader_id, update ? 'u' : 'i', join_numbers(columns));
+    add_values(sql, "r", table, key);
+    add_values(sql, "NEW", table, all);
+    sql += fmt::format(" FROM {} AS r WHERE {}", quote_identifier(table.name.name), condition);
+    if (update) sql += " AND " + not_itself(table, rowid_name);
+    return sql + "; ";
 }
 
 }  // namespace
@@ -93,6 +110,8 @@ std::string trigger_name(std::uint32_t table_number, TriggerKind kind) {
             case TriggerKind::remove: return "delete";
             case TriggerKind::before_insert: return "before_insert";
             case TriggerKind::before_update: return "before_update";
+            case TriggerKind::hidden_insert: return "hidden_insert";
+            case TriggerKind::hidden_update: return "hidden_update";
         }
         throw std::logic_error{"trigger kind"};
     };
@@ -118,25 +137,22 @@ std::string plain_trigger_sql(const TableSchema& table, TriggerKind kind) {
 
 std::string replace_trigger_sql(const TableSchema& table, TriggerKind kind, const std::vector<ReplaceKey>& keys,
                                 std::string_view rowid_name) {
-    const ColumnIndexes key = logged_key(table);
-    const ColumnIndexes all = all_columns(table);
-    const bool update = kind == TriggerKind::before_update;
     std::string body;
     for (const ReplaceKey& unique : keys) {
-        body += "INSERT INTO rowferry_change(tag,tbl,op";
-        add_targets(body, 'k', key.size());
-        add_targets(body, 'n', all.size());
-        body += fmt::format(") SELECT random(),{},'{}{}'", table.leader_id, update ? 'u' : 'i', join_numbers(unique.columns));
-        add_values(body, "r", table, key);
-        add_values(body, "NEW", table, all);
-        body += fmt::format(" FROM {} AS r WHERE ", quote_identifier(table.name.name));
+        std::string condition;
         for (std::size_t i = 0; i < unique.columns.size(); ++i) {
             const std::string name = quote_identifier(table.columns[unique.columns[i]].name);
-            body += fmt::format("{}r.{} = NEW.{} COLLATE {}", i == 0 ? "" : " AND ", name, name, quote_identifier(unique.collations[i]));
+            condition += fmt::format("{}r.{} = NEW.{} COLLATE {}", i == 0 ? "" : " AND ", name, name, quote_identifier(unique.collations[i]));
         }
-        if (update) body += " AND " + not_itself(table, rowid_name);
-        body += "; ";
+        body += note_rows_sql(table, kind == TriggerKind::before_update, unique.columns, condition, rowid_name);
     }
+    if (!body.empty()) body.pop_back();
+    return create_trigger(table, kind, body);
+}
+
+std::string hidden_trigger_sql(const TableSchema& table, TriggerKind kind, const std::vector<HiddenKey>& keys, std::string_view rowid_name) {
+    std::string body;
+    for (const HiddenKey& key : keys) body += note_rows_sql(table, kind == TriggerKind::hidden_update, key.columns, key.condition, rowid_name);
     if (!body.empty()) body.pop_back();
     return create_trigger(table, kind, body);
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "schemas/table_schema.h"
+#include "triggers/sqlite/hidden_key.h"
 
 namespace rowferry {
 
@@ -42,9 +43,11 @@ inline constexpr std::size_t kFixedChangeColumns = 4;
 /// The columns that k0… hold: the identity, or every column.
 [[nodiscard]] ColumnIndexes logged_key(const TableSchema& table);
 
-enum class TriggerKind : std::uint8_t { insert, update, remove, before_insert, before_update };
+enum class TriggerKind : std::uint8_t { insert, update, remove, before_insert, before_update, hidden_insert, hidden_update };
 inline constexpr TriggerKind kPlainTriggers[] = {TriggerKind::insert, TriggerKind::update, TriggerKind::remove};
 inline constexpr TriggerKind kReplaceTriggers[] = {TriggerKind::before_insert, TriggerKind::before_update};
+/// On every table that has a HiddenKey, also without --exact-replace.
+inline constexpr TriggerKind kHiddenTriggers[] = {TriggerKind::hidden_insert, TriggerKind::hidden_update};
 
 /// `rowferry_3_insert`.
 /// A trigger that does nothing and never fires. It stands behind all of ours in the schema: one of ours that is dropped and made again, word by
@@ -68,6 +71,9 @@ struct ReplaceKey {
 /// CREATE TRIGGER for one of the replace kinds. `rowid_name` is needed for a table without identity.
 [[nodiscard]] std::string replace_trigger_sql(const TableSchema& table, TriggerKind kind, const std::vector<ReplaceKey>& keys,
                                               std::string_view rowid_name);
+
+/// CREATE TRIGGER for one of the hidden kinds: the same for keys that only SQL describes.
+[[nodiscard]] std::string hidden_trigger_sql(const TableSchema& table, TriggerKind kind, const std::vector<HiddenKey>& keys, std::string_view rowid_name);
 
 /// `0,2` and `0;1,3`: how rowferry_table keeps column lists and lists of keys. Parsing throws HaltError.
 [[nodiscard]] std::string join_numbers(const std::vector<std::uint16_t>& numbers);

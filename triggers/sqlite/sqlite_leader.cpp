@@ -16,6 +16,7 @@
 #include "triggers/sqlite/backup_copy.h"
 #include "triggers/sqlite/capture_install.h"
 #include "triggers/sqlite/capture_store.h"
+#include "triggers/sqlite/hidden_key.h"
 #include "triggers/sqlite/leader_file.h"
 #include "triggers/sqlite/profile_memory.h"
 #include "triggers/sqlite/sqlite_schema.h"
@@ -182,6 +183,8 @@ void SqliteTriggerLeader::check_capturable(SqliteDatabase& db, const TableSchema
     // The log has every column, whatever the stream carries.
     const auto whole = read_sqlite_table(db, table.name.name);
     if (const auto reason = too_wide(db, whole ? whole->schema : table)) throw RefusedError{fmt::format("{}: {}", printable(path_), *reason)};
+    if (whole)
+        if (const HiddenKeys hidden = hidden_keys(*whole); !hidden.unseen.empty()) throw RefusedError{fmt::format("{}: {}", printable(path_), cannot_see(table, hidden))};
     try {
         (void)to_json(table);
     } catch (const HaltError& error) {

@@ -52,6 +52,7 @@ struct RawIndex {
     bool partial = false;
     struct Part {
         int column = 0;
+        std::string name;  // empty for an expression and the rowid
         bool descending = false;
         std::string collation;
     };
@@ -66,11 +67,11 @@ std::vector<RawIndex> read_indexes(SqliteDatabase& db, const std::string& table)
     SqliteStatement list = db.prepare("SELECT name, \"unique\", origin, partial FROM pragma_index_list(?1, 'main') ORDER BY seq DESC");
     list.bind(1, table);
     while (list.step()) indexes.push_back({list.text(0), list.integer(1) != 0, list.text(2), list.integer(3) != 0, {}});
-    SqliteStatement parts = db.prepare("SELECT cid, \"desc\", coll FROM pragma_index_xinfo(?1, 'main') WHERE key = 1 ORDER BY seqno");
+    SqliteStatement parts = db.prepare("SELECT cid, \"desc\", coll, name FROM pragma_index_xinfo(?1, 'main') WHERE key = 1 ORDER BY seqno");
     for (RawIndex& index : indexes) {
         parts.reset();
         parts.bind(1, index.name);
-        while (parts.step()) index.parts.push_back({static_cast<int>(parts.integer(0)), parts.integer(1) != 0, built_in_collation(parts.text(2))});
+        while (parts.step()) index.parts.push_back({static_cast<int>(parts.integer(0)), parts.is_null(3) ? std::string{} : parts.text(3), parts.integer(1) != 0, built_in_collation(parts.text(2))});
     }
     return indexes;
 }
@@ -131,7 +132,7 @@ private:
                 continue;
             }
             if (raw.hidden == kStoredColumn)
-                note(fmt::format("column {} is generated: its values are carried, its expression is not", shown));
+                note_stored(raw.column.name);
             else if (raw.hidden == 0 && can_be_kept(raw.default_expression, "the default of " + shown))
                 raw.column.default_expression = std::move(raw.default_expression);
             raw.column.collation = column_collation(db_, schema_.name.name, raw.column.name, raw.column.autoincrement);
@@ -142,6 +143,12 @@ private:
             schema_.columns.back().attribute = static_cast<std::uint16_t>(schema_.columns.size());
         }
         std::sort(key_order_.begin(), key_order_.end());
+    }
+
+    void note_stored(const std::string& name) {
+        note(fmt::format("column {} is generated: its values are carried, its expression is not", printable(name, 100)));
+        const auto text = std::ranges::find_if(facts_.generated, [&](const auto& entry) { return same_sqlite_name(entry.first, name); });
+        table_.stored_generated.emplace_back(static_cast<std::uint16_t>(schema_.columns.size()), text == facts_.generated.end() ? "" : text->second);
     }
 
     /// Computed when it is read: no trigger sees its values, so a follower has to compute them too.
@@ -218,7 +225,8 @@ private:
     /// With a predicate, over expressions or over columns that are computed when they are read.
     void read_expression_index(const RawIndex& index) {
         const std::string shown = fmt::format("{}index {}", index.unique ? "unique " : "", printable(index.name, 100));
-        const CreateIndexFacts facts = read_create_index(sql_of("index", index.name));
+        const CreateIndexFacts facts = index.origin == "u" ? facts_of_constraint(index) : read_create_index(sql_of("index", index.name));
+        if (index.unique) table_.hidden_indexes.push_back({.name = index.name, .unique = true, .keys = {}, .predicate = {}});
         if (facts.keys.size() != index.parts.size() || index.partial == facts.predicate.empty()) return note(shown + " is not carried: its text was not understood");
         ExpressionIndex result;
         result.name = index.name;
@@ -230,8 +238,16 @@ private:
             if (!can_be_kept(facts.keys[i], shown) || !can_be_kept(facts.predicate, shown)) return;
             result.keys.push_back({column ? quote_identifier(schema_.columns[*column].name) : facts.keys[i], index.parts[i].descending, index.parts[i].collation});
         }
-        if (index.unique) note(shown + ": rows that REPLACE removes because of it are not seen");
+        if (index.unique) table_.hidden_indexes.back() = result;
+        if (index.origin == "u") return note(shown + " is not carried: it is a constraint over generated columns");
         schema_.expression_indexes.push_back(std::move(result));
+    }
+
+    /// UNIQUE in the table's text, which has no text of its own.
+    static CreateIndexFacts facts_of_constraint(const RawIndex& index) {
+        CreateIndexFacts facts;
+        for (const RawIndex::Part& part : index.parts) facts.keys.push_back(quote_identifier(part.name));
+        return facts;
     }
 
     [[nodiscard]] std::optional<std::uint16_t> rowid_column() const {

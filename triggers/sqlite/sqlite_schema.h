@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "db/sqlite.h"
@@ -13,6 +14,8 @@ namespace rowferry {
 struct SqliteTable {
     TableSchema schema;                                       ///< leader_id is 0, profiles are empty.
     std::vector<std::vector<std::string>> unique_collations;  ///< One per unique key, one collation per column of it.
+    std::vector<ExpressionIndex> hidden_indexes;  ///< Unique ones that are partial, or over expressions or virtual generated columns (hidden_key.h).
+    std::vector<std::pair<std::uint16_t, std::string>> stored_generated;  ///< Columns that are generated and stored, with their expressions (empty: not found).
     std::string rowid_name;  ///< A name by which the rowid can be reached; empty for WITHOUT ROWID tables and when columns hide all three.
 };
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "schemas/identifier.h"
+#include "triggers/sqlite/hidden_key.h"
 
 namespace rowferry {
 
@@ -62,10 +63,29 @@ std::optional<std::string> TriggerList::problem(const SqliteTable& table, const 
         for (const TriggerKind kind : kReplaceTriggers)
             if (auto problem = check(kind, replace_trigger_sql(table.schema, kind, *keys, table.rowid_name))) return problem;
     }
+    if (auto problem = hidden_problem(table, captured, check)) return problem;
     for (const Trigger& trigger : triggers_)
         if (trigger.rowid > oldest && same_sqlite_name(trigger.table, table.schema.name.name) && !trigger.name.starts_with("rowferry_"))
             return fmt::format("trigger {} is newer than ours: it fires first, and what it does would be logged in the wrong order",
                                printable(trigger.name, 100));
+    return std::nullopt;
+}
+
+/// Unique indexes that only the hidden triggers can look after.
+std::optional<std::string> TriggerList::hidden_problem(const SqliteTable& table, const CapturedTable& captured, const Check& check) const {
+    const HiddenKeys hidden = hidden_keys(table);
+    if (!hidden.unseen.empty()) return hidden.unseen.front();
+    for (const TriggerKind kind : kHiddenTriggers) {
+        const std::string name = trigger_name(captured.number, kind);
+        if (hidden.keys.empty() && exists(name)) return fmt::format("a unique index that our trigger {} relies on is gone", name);
+        if (hidden.keys.empty()) continue;
+        if (!exists(name))
+            return fmt::format("nothing of ours looks after its unique index {}: a row that REPLACE displaces by it would stay on the follower",
+                               printable(hidden.keys.front().index, 100));
+        if (find(name)->sql != hidden_trigger_sql(table.schema, kind, hidden.keys, table.rowid_name))
+            return fmt::format("our trigger {} was made for other unique indexes than the table has now: a row that REPLACE displaces would stay on the follower", name);
+        if (auto problem = check(kind, find(name)->sql)) return problem;
+    }
     return std::nullopt;
 }
 

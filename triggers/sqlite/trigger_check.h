@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +33,8 @@ private:
         std::string sql;
         std::int64_t rowid = 0;
     };
+    using Check = std::function<std::optional<std::string>(TriggerKind, const std::string&)>;
+    [[nodiscard]] std::optional<std::string> hidden_problem(const SqliteTable& table, const CapturedTable& captured, const Check& check) const;
     [[nodiscard]] const Trigger* find(const std::string& name) const;
     std::vector<Trigger> triggers_;
 };
