@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "cli/byte_size.h"
 #include "cli/duration.h"
 #include "cli/rule_options.h"
 #include "schemas/error.h"
@@ -101,6 +103,17 @@ std::size_t parse_jobs(const std::string& text) {
     return jobs;
 }
 
+SpoolOptions spool_options(const SettingLayer& settings) {
+    SpoolOptions spool;
+    if (const char* temporary = std::getenv("TMPDIR"); temporary != nullptr && *temporary != '\0') spool.directory = temporary;
+    spool.directory = converted(settings, "spool", [](const std::string& text) {
+                          if (text.empty()) throw UsageError{"the spool directory is empty"};
+                          return text;
+                      }).value_or(spool.directory);
+    spool.memory = converted(settings, "spool-memory", [](const std::string& text) { return parse_byte_size(text); }).value_or(spool.memory);
+    return spool;
+}
+
 std::string parse_stream(const std::string& text) {
     check_stream_name(text);
     return text;
@@ -157,6 +170,7 @@ Options resolve_options(Command command, const SettingLayer& settings) {
     }
     request.rules = resolve_rules(settings);
     request.keyless = choice(settings, "keyless", kKeyless, KeylessMode::refuse);
+    request.spool = spool_options(settings);
     request.exact_replace = flag(settings, "exact-replace").value_or(false);
     // SQLite has no partitions: there the rows belong into one table.
     const bool to_sqlite = (options.follower && options.follower->engine == Engine::sqlite) || options.schema_for == Engine::sqlite;

@@ -173,7 +173,8 @@ SqliteStatement& SqliteStatement::bind(int index, const Cell& cell) {
             return *this;
         }
         case CellKind::absent:
-        case CellKind::unchanged: break;
+        case CellKind::unchanged:
+        case CellKind::binary: break;
     }
     throw std::logic_error{"a cell that was not sent cannot be bound"};
 }

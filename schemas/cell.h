@@ -15,9 +15,11 @@ enum class CellKind : std::uint8_t {
     real,       ///< SQLite REAL, bit-exact.
     text,       ///< PostgreSQL: the type's text form. SQLite: TEXT, whatever bytes it holds.
     blob,       ///< SQLite BLOB.
+    binary,     ///< PostgreSQL: the type's binary form, as its send function makes it and COPY BINARY has it. Only from a PostgreSQL leader to a
+                ///< PostgreSQL follower whose column has the same type (see pg_binary.h); nothing in between looks into it.
 };
 
-/// One value, as a view: text and blob bytes belong to the arena of the batch that holds the cell and live as long as it.
+/// One value, as a view: text, blob and binary bytes belong to the arena of the batch that holds the cell and live as long as it.
 /// In an arena the byte after the last one is NUL, so that data() can be handed to libpq as a text parameter.
 class Cell {
 public:
@@ -38,6 +40,7 @@ public:
     }
     static constexpr Cell text(std::string_view value) noexcept { return Cell{CellKind::text, value}; }
     static constexpr Cell blob(std::string_view value) noexcept { return Cell{CellKind::blob, value}; }
+    static constexpr Cell binary(std::string_view value) noexcept { return Cell{CellKind::binary, value}; }
 
     [[nodiscard]] constexpr CellKind kind() const noexcept { return kind_; }
     [[nodiscard]] constexpr bool is_null() const noexcept { return kind_ == CellKind::null; }
@@ -45,7 +48,7 @@ public:
     [[nodiscard]] constexpr bool is_sent() const noexcept { return kind_ >= CellKind::null; }
     [[nodiscard]] constexpr std::int64_t as_integer() const noexcept { return integer_; }  ///< Only for kind integer.
     [[nodiscard]] constexpr double as_real() const noexcept { return real_; }              ///< Only for kind real.
-    /// Only for kinds text and blob.
+    /// Only for kinds text, blob and binary.
     [[nodiscard]] constexpr std::string_view bytes() const noexcept { return {data_, size_}; }
 
 private:

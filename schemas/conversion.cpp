@@ -17,6 +17,7 @@ std::string describe(const Cell& cell) {
         case CellKind::real: return "a real value";
         case CellKind::text: return fmt::format("a text value of {} bytes", cell.bytes().size());
         case CellKind::blob: return fmt::format("a blob value of {} bytes", cell.bytes().size());
+        case CellKind::binary: return fmt::format("a value in binary form of {} bytes", cell.bytes().size());
         case CellKind::null:
         case CellKind::unchanged:
         case CellKind::absent: break;

@@ -105,6 +105,10 @@ public:
     virtual void finish_copy(const Checkpoint& ready, const std::vector<TablePtr>& tables) = 0;
     virtual void finish_clone(const std::vector<TablePtr>& tables) = 0;
 
+    /// Why values of these tables, as the stream carries them, have to come as text; empty when each of their columns is here under the same type
+    /// and every one of them may come in PostgreSQL's binary form (pg_binary.h). The tables have to be there.
+    virtual std::string binary_obstacle(const std::vector<TablePtr>& /*tables*/) { return "the follower takes no binary form"; }
+
     /// The sink that continues from `checkpoint` (state ready). Verifies that the tables still fit.
     virtual std::unique_ptr<Sink> open_sink(const Checkpoint& checkpoint, const FollowerOptions& options) = 0;
 

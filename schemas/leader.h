@@ -17,6 +17,12 @@ namespace rowferry {
 /// What to do with PostgreSQL tables that have no replica identity.
 enum class KeylessMode : std::uint8_t { refuse, full, insert };
 
+/// Where transactions that a leader sends before their end wait for it.
+struct SpoolOptions {
+    std::string directory = "/var/tmp";
+    std::size_t memory = 16 * 1024 * 1024;  ///< What may wait in memory, in bytes; the rest is in files.
+};
+
 /// What a stream asks of its leader.
 struct StreamRequest {
     std::string stream;
@@ -27,6 +33,8 @@ struct StreamRequest {
     bool one_off = false;             ///< A clone: nothing is installed, so nothing that only a stream needs is checked.
     bool exact_replace = false;       ///< SQLite: BEFORE triggers that log what REPLACE removes.
     bool partition_roots = false;     ///< PostgreSQL: partitioned tables through their root instead of leaf by leaf.
+    SpoolOptions spool;               ///< PostgreSQL.
+    bool binary = false;              ///< PostgreSQL: the follower takes every table of the stream in binary form (Follower::binary_obstacle).
     bool need_profiles = false;       ///< SQLite: the follower needs to know what the columns hold (ColumnProfile).
 
     /// What the checkpoint keeps of it, so that a later start that asks for something else is noticed: table patterns, then a line per rule.

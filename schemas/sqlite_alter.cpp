@@ -39,9 +39,10 @@ std::string sqlite_literal(const Cell& cell) {
             return hex + "'";
         }
         case CellKind::unchanged:
-        case CellKind::absent: break;
+        case CellKind::absent:
+        case CellKind::binary: break;
     }
-    throw std::logic_error{"a value that was not sent"};
+    throw std::logic_error{"a value that SQL text cannot say"};
 }
 
 std::vector<std::string> sqlite_alter(const ShapeStep& step, const TableSchema& after, const TableSchema& before, const std::string& table,

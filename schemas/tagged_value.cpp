@@ -99,9 +99,10 @@ Cell tag_value(const Cell& cell, Arena& arena) {
         case CellKind::blob: return tagged_bytes('b', cell.bytes(), true, arena);
         case CellKind::null:
         case CellKind::absent:
-        case CellKind::unchanged: break;
+        case CellKind::unchanged:
+        case CellKind::binary: break;
     }
-    throw std::logic_error{"a cell without a value has no tag"};
+    throw std::logic_error{"a cell that is no value of SQLite has no tag"};
 }
 
 Cell untag_value(const Cell& cell, Arena& arena) {

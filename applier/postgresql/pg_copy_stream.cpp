@@ -72,6 +72,7 @@ void append_cell(std::string& out, const Cell& cell) {
         }
         case CellKind::absent:
         case CellKind::unchanged:
+        case CellKind::binary:
         case CellKind::real: throw ValueError{"the leader sent no value that can be written"};
     }
 }

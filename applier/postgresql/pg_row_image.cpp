@@ -69,6 +69,7 @@ Json cell_json(const Cell& cell) {
         case CellKind::blob: json["blob"] = to_hex(cell.bytes()); break;
         case CellKind::absent:
         case CellKind::unchanged: throw HaltError{"an image without all its values cannot be kept"};
+        case CellKind::binary: throw HaltError{"an image of values in binary form cannot be kept"};
     }
     return json;
 }
@@ -140,7 +141,8 @@ std::string_view storage_class(const Cell& cell) {
         case CellKind::blob: return "BLOB";
         case CellKind::null:
         case CellKind::unchanged:
-        case CellKind::absent: break;
+        case CellKind::absent:
+        case CellKind::binary: break;
     }
     return "NULL";
 }
@@ -151,6 +153,7 @@ void append_exact(std::string& out, const Cell& cell) {
         case CellKind::real: append_number(out, 'r', std::bit_cast<std::uint64_t>(cell.as_real())); return;
         case CellKind::text: append_bytes(out, 't', cell.bytes()); return;
         case CellKind::blob: append_bytes(out, 'b', cell.bytes()); return;
+        case CellKind::binary: append_bytes(out, 'p', cell.bytes()); return;
         case CellKind::null:
         case CellKind::unchanged:
         case CellKind::absent: out += 'n'; return;

@@ -8,6 +8,7 @@
 #include "applier/postgresql/pg_types.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/pg_binary.h"
 #include "schemas/pg_ddl.h"
 
 namespace rowferry {
@@ -59,7 +60,8 @@ bool same_cell(const Cell& left, const Cell& right) {
             return std::memcmp(&a, &b, sizeof a) == 0;
         }
         case CellKind::text:
-        case CellKind::blob: return left.bytes() == right.bytes();
+        case CellKind::blob:
+        case CellKind::binary: return left.bytes() == right.bytes();
     }
     return false;
 }
@@ -356,6 +358,7 @@ std::string PgTablePlan::describe_key(const Change& change) const {
             case CellKind::real: text += fmt::format("{}", cell.as_real()); break;
             case CellKind::text: text += printable(cell.bytes(), 80); break;
             case CellKind::blob: text += fmt::format("({} bytes)", cell.bytes().size()); break;
+            case CellKind::binary: text += pg_binary::describe(leader_.columns[column].type_oid, cell.bytes()); break;
         }
     }
     return text;

@@ -20,7 +20,8 @@ bool same_value(const Cell& a, const Cell& b) {
         case CellKind::integer: return a.as_integer() == b.as_integer();
         case CellKind::real: return std::bit_cast<std::uint64_t>(a.as_real()) == std::bit_cast<std::uint64_t>(b.as_real());
         case CellKind::text:
-        case CellKind::blob: return a.bytes() == b.bytes();
+        case CellKind::blob:
+        case CellKind::binary: return a.bytes() == b.bytes();
         case CellKind::absent:
         case CellKind::unchanged:
         case CellKind::null: return true;
@@ -53,7 +54,8 @@ std::string key_value(const Cell& cell) {
         }
         case CellKind::null: return "NULL";
         case CellKind::absent:
-        case CellKind::unchanged: return "?";
+        case CellKind::unchanged:
+        case CellKind::binary: return "?";
     }
     throw std::logic_error{"cell kind"};
 }

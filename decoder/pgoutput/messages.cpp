@@ -327,6 +327,22 @@ Message decode_message(std::span<const std::byte> message, bool in_stream, bool 
     }
 }
 
+std::uint32_t subtransaction_of(std::span<const std::byte> message) {
+    Context c{ByteReader{message, "streamed message"}, true, false};
+    const auto tag = static_cast<char>(c.in.u8());
+    switch (tag) {
+        case Relation::kTag:
+        case Type::kTag:
+        case Insert::kTag:
+        case Update::kTag:
+        case Delete::kTag:
+        case Truncate::kTag:
+        case LogicalMessage::kTag: return c.stream_xid();
+        case Origin::kTag: return 0;
+        default: c.in.fail_at(fmt::format("tag {:#04x} is not allowed inside a streamed transaction", static_cast<unsigned char>(tag)), 0);
+    }
+}
+
 const char* name_of(const Message& message) {
     return std::visit([](const auto& m) { return m.kName; }, message);
 }

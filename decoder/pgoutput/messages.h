@@ -281,6 +281,10 @@ using Message =
 /// positions that are not set, names that are not UTF-8. Allocates nothing.
 [[nodiscard]] Message decode_message(std::span<const std::byte> message, bool in_stream = false, bool parallel_streaming = false);
 
+/// The subtransaction that a message between Stream Start and Stream Stop belongs to; 0 for one that says nothing of it (Origin). Looks at no more
+/// than that. Throws DecodeError for a message that may not stand there, or ends before.
+[[nodiscard]] std::uint32_t subtransaction_of(std::span<const std::byte> message);
+
 /// `Insert`, `Stream Start`: for messages to people.
 [[nodiscard]] const char* name_of(const Message& message);
 

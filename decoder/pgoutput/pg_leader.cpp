@@ -252,9 +252,10 @@ std::unique_ptr<Source> PgLogicalLeader::follow(const StreamRequest& request, co
         quote_identifier(publication_name(request.stream)) +
         (publication_exists(session(), insert_publication_name(request.stream)) ? "," + quote_identifier(insert_publication_name(request.stream)) : "");
     wait_for_slot(session(), slot(request.stream), stop_);
-    link->query(fmt::format("START_REPLICATION SLOT {} LOGICAL {} (proto_version '1', messages 'true', publication_names {})", quote_identifier(slot(request.stream)),
+    auto spool = std::make_unique<Spool>(request.spool.directory, request.spool.memory);
+    link->query(fmt::format("START_REPLICATION SLOT {} LOGICAL {} (proto_version '2', streaming 'on', messages 'true', publication_names {})", quote_identifier(slot(request.stream)),
                             lsn_to_string(checkpoint.position.major), quote_literal(publications)));
-    return std::make_unique<PgSource>(std::move(link), std::move(shapes), std::move(watch), checkpoint);
+    return std::make_unique<PgSource>(std::move(link), std::move(shapes), std::move(watch), checkpoint, std::move(spool));
 }
 
 Position PgLogicalLeader::mark(const StreamRequest& request) {

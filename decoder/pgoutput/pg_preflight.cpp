@@ -6,6 +6,7 @@
 #include "decoder/pgoutput/pg_names.h"
 #include "decoder/pgoutput/pg_publication.h"
 #include "decoder/pgoutput/pg_slot.h"
+#include "decoder/pgoutput/scratch_file.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
 #include "schemas/standby_names.h"
@@ -81,6 +82,15 @@ void check_names(PgSession& session, const StreamRequest& request, const std::st
         throw RefusedError{fmt::format("slot {} exists without its publication: `rowferry drop --stream {}` removes it", slot, request.stream)};
 }
 
+/// Better now than in the middle of the first large transaction.
+void check_spool(const SpoolOptions& spool) {
+    try {
+        const ScratchFile trial{spool.directory};
+    } catch (const Error& error) {
+        throw RefusedError{error.what()};
+    }
+}
+
 }  // namespace
 
 void check_pg_leader(PgSession& session, const StreamRequest& request, const std::vector<PgTable>& tables, const std::string& slot) {
@@ -88,6 +98,7 @@ void check_pg_leader(PgSession& session, const StreamRequest& request, const std
     check_not_copying(session);
     if (request.one_off) return;
     check_settings(session, request.stream, slot);
+    check_spool(request.spool);
     check_rights(session, tables);
     check_names(session, request, slot);
 }

@@ -22,14 +22,16 @@ constexpr std::chrono::seconds kGoneAfter{60};
 
 }  // namespace
 
-PgSource::PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgShapes> shapes, std::unique_ptr<PgWatch> watch, const Checkpoint& checkpoint)
+PgSource::PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgShapes> shapes, std::unique_ptr<PgWatch> watch, const Checkpoint& checkpoint,
+                   std::unique_ptr<Spool> spool)
     : link_{std::move(link)},
       shapes_{std::move(shapes)},
       watch_{std::move(watch)},
       stream_{checkpoint.stream},
       start_{checkpoint.position.major},
       reached_{checkpoint.position.major},
-      durable_{checkpoint.position.major} {}
+      durable_{checkpoint.position.major},
+      spool_{std::move(spool)} {}
 
 PgSource::~PgSource() {
     // A clean end tells the server, so that the slot is free at once; on errors the connection just closes.
@@ -54,10 +56,15 @@ void PgSource::listen_for_life() {
 void PgSource::read_messages(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) {
     const auto deadline = Clock::now() + wait;
     for (;;) {
-        while (batch.size_bytes() < budget && take_message(batch)) {
+        spooled_ = 0;
+        while (batch.size_bytes() + spooled_ < budget) {
+            if (replay_)
+                replay_message(batch);
+            else if (!take_message(batch))
+                break;
         }
         if (reply_due_ || Clock::now() - last_status_ >= kStatusInterval) send_status();
-        if (!batch.empty()) return;
+        if (!batch.empty() || spooled_ > 0) return;
         listen_for_life();
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
         if (left.count() <= 0) return;
@@ -99,13 +106,48 @@ void PgSource::stream_ended() {
 }
 
 void PgSource::decode(std::span<const std::byte> message, Batch& batch) {
-    const pgoutput::Message decoded = pgoutput::decode_message(message);
+    if (streaming_ != 0 && static_cast<char>(message.empty() ? std::byte{} : message.front()) != pgoutput::StreamStop::kTag) {
+        spool_->append(streaming_, pgoutput::subtransaction_of(message), message);
+        spooled_ += message.size();
+        return;
+    }
+    const pgoutput::Message decoded = pgoutput::decode_message(message, streaming_ != 0);
     std::visit([&](const auto& m) { on(m, batch); }, decoded);
+}
+
+void PgSource::replay_message(Batch& batch) {
+    if (const auto message = replay_->next()) {
+        const pgoutput::Message decoded = pgoutput::decode_message(*message, true);
+        std::visit([&](const auto& m) { on(m, batch); }, decoded);
+        return;
+    }
+    replay_.reset();
+    last_heard_ = Clock::now();  // nobody listened
+    on(replay_end_, batch);
+}
+
+void PgSource::on(const pgoutput::StreamStart& start, Batch&) {
+    if (inside_) throw DecodeError{fmt::format("stream {}: Stream Start inside a transaction", stream_)};
+    spool_->begin(start.xid, start.first_segment);
+    streaming_ = start.xid;
+}
+
+void PgSource::on(const pgoutput::StreamStop&, Batch&) { streaming_ = 0; }
+
+void PgSource::on(const pgoutput::StreamAbort& abort, Batch&) { spool_->abort(abort.xid, abort.subxid); }
+
+/// From here on it is a transaction like any other. One that is resent is read all the same: its Relation messages count from here on.
+void PgSource::on(const pgoutput::StreamCommit& commit, Batch& batch) {
+    auto transaction = spool_->take(commit.xid);
+    on(pgoutput::Begin{commit.commit_lsn, commit.commit_time, commit.xid}, batch);
+    replay_end_ = {commit.commit_lsn, commit.end_lsn, commit.commit_time};
+    replay_ = std::move(transaction);
 }
 
 void PgSource::idle(std::uint64_t wal_end, Batch& batch) {
     // Everything that committed before has been sent, as the server sends in order; it becomes durable behind it in the queue.
-    if (inside_ || wal_end <= reached_) return;
+    // Of a streamed transaction that has not committed nothing is to be durable: the leader begins it again at its first change.
+    if (inside_ || streaming_ != 0 || wal_end <= reached_) return;
     shapes_->check(wal_end);
     reached_ = wal_end;
     batch.add_idle({wal_end, 0});
@@ -187,7 +229,7 @@ void PgSource::on(const pgoutput::LogicalMessage& message, Batch& batch) {
     if (changes_expected("Message")) shapes_->report(pgoutput::parse_ddl_message(message.content), batch);
 }
 
-/// Type and Origin tell nothing that we need. The others are only sent to a client that asks for streaming or two-phase.
+/// Type and Origin tell nothing that we need. The others are only sent to a client that asks for two-phase commit.
 template <typename Other>
 void PgSource::on(const Other&, Batch&) {
     if constexpr (!std::is_same_v<Other, pgoutput::Type> && !std::is_same_v<Other, pgoutput::Origin>)

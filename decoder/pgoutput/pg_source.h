@@ -12,20 +12,24 @@
 #include "decoder/pgoutput/messages.h"
 #include "decoder/pgoutput/pg_shapes.h"
 #include "decoder/pgoutput/pg_watch.h"
+#include "decoder/pgoutput/spool.h"
 #include "schemas/checkpoint.h"
 #include "schemas/source.h"
 
 namespace rowferry {
 
-/// Reads a slot through the streaming replication protocol. Protocol version 1: a transaction arrives whole after its commit, however large,
-/// so nothing is buffered here. Shapes begin with those of the checkpoint and change where the log says so (PgShapes).
+/// Reads a slot through the streaming replication protocol, version 2: most transactions arrive whole after their commit. Those that outgrow the
+/// leader's memory arrive in segments while they run; what they are made of waits in the spool, as it came, and becomes events when the leader says
+/// that they commit. They stand where they commit, in between is nothing of them, and a lost connection loses the spool: the leader begins
+/// them again. Shapes begin with those of the checkpoint and change where the log says so (PgShapes).
 ///
 /// Positions: a transaction's is the end of its commit record. A resent one is known by its commit record starting before the checkpoint
 /// (never at it: neighbouring commits touch). An idle position is the server's own decoding position between transactions.
 class PgSource : public Source {
 public:
     /// `link` streams from START_REPLICATION on. Keeps `watch`, which looks at `shapes`.
-    PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgShapes> shapes, std::unique_ptr<PgWatch> watch, const Checkpoint& checkpoint);
+    PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgShapes> shapes, std::unique_ptr<PgWatch> watch, const Checkpoint& checkpoint,
+             std::unique_ptr<Spool> spool);
     ~PgSource() override;
 
     void read(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) override;
@@ -41,6 +45,8 @@ private:
     /// One CopyData message into the batch. False when none has arrived.
     bool take_message(Batch& batch);
     void decode(std::span<const std::byte> message, Batch& batch);
+    /// The next message of a spooled transaction that has committed, or its end, into the batch.
+    void replay_message(Batch& batch);
     void on(const pgoutput::Begin& begin, Batch& batch);
     void on(const pgoutput::Commit& commit, Batch& batch);
     void on(const pgoutput::Relation& relation, Batch& batch);
@@ -49,6 +55,10 @@ private:
     void on(const pgoutput::Delete& remove, Batch& batch);
     void on(const pgoutput::Truncate& truncate, Batch& batch);
     void on(const pgoutput::LogicalMessage& message, Batch& batch);
+    void on(const pgoutput::StreamStart& start, Batch& batch);
+    void on(const pgoutput::StreamStop& stop, Batch& batch);
+    void on(const pgoutput::StreamAbort& abort, Batch& batch);
+    void on(const pgoutput::StreamCommit& commit, Batch& batch);
     template <typename Other>
     void on(const Other& message, Batch& batch);
     [[nodiscard]] bool changes_expected(const char* what) const;
@@ -68,6 +78,11 @@ private:
     std::uint64_t durable_;
     bool inside_ = false;          ///< Between Begin and Commit.
     bool skipping_ = false;        ///< Inside a resent transaction.
+    std::unique_ptr<Spool> spool_;
+    std::uint32_t streaming_ = 0;      ///< Between Stream Start and Stream Stop: whose messages these are.
+    std::size_t spooled_ = 0;          ///< Bytes, by this read().
+    std::unique_ptr<SpooledTransaction> replay_;  ///< Of the spool: goes first. Its Commit is `replay_end_`.
+    pgoutput::Commit replay_end_;
     bool reply_due_ = false;
     Clock::time_point last_status_{};
     Clock::time_point last_read_{};    ///< End of the last read(): while nobody reads, nothing can be heard.

@@ -39,11 +39,24 @@ inline void cells_of_anything(const pgoutput::TupleView& tuple, pgoutput::TupleR
     }
 }
 
+/// What the spool looks at is what the decoder finds later: it takes every message that the decoder takes inside a stream, with the same xid.
+inline void subtransaction_of_anything(std::span<const std::byte> bytes, const pgoutput::Message& message) {
+    if (std::holds_alternative<pgoutput::StreamStop>(message)) return;
+    std::uint32_t xid = 0;
+    std::visit(
+        [&](const auto& m) {
+            if constexpr (requires { m.xid; }) xid = m.xid;
+        },
+        message);
+    if (pgoutput::subtransaction_of(bytes) != xid) __builtin_trap();
+}
+
 /// True when the bytes were a message.
 inline bool decode_anything(std::span<const std::byte> bytes, bool in_stream, bool parallel_streaming) {
     try {
         const pgoutput::Message message = pgoutput::decode_message(bytes, in_stream, parallel_streaming);
         touch(message);
+        if (in_stream) subtransaction_of_anything(bytes, message);
         if (const auto* insert = std::get_if<pgoutput::Insert>(&message)) cells_of_anything(insert->after, pgoutput::TupleRole::inserted);
         if (const auto* update = std::get_if<pgoutput::Update>(&message)) {
             cells_of_anything(update->before, pgoutput::TupleRole::old_key);

@@ -61,6 +61,20 @@ TEST(PgoutputDecode, Begin) {
     EXPECT_EQ(error_of(Bytes{}.tag('B').u64(1).i64(kTime).u32(0)), "Begin: transaction id is not set at byte 17");
 }
 
+TEST(PgoutputDecode, SubtransactionOfAStreamedMessage) {
+    for (const Sample& sample : message_samples()) {
+        const HeapBytes heap{sample.bytes};
+        const char tag = sample.bytes.data().front();
+        if (!sample.in_stream || tag == StreamStop::kTag) continue;
+        EXPECT_EQ(subtransaction_of(heap.span()), 9U) << tag;
+        for (std::size_t size = 0; size < 5; ++size)
+            EXPECT_THROW(static_cast<void>(subtransaction_of(HeapBytes{sample.bytes.first(size)}.span())), DecodeError) << tag << " cut to " << size;
+    }
+    EXPECT_EQ(subtransaction_of(HeapBytes{Bytes{}.tag('O').u64(0x99).cstr("elsewhere")}.span()), 0U);
+    for (const char tag : {'B', 'C', 'S', 'E', 'c', 'A', 'x'})
+        EXPECT_THROW(static_cast<void>(subtransaction_of(HeapBytes{Bytes{}.tag(tag).u32(9).u64(1).u64(2)}.span())), DecodeError) << tag;
+}
+
 TEST(PgoutputDecode, Commit) {
     decoded<Commit>(Bytes{}.tag('C').u8(0).u64(0x100).u64(0x130).i64(-1), [](const Commit& m) {
         EXPECT_EQ(m.commit_lsn, 0x100U);

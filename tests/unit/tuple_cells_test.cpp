@@ -51,6 +51,7 @@ std::string cells_of(std::initializer_list<Bytes> columns, TupleRole role, const
                 out += "'" + std::string{cell.bytes()} + "' ";
                 EXPECT_EQ(cell.bytes().data()[cell.bytes().size()], '\0') << "cells of an arena end with a NUL byte";
                 break;
+            case CellKind::binary: out += "binary '" + std::string{cell.bytes()} + "' "; break;
             default: out += "? ";
         }
     }

@@ -20,7 +20,8 @@ bool same_cell(const Cell& left, const Cell& right) {
         case CellKind::integer: return left.as_integer() == right.as_integer();
         case CellKind::real: return std::bit_cast<std::uint64_t>(left.as_real()) == std::bit_cast<std::uint64_t>(right.as_real());
         case CellKind::text:
-        case CellKind::blob: return left.bytes() == right.bytes();
+        case CellKind::blob:
+        case CellKind::binary: return left.bytes() == right.bytes();
         case CellKind::null:
         case CellKind::absent:
         case CellKind::unchanged: return true;

@@ -113,7 +113,8 @@ void add_to_profile(ColumnProfile& profile, const Cell& cell) {
         case CellKind::blob: profile.blobs = true; return;
         case CellKind::null:
         case CellKind::absent:
-        case CellKind::unchanged: return;
+        case CellKind::unchanged:
+        case CellKind::binary: return;
     }
 }
 

@@ -22,6 +22,7 @@ void append_packed(std::string& packed, const Cell& cell) {
         case CellKind::real: append_number(packed, std::bit_cast<std::uint64_t>(cell.as_real())); return;
         case CellKind::text:
         case CellKind::blob:
+        case CellKind::binary:
             append_number(packed, cell.bytes().size());
             packed += cell.bytes();
             return;
@@ -46,11 +47,12 @@ std::vector<Cell> unpack_cells(std::string_view packed, Arena& arena) {
             case CellKind::integer: cells.push_back(Cell::integer(static_cast<std::int64_t>(take()))); break;
             case CellKind::real: cells.push_back(Cell::real(std::bit_cast<double>(take()))); break;
             case CellKind::text:
-            case CellKind::blob: {
+            case CellKind::blob:
+            case CellKind::binary: {
                 const std::uint64_t size = take();
                 const std::string_view bytes = arena.copy(packed.substr(0, size));
                 packed.remove_prefix(size);
-                cells.push_back(kind == CellKind::text ? Cell::text(bytes) : Cell::blob(bytes));
+                cells.push_back(kind == CellKind::text ? Cell::text(bytes) : kind == CellKind::blob ? Cell::blob(bytes) : Cell::binary(bytes));
                 break;
             }
             case CellKind::null: cells.push_back(Cell::null()); break;
