@@ -251,11 +251,23 @@ std::unique_ptr<Source> PgLogicalLeader::follow(const StreamRequest& request, co
     const std::string publications =
         quote_identifier(publication_name(request.stream)) +
         (publication_exists(session(), insert_publication_name(request.stream)) ? "," + quote_identifier(insert_publication_name(request.stream)) : "");
-    wait_for_slot(session(), slot(request.stream), stop_);
+    const std::string name = slot(request.stream);
+    const auto begin = [name, publications](PgLink& on, std::uint64_t from, bool streaming) {
+        on.query(fmt::format("START_REPLICATION SLOT {} LOGICAL {} (proto_version '2', streaming '{}', messages 'true', publication_names {})",
+                             quote_identifier(name), lsn_to_string(from), streaming ? "on" : "off", quote_literal(publications)));
+    };
     auto spool = std::make_unique<Spool>(request.spool.directory, request.spool.memory);
-    link->query(fmt::format("START_REPLICATION SLOT {} LOGICAL {} (proto_version '2', streaming 'on', messages 'true', publication_names {})", quote_identifier(slot(request.stream)),
-                            lsn_to_string(checkpoint.position.major), quote_literal(publications)));
-    return std::make_unique<PgSource>(std::move(link), std::move(shapes), std::move(watch), checkpoint, std::move(spool));
+    wait_for_slot(session(), name, stop_);
+    begin(*link, checkpoint.position.major, true);
+    // On the reader's thread, and so with a session of its own.
+    auto receive_whole = [begin, name, conninfo = conninfo_, application = application_, &stop = stop_](std::uint64_t from) {
+        PgSession control{conninfo, PgRole::leader, application + "_control"};
+        wait_for_slot(control, name, stop);
+        auto whole = std::make_unique<PgLink>(conninfo, PgLink::Kind::replication, PgRole::leader, application, stop);
+        begin(*whole, from, false);
+        return whole;
+    };
+    return std::make_unique<PgSource>(std::move(link), std::move(shapes), std::move(watch), checkpoint, std::move(spool), std::move(receive_whole));
 }
 
 Position PgLogicalLeader::mark(const StreamRequest& request) {

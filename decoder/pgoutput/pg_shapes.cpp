@@ -71,6 +71,11 @@ void PgShapes::begin(std::uint64_t commit_start) {
     rewrites_.clear();
 }
 
+void PgShapes::reconnected() {
+    relations_.clear();
+    rewrites_.clear();
+}
+
 void PgShapes::announce(const pgoutput::Relation& relation) {
     const auto known = tables_.find(relation.relation_id);
     if (passes_over({std::string{relation.schema}, std::string{relation.name}})) {

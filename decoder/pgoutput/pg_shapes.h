@@ -35,6 +35,8 @@ public:
     /// Whether the leader has our event triggers now.
     void set_announced(bool announced) { announced_ = announced; }
 
+    /// Another connection: the leader announces every relation again.
+    void reconnected();
     /// A transaction whose commit record starts at `commit_start` begins.
     void begin(std::uint64_t commit_start);
     /// What pgoutput says of a relation. It is compared at the first change, as resent transactions and tables copied since come with older shapes.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "decoder/pgoutput/copy_data.h"
 #include "decoder/pgoutput/tuple_cells.h"
@@ -23,7 +24,7 @@ constexpr std::chrono::seconds kGoneAfter{60};
 }  // namespace
 
 PgSource::PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgShapes> shapes, std::unique_ptr<PgWatch> watch, const Checkpoint& checkpoint,
-                   std::unique_ptr<Spool> spool)
+                   std::unique_ptr<Spool> spool, ReceiveWhole receive_whole)
     : link_{std::move(link)},
       shapes_{std::move(shapes)},
       watch_{std::move(watch)},
@@ -31,11 +32,12 @@ PgSource::PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgShapes> shape
       start_{checkpoint.position.major},
       reached_{checkpoint.position.major},
       durable_{checkpoint.position.major},
-      spool_{std::move(spool)} {}
+      spool_{std::move(spool)},
+      receive_whole_{std::move(receive_whole)} {}
 
 PgSource::~PgSource() {
     // A clean end tells the server, so that the slot is free at once; on errors the connection just closes.
-    if (PQputCopyEnd(link_->get(), nullptr) == 1) PQflush(link_->get());
+    if (link_ && PQputCopyEnd(link_->get(), nullptr) == 1) PQflush(link_->get());
 }
 
 void PgSource::read(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) {
@@ -107,12 +109,20 @@ void PgSource::stream_ended() {
 
 void PgSource::decode(std::span<const std::byte> message, Batch& batch) {
     if (streaming_ != 0 && static_cast<char>(message.empty() ? std::byte{} : message.front()) != pgoutput::StreamStop::kTag) {
-        spool_->append(streaming_, pgoutput::subtransaction_of(message), message);
-        spooled_ += message.size();
+        spool_message(message);
         return;
     }
     const pgoutput::Message decoded = pgoutput::decode_message(message, streaming_ != 0);
     std::visit([&](const auto& m) { on(m, batch); }, decoded);
+}
+
+void PgSource::spool_message(std::span<const std::byte> message) {
+    spooled_ += message.size();
+    const std::uint32_t subxid = pgoutput::subtransaction_of(message);
+    if (subxid == 0) return;  // Origin, which tells nothing that we need
+    if (static_cast<char>(message.front()) != pgoutput::LogicalMessage::kTag) return spool_->append(streaming_, subxid, message);
+    const pgoutput::Message decoded = pgoutput::decode_message(message, true);
+    if (std::get<pgoutput::LogicalMessage>(decoded).prefix == pgoutput::kDdlPrefix) spool_->append_unattributed(streaming_, message);
 }
 
 void PgSource::replay_message(Batch& batch) {
@@ -134,7 +144,18 @@ void PgSource::on(const pgoutput::StreamStart& start, Batch&) {
 
 void PgSource::on(const pgoutput::StreamStop&, Batch&) { streaming_ = 0; }
 
-void PgSource::on(const pgoutput::StreamAbort& abort, Batch&) { spool_->abort(abort.xid, abort.subxid); }
+void PgSource::on(const pgoutput::StreamAbort& abort, Batch&) {
+    if (spool_->abort(abort.xid, abort.subxid)) return;
+    // Whether a change of shape was rolled back as well only the leader knows, which leaves such changes out of whole transactions.
+    spdlog::info("stream {}: a large transaction rolls back to a savepoint close to a change of shape: it is received again after its end", stream_);
+    spool_->clear();
+    link_.reset();
+    link_ = receive_whole_(reached_);
+    shapes_->reconnected();
+    start_ = reached_;
+    last_status_ = {};
+    last_heard_ = Clock::now();
+}
 
 /// From here on it is a transaction like any other. One that is resent is read all the same: its Relation messages count from here on.
 void PgSource::on(const pgoutput::StreamCommit& commit, Batch& batch) {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,9 +28,12 @@ namespace rowferry {
 /// (never at it: neighbouring commits touch). An idle position is the server's own decoding position between transactions.
 class PgSource : public Source {
 public:
+    /// Another connection, from this position on, that sends no transaction before its end. Used on the source's thread.
+    using ReceiveWhole = std::function<std::unique_ptr<PgLink>(std::uint64_t from)>;
+
     /// `link` streams from START_REPLICATION on. Keeps `watch`, which looks at `shapes`.
     PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgShapes> shapes, std::unique_ptr<PgWatch> watch, const Checkpoint& checkpoint,
-             std::unique_ptr<Spool> spool);
+             std::unique_ptr<Spool> spool, ReceiveWhole receive_whole);
     ~PgSource() override;
 
     void read(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) override;
@@ -47,6 +51,7 @@ private:
     void decode(std::span<const std::byte> message, Batch& batch);
     /// The next message of a spooled transaction that has committed, or its end, into the batch.
     void replay_message(Batch& batch);
+    void spool_message(std::span<const std::byte> message);
     void on(const pgoutput::Begin& begin, Batch& batch);
     void on(const pgoutput::Commit& commit, Batch& batch);
     void on(const pgoutput::Relation& relation, Batch& batch);
@@ -79,6 +84,7 @@ private:
     bool inside_ = false;          ///< Between Begin and Commit.
     bool skipping_ = false;        ///< Inside a resent transaction.
     std::unique_ptr<Spool> spool_;
+    ReceiveWhole receive_whole_;
     std::uint32_t streaming_ = 0;      ///< Between Stream Start and Stream Stop: whose messages these are.
     std::size_t spooled_ = 0;          ///< Bytes, by this read().
     std::unique_ptr<SpooledTransaction> replay_;  ///< Of the spool: goes first. Its Commit is `replay_end_`.

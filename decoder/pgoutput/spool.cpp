@@ -64,23 +64,39 @@ void SpooledTransaction::put(std::span<const char> bytes) {
 
 void SpooledTransaction::append(std::uint32_t subxid, std::span<const std::byte> message) {
     note(subxid);
+    for (auto message_before = unattributed_.rbegin(); message_before != unattributed_.rend() && message_before->followed_at == 0; ++message_before)
+        message_before->followed_at = size();
+    put_record(message);
+}
+
+void SpooledTransaction::append_unattributed(std::span<const std::byte> message) {
+    unattributed_.push_back({size(), 0});
+    put_record(message);
+}
+
+void SpooledTransaction::put_record(std::span<const std::byte> message) {
     const auto length = static_cast<Length>(message.size());
     put({reinterpret_cast<const char*>(&length), sizeof length});
     put({reinterpret_cast<const char*>(message.data()), message.size()});
 }
 
-void SpooledTransaction::abort(std::uint32_t subxid) {
+bool SpooledTransaction::abort(std::uint32_t subxid) {
     const auto place = place_of(subxid);
-    if (place == subtransactions_.end() || place->xid != subxid) return;  // it changed nothing of ours
-    const std::uint64_t start = place->start;
-    if (start < size()) truncate(start);
-    subtransactions_.erase(place);
-    while (!subtransactions_.empty() && subtransactions_.back().start >= start) subtransactions_.pop_back();
-    last_subxid_ = 0;
+    if (place != subtransactions_.end() && place->xid == subxid) {
+        const std::uint64_t start = place->start;
+        if (start < size()) truncate(start);
+        subtransactions_.erase(place);
+        while (!subtransactions_.empty() && subtransactions_.back().start >= start) subtransactions_.pop_back();
+        last_subxid_ = 0;
+    }
+    // Of what comes behind a message and stays nothing belongs to the subtransaction, and so neither does the message.
+    return unattributed_.empty() || unattributed_.back().followed_at != 0;
 }
 
 void SpooledTransaction::truncate(std::uint64_t size) {
     if (size < in_file()) file_->truncate(size);
+    while (!unattributed_.empty() && unattributed_.back().start >= size) unattributed_.pop_back();
+    for (auto message = unattributed_.rbegin(); message != unattributed_.rend() && message->followed_at >= size; ++message) message->followed_at = 0;
     tail_size_ = static_cast<std::size_t>(size - in_file());
     while (in_memory() >= tail_size_ + SpoolMemory::kBlockSize) {
         memory_.give_back(std::move(tail_.back()));
@@ -163,16 +179,25 @@ void Spool::append(std::uint32_t xid, std::uint32_t subxid, std::span<const std:
     if (memory_.used() > budget_) spill_largest();
 }
 
+void Spool::append_unattributed(std::uint32_t xid, std::span<const std::byte> message) {
+    known(xid).append_unattributed(message);
+    if (memory_.used() > budget_) spill_largest();
+}
+
+void Spool::clear() {
+    last_ = nullptr;
+    transactions_.clear();
+}
+
 void Spool::spill_largest() {
     const auto largest = std::ranges::max_element(transactions_, {}, [](const auto& entry) { return entry.second->in_memory(); });
     largest->second->spill(directory_);
 }
 
-void Spool::abort(std::uint32_t xid, std::uint32_t subxid) {
-    if (xid == subxid)
-        take(xid);
-    else
-        known(xid).abort(subxid);
+bool Spool::abort(std::uint32_t xid, std::uint32_t subxid) {
+    if (xid != subxid) return known(xid).abort(subxid);
+    take(xid);
+    return true;
 }
 
 std::unique_ptr<SpooledTransaction> Spool::take(std::uint32_t xid) {

@@ -41,9 +41,12 @@ public:
     SpooledTransaction& operator=(const SpooledTransaction&) = delete;
 
     void append(std::uint32_t subxid, std::span<const std::byte> message);
+    /// One of which the leader does not say which subtransaction it belongs to (a logical message has the number of the whole transaction).
+    void append_unattributed(std::span<const std::byte> message);
     /// Drops what a subtransaction and those inside it have changed. The leader tells of it at its place in the log, so that everything behind
-    /// the subtransaction's first message belongs to it.
-    void abort(std::uint32_t subxid);
+    /// the subtransaction's first message belongs to it. False when it cannot be told whether an unattributed message does: nothing that
+    /// stays comes behind it.
+    [[nodiscard]] bool abort(std::uint32_t subxid);
     /// Moves what is in memory into the file, which is made in `directory` if there is none.
     void spill(const std::string& directory);
 
@@ -59,7 +62,12 @@ private:
         std::uint32_t xid = 0;
         std::uint64_t start = 0;  ///< Of its first record.
     };
+    struct Unattributed {
+        std::uint64_t start = 0;
+        std::uint64_t followed_at = 0;  ///< Where the next message with a number begins; 0 while there is none.
+    };
     void note(std::uint32_t subxid);
+    void put_record(std::span<const std::byte> message);
     [[nodiscard]] std::vector<Subtransaction>::iterator place_of(std::uint32_t subxid);
     void put(std::span<const char> bytes);
     void truncate(std::uint64_t size);
@@ -74,6 +82,7 @@ private:
     std::size_t tail_size_ = 0;
     std::vector<Subtransaction> subtransactions_;  ///< By xid, which rises from a transaction to those inside it and those after it.
     std::uint32_t last_subxid_ = 0;
+    std::vector<Unattributed> unattributed_;
 
     std::vector<char> buffer_;
     std::size_t buffer_first_ = 0;
@@ -92,8 +101,11 @@ public:
     /// A segment of the transaction follows.
     void begin(std::uint32_t xid, bool first);
     void append(std::uint32_t xid, std::uint32_t subxid, std::span<const std::byte> message);
-    /// The whole transaction when `subxid` is `xid`.
-    void abort(std::uint32_t xid, std::uint32_t subxid);
+    /// See SpooledTransaction.
+    void append_unattributed(std::uint32_t xid, std::span<const std::byte> message);
+    /// The whole transaction when `subxid` is `xid`. False: see SpooledTransaction.
+    [[nodiscard]] bool abort(std::uint32_t xid, std::uint32_t subxid);
+    void clear();
     /// To be read, and forgotten by the spool. Must not outlive it.
     std::unique_ptr<SpooledTransaction> take(std::uint32_t xid);
 

@@ -15,7 +15,7 @@ namespace {
 
 class StreamingTest : public StreamTest, public ::testing::WithParamInterface<Direction> {
 protected:
-    static void SetUpTestSuite() { PgCluster::shared().conf("logical_decoding_work_mem", "'64kB'"); }
+    static void SetUpTestSuite() { PgCluster::shared().conf("logical_decoding_work_mem", "64kB"); }
 
     Pair pair_ = make_pair_for(GetParam());
     std::filesystem::path spool_ = new_temp_dir("spool");
@@ -32,7 +32,7 @@ protected:
     }
     /// How many transactions the leader has streamed so far, over all slots; its statistics come a moment late.
     [[nodiscard]] bool has_streamed() const {
-        return wait_for_value(PgCluster::shared(), "postgres", "SELECT sum(stream_txns) > 0 FROM pg_stat_replication_slots", "t");
+        return wait_for_value(PgCluster::shared(), "postgres", "SELECT sum(stream_txns) > 0 FROM pg_stat_replication_slots", "t", std::chrono::seconds{5});
     }
 };
 

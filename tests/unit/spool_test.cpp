@@ -61,8 +61,8 @@ TEST_P(SpoolTest, AnAbortedSubtransactionTakesItsOwnAndThoseInsideIt) {
     append(10, 11, "b");   // SAVEPOINT 11
     append(10, 12, "c");   // SAVEPOINT 12 inside it
     append(10, 11, "d");   // 12 was released
-    spool_.abort(10, 12);  // ROLLBACK TO 11: the leader names the inner one first
-    spool_.abort(10, 11);
+    ASSERT_TRUE(spool_.abort(10, 12));  // ROLLBACK TO 11: the leader names the inner one first
+    ASSERT_TRUE(spool_.abort(10, 11));
     append(10, 13, "e");
     append(10, 10, "f");
     EXPECT_EQ(take(10), (Messages{"a", "e", "f"}));
@@ -72,13 +72,35 @@ TEST_P(SpoolTest, ASubtransactionWhoseFirstChangeComesAfterThoseOfTheOneInsideIt
     spool_.begin(10, true);
     append(10, 12, "inner");
     append(10, 11, "outer");
-    spool_.abort(10, 12);
-    spool_.abort(10, 11);
+    ASSERT_TRUE(spool_.abort(10, 12));
+    ASSERT_TRUE(spool_.abort(10, 11));
     append(10, 10, "kept");
     append(10, 14, "too");
-    spool_.abort(10, 14);
+    ASSERT_TRUE(spool_.abort(10, 14));
     append(10, 15, "last");
     EXPECT_EQ(take(10), (Messages{"kept", "last"}));
+}
+
+/// The leader writes the number of the whole transaction into logical messages, whatever subtransaction they were made in.
+TEST_P(SpoolTest, AMessageWithoutANumberOfItsOwnGoesWithWhatIsAroundIt) {
+    const auto message = [&](const std::string& text) { spool_.append_unattributed(10, as_bytes(text)); };
+    spool_.begin(10, true);
+    message("a");
+    append(10, 10, "b");
+    append(10, 11, "c");
+    message("d");
+    append(10, 11, "e");
+    ASSERT_TRUE(spool_.abort(10, 11));  // d came between two changes of 11
+    append(10, 12, "f");
+    message("g");
+    append(10, 10, "h");
+    ASSERT_TRUE(spool_.abort(10, 13)) << "h stays, so that g is not 13's";
+    message("i");
+    append(10, 14, "j");
+    EXPECT_FALSE(spool_.abort(10, 14)) << "i may have been made in 14, before its first change";
+    append(10, 10, "k");
+    EXPECT_TRUE(spool_.abort(10, 15));
+    EXPECT_EQ(take(10), (Messages{"a", "b", "f", "g", "h", "i", "k"}));
 }
 
 TEST_P(SpoolTest, NumbersOfTransactionsGoRoundACircle) {
@@ -87,14 +109,14 @@ TEST_P(SpoolTest, NumbersOfTransactionsGoRoundACircle) {
     append(0xFFFFFFFE, 0xFFFFFFFF, "b");
     append(0xFFFFFFFE, 3, "c");
     append(0xFFFFFFFE, 4, "d");
-    spool_.abort(0xFFFFFFFE, 4);
+    ASSERT_TRUE(spool_.abort(0xFFFFFFFE, 4));
     EXPECT_EQ(take(0xFFFFFFFE), (Messages{"a", "b", "c"}));
 }
 
 TEST_P(SpoolTest, AnAbortedTransactionIsForgotten) {
     spool_.begin(7, true);
     append(7, 7, std::string(300'000, 'x'));
-    spool_.abort(7, 7);
+    ASSERT_TRUE(spool_.abort(7, 7));
     EXPECT_THROW(spool_.take(7), DecodeError);
     spool_.begin(7, true);
     append(7, 7, "again");
@@ -104,7 +126,7 @@ TEST_P(SpoolTest, AnAbortedTransactionIsForgotten) {
 TEST_P(SpoolTest, WhatDoesNotBelongTogetherIsAnError) {
     EXPECT_THROW(spool_.begin(7, false), DecodeError);
     EXPECT_THROW(append(7, 7, "x"), DecodeError);
-    EXPECT_THROW(spool_.abort(7, 8), DecodeError);
+    EXPECT_THROW(static_cast<void>(spool_.abort(7, 8)), DecodeError);
     spool_.begin(7, true);
     EXPECT_THROW(spool_.begin(7, true), DecodeError);
 }
@@ -161,11 +183,11 @@ TEST_P(SpoolTest, RandomHistories) {
             for (const auto& [sub, parent] : transaction.parents)
                 if (sub != gone && within(sub)) aborted.push_back(sub);
             aborted.push_back(gone);
-            for (const std::uint32_t sub : aborted) spool_.abort(xid, sub);
+            for (const std::uint32_t sub : aborted) ASSERT_TRUE(spool_.abort(xid, sub));
             std::erase_if(transaction.kept, [&](const Entry& e) { return within(e.xid); });
         } else if (what >= 98) {
             if (below(3) == 0) {
-                spool_.abort(xid, xid);
+                ASSERT_TRUE(spool_.abort(xid, xid));
             } else {
                 Messages expected;
                 for (const Entry& e : transaction.kept) expected.push_back(e.message);
