@@ -64,6 +64,12 @@ std::string action(std::string_view event, std::string_view name) {
     return "";
 }
 
+std::string primary_key_clause(const TableSchema& leader, bool named) {
+    named = named && !leader.primary_key_name.empty() && leader.engine == Engine::postgresql;
+    return fmt::format("{}PRIMARY KEY ({}){}", named ? "CONSTRAINT " + quote_identifier(leader.primary_key_name) + " " : "",
+                       quote_columns(leader, leader.primary_key), deferral(leader.primary_key_deferrable, leader.primary_key_initially_deferred));
+}
+
 }  // namespace
 
 bool pg_is_integer(std::string_view type) { return type == "smallint" || type == "integer" || type == "bigint"; }
@@ -77,6 +83,10 @@ std::string quote_columns(const TableSchema& table, const ColumnIndexes& columns
 std::optional<std::string> pg_default(const TableSchema& leader, const ColumnSchema& column) {
     if (leader.engine != Engine::postgresql || column.default_expression.empty()) return std::nullopt;
     return contained_sql(leader.name, column.default_expression);
+}
+
+std::string pg_add_primary_key(const TableName& table, const TableSchema& leader, bool named) {
+    return fmt::format("ALTER TABLE {} ADD {}", quote_table(table), primary_key_clause(leader, named));
 }
 
 std::string pg_create_table(const TableName& table, const TableSchema& leader, const std::vector<std::string>& types, const PgTableOptions& options) {
@@ -108,11 +118,7 @@ std::string pg_create_table(const TableName& table, const TableSchema& leader, c
         add_line(line);
     }
     add_generated(leader.columns.size());
-    if (!leader.primary_key.empty()) {
-        const bool named = options.primary_key_name && !leader.primary_key_name.empty() && leader.engine == Engine::postgresql;
-        add_line(fmt::format("{}PRIMARY KEY ({}){}", named ? "CONSTRAINT " + quote_identifier(leader.primary_key_name) + " " : "",
-                             quote_columns(leader, leader.primary_key), deferral(leader.primary_key_deferrable, leader.primary_key_initially_deferred)));
-    }
+    if (!leader.primary_key.empty() && options.primary_key) add_line(primary_key_clause(leader, options.primary_key_name));
     const bool partitioned = options.partitioned && !leader.partition_key.empty();
     return fmt::format("CREATE TABLE {} ({}\n){}", quote_table(table), body, partitioned ? " PARTITION BY " + contained_sql(leader.name, leader.partition_key) : "");
 }

@@ -20,12 +20,16 @@ struct PgTableOptions {
     bool partitioned = false;   ///< With PARTITION BY, where the leader's table has it.
     bool primary_key_name = true;  ///< False: the server chooses, as the leader's name is taken.
     const std::set<std::string>* collations = nullptr;  ///< Those there are; null: all.
+    bool primary_key = true;       ///< False: it comes later, by pg_add_primary_key().
 };
 
 /// Columns with their collations, defaults and NOT NULL, generated and identity columns, and the primary key. Everything else follows after the
 /// copy. Throws RefusedError for a leader's expression that is none.
 [[nodiscard]] std::string pg_create_table(const TableName& table, const TableSchema& leader, const std::vector<std::string>& types,
                                           const PgTableOptions& options = {});
+
+/// The leader's primary key for a table that was made without. `named`: with the leader's name for it, if it has one.
+[[nodiscard]] std::string pg_add_primary_key(const TableName& table, const TableSchema& leader, bool named);
 
 /// The default of a follower's column, ready for DDL; nothing when it has none that means the same there.
 [[nodiscard]] std::optional<std::string> pg_default(const TableSchema& leader, const ColumnSchema& column);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -57,13 +58,20 @@ struct PgDdlStep {
     std::string otherwise_note = {}; ///< How it differs: `is made NOT VALID`.
 };
 
+/// When the primary keys of new tables are made.
+enum class PgKeys : std::uint8_t {
+    at_once,
+    after_rows,  ///< Where a copy fills a table that stands alone: one sort is cheaper than an index that grows row by row.
+};
+
 /// Schemas, extensions, types, tables, partitions, inheritance, in order. Nothing of it needs rows.
-[[nodiscard]] std::vector<PgDdlStep> pg_before_copy(const PgMakePlan& plan);
+[[nodiscard]] std::vector<PgDdlStep> pg_before_copy(const PgMakePlan& plan, PgKeys keys = PgKeys::at_once);
 
 /// What neither of them makes, as something it needs is not on the follower: one line each.
 [[nodiscard]] std::vector<std::string> pg_left_out(const PgMakePlan& plan);
 
-/// Indexes, checks, comments, foreign keys. `plan.facts.relations` has to be of now, so that index names can be chosen.
-[[nodiscard]] std::vector<PgDdlStep> pg_after_copy(const PgMakePlan& plan);
+/// Primary keys that were left for now, indexes, checks, comments, foreign keys. `plan.facts.relations` has to be of now, so that index names can
+/// be chosen.
+[[nodiscard]] std::vector<PgDdlStep> pg_after_copy(const PgMakePlan& plan, PgKeys keys = PgKeys::at_once);
 
 }  // namespace rowferry

@@ -133,9 +133,20 @@ void add_foreign_keys(const PgMakePlan& plan, const Table& table, bool parent, s
     }
 }
 
+bool keeps_key_name(const PgMakePlan& plan, const Table& table) {
+    return !plan.facts.relations.contains({table.name.schema, table.leader->primary_key_name});
+}
+
+/// Partitions and children of other tables have their key from the start: it is part of what ties them together. A SQLite leader's rows are held
+/// against it as they come, so that a complaint names the row.
+bool can_wait_for_key(const TableSchema& leader) {
+    return leader.engine == Engine::postgresql && !leader.primary_key.empty() && leader.partition_bound.empty() && leader.partition_key.empty() && leader.parents.empty() &&
+           leader.ancestors.empty();
+}
+
 }  // namespace
 
-std::vector<PgDdlStep> pg_before_copy(const PgMakePlan& plan) {
+std::vector<PgDdlStep> pg_before_copy(const PgMakePlan& plan, PgKeys keys) {
     std::vector<PgDdlStep> steps;
     const auto& there = plan.facts.relations;
     const auto* collations = plan.facts.collations ? &*plan.facts.collations : nullptr;
@@ -153,14 +164,14 @@ std::vector<PgDdlStep> pg_before_copy(const PgMakePlan& plan) {
     for (const TableName& extension : plan.extensions)
         steps.push_back({fmt::format("CREATE EXTENSION IF NOT EXISTS {} WITH SCHEMA {} CASCADE", quote_identifier(extension.name), quote_identifier(extension.schema)),
                          "the extension " + printable(extension.name, 80)});
-    const auto keep_key_name = [&](const Table& table) { return !there.contains({table.name.schema, table.leader->primary_key_name}); };
     for (const Table& table : plan.parents) {
         if (there.contains(table.name)) continue;
-        steps.push_back({pg_create_table(table.name, *table.leader, table.types, {!table.attached, true, keep_key_name(table), collations})});
+        steps.push_back({pg_create_table(table.name, *table.leader, table.types, {!table.attached, true, keeps_key_name(plan, table), collations, true})});
         if (table.attached) steps.push_back({attach(table)});
     }
     for (const Table& table : plan.tables)
-        steps.push_back({pg_create_table(table.name, *table.leader, table.types, {!table.attached, false, keep_key_name(table), collations})});
+        steps.push_back({pg_create_table(table.name, *table.leader, table.types, {!table.attached, false, keeps_key_name(plan, table), collations,
+                                          keys == PgKeys::at_once || !can_wait_for_key(*table.leader)})});
     for (const Table& table : plan.tables) {
         if (!table.attached) continue;
         const TableName parent = follower_table(table.leader->ancestors.back(), Engine::postgresql);
@@ -201,8 +212,11 @@ std::vector<std::string> pg_left_out(const PgMakePlan& plan) {
     return lines;
 }
 
-std::vector<PgDdlStep> pg_after_copy(const PgMakePlan& plan) {
+std::vector<PgDdlStep> pg_after_copy(const PgMakePlan& plan, PgKeys keys) {
     std::vector<PgDdlStep> steps;
+    if (keys == PgKeys::after_rows)
+        for (const Table& table : plan.tables)
+            if (can_wait_for_key(*table.leader)) steps.push_back({pg_add_primary_key(table.name, *table.leader, keeps_key_name(plan, table))});
     IndexNames names{plan};
     for (const Table& table : plan.tables) {
         add_indexes(table, names, false, steps);

@@ -203,13 +203,14 @@ std::vector<std::string> PgFollower::check_tables(const std::vector<TablePtr>& t
 /// Inside a transaction: makes what is missing and empties the rest. Returns what was made now.
 pg_tables::PgMade PgFollower::prepare(const PgRun& run, const std::vector<TablePtr>& tables, const PgMakePlan& plan,
                                       const std::map<TableName, PgTarget>& existing) {
-    pg_tables::make(run, plan);
+    pg_tables::make(run, plan, PgKeys::after_rows);
     pg_tables::empty(run, existing);
     // Without the right, a foreign key that exists already is checked at each commit: then only the whole copy can be one.
     const bool keyed = std::any_of(existing.begin(), existing.end(), [](const auto& entry) { return !entry.second.foreign_keys.empty(); });
     copying_ = keyed && !replica_role_ && tables.size() > 1 ? Copying::whole : Copying::tables;
     next_numbers_.clear();
     pg_tables::PgMade made;
+    made.keys = PgKeys::after_rows;
     for (const PgMakePlan::Table& table : plan.tables) made.tables.insert(table.name);
     for (const PgMakePlan::Table& parent : plan.parents)
         if (!plan.facts.relations.contains(parent.name)) made.parents.insert(parent.name);

@@ -236,7 +236,7 @@ void PgTableCopier::swap_in(const TableCopy& copy, const Checkpoint& checkpoint)
         std::erase_if(now.tables, [&](const TableState& state) { return state.name == tables[i]->name; });
         now.tables.push_back({tables[i]->name, copy.position, copy.tables[i].leader});
     }
-    pg_tables::finish(run, tables, {made, {}}, looked.replica_role);
+    pg_tables::finish(run, tables, {made, {}, PgKeys::at_once}, looked.replica_role);
     pg_tables::set_next_numbers(run, numbers);
     pg_checkpoints::write(run, now, {});
     drop_staging(run, copy);

@@ -47,7 +47,7 @@ void run_steps(const PgRun& run, const std::vector<PgDdlStep>& steps) {
 
 }  // namespace
 
-void make(const PgRun& run, const PgMakePlan& plan) { run_steps(run, pg_before_copy(plan)); }
+void make(const PgRun& run, const PgMakePlan& plan, PgKeys keys) { run_steps(run, pg_before_copy(plan, keys)); }
 
 void empty(const PgRun& run, const std::map<TableName, PgTarget>& existing) {
     std::vector<const PgTarget*> targets;
@@ -70,7 +70,7 @@ void finish(const PgRun& run, const std::vector<TablePtr>& tables, const PgMade&
         if (quarantines(*table)) facts.quarantining.insert(follower_table(*table, Engine::postgresql));
     PgMakePlan plan = plan_pg_tables(ours, std::move(facts));
     std::erase_if(plan.parents, [&](const PgMakePlan::Table& parent) { return !made.parents.contains(parent.name); });
-    run_steps(run, pg_after_copy(plan));
+    run_steps(run, pg_after_copy(plan, made.keys));
     for (const std::string& line : pg_left_out(plan)) spdlog::warn("{}", line);
     if (!names.empty()) run("ANALYZE " + names);
 }

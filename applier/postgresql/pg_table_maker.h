@@ -22,7 +22,7 @@ struct PgNextNumber {
 /// DDL of a copy, on the connection whose transaction it belongs to.
 namespace pg_tables {
 
-void make(const PgRun& run, const PgMakePlan& plan);
+void make(const PgRun& run, const PgMakePlan& plan, PgKeys keys = PgKeys::at_once);
 /// Empties all of them together, so that foreign keys among them do not matter. Tables without rows are left alone.
 void empty(const PgRun& run, const std::map<TableName, PgTarget>& existing);
 
@@ -30,6 +30,7 @@ void empty(const PgRun& run, const std::map<TableName, PgTarget>& existing);
 struct PgMade {
     std::set<TableName> tables;
     std::set<TableName> parents;  ///< Partitioned tables above some of them.
+    PgKeys keys = PgKeys::at_once;  ///< How it made them.
 };
 
 /// Indexes, checks, comments and foreign keys of the tables in `made`, then statistics for all. What the follower refuses is left out with a

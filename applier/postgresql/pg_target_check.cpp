@@ -165,6 +165,8 @@ std::vector<std::string> PgTargetCheck::check(const std::vector<TablePtr>& table
         if (found == existing.end()) continue;
         for (std::string& note : fit.notes(*tables[i], found->second)) plan.notes.push_back(std::move(note));
         if (tables[i]->identity.empty() || tables[i]->insert_only) continue;
+        // A table that an unfinished copy made gets its key behind the rows.
+        if (unfinished != nullptr && std::ranges::any_of(unfinished->tables, [&](const TableState& state) { return state.name == tables[i]->name; })) continue;
         std::vector<std::string> key;
         for (const std::uint16_t column : tables[i]->identity) key.push_back(tables[i]->columns[column].name);
         if (!found->second.has_unique_key(key))
