@@ -17,7 +17,6 @@ namespace {
 
 }  // namespace
 
-/// The value in the form in which it is bound.
 Cell PgChangeSender::value_of(const PgTablePlan& plan, const Change& change, const PgParameter& parameter) {
     const bool from_before = parameter.image == PgParameter::Image::key && !change.before.empty();
     const PgTablePlan::Column& column = plan.column(parameter.column);

@@ -20,9 +20,12 @@ public:
     void send(PgTablePlan& plan, const Change& change, PgStatement& statement, std::uint32_t event,
               PgPipeline::Pending::Kind kind = PgPipeline::Pending::Kind::change);
 
-private:
+    /// The value of one parameter in the form in which it is bound: NULL, text, or the bytes of a bytea. Valid until the next send() or
+    /// forget(). Throws as send() does.
     [[nodiscard]] Cell value_of(const PgTablePlan& plan, const Change& change, const PgParameter& parameter);
+    void forget() noexcept { scratch_.clear(); }
 
+private:
     PgPipeline& pipeline_;
     PgMismatchLog& log_;
     Arena scratch_;

@@ -42,7 +42,8 @@ void PgPipeline::send(PgStatement& statement, std::span<const char* const> value
                 link_.fail("preparing");
             statement.prepared = true;
             Pending preparation = pending;
-            preparation.kind = Pending::Kind::control;
+            preparation.kind = Pending::Kind::prepare;
+            preparation.prepares = &statement;
             queued(statement.sql.size() + kStatementBytes, preparation);
             enter();
         }
@@ -102,6 +103,12 @@ void PgPipeline::finish() {
 }
 
 bool PgPipeline::abandon() noexcept {
+    for (; first_ < pending_.size(); ++first_)
+        if (PgStatement* const statement = pending_[first_].prepares) {
+            // Perhaps the server has it under the old name, perhaps not.
+            statement->prepared = false;
+            statement->name += '_';
+        }
     pending_.clear();
     first_ = segments_ = bytes_ = statements_ = 0;
     try {

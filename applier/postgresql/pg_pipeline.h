@@ -20,12 +20,14 @@ public:
     /// What a result belongs to. `plan` and `statement` (nullptr: not kept) outlive the pipeline; `event` is an index into the caller's
     /// events.
     struct Pending {
-        enum class Kind : std::uint8_t { control, truncate, advance, commit, change, displaced, sync };
+        enum class Kind : std::uint8_t { control, truncate, advance, commit, change, rows, displaced, prepare, sync };
         Kind kind = Kind::control;
         bool counts_replaced = false;
+        std::uint32_t expected = 0;  ///< Kind rows: how many have to be affected.
         PgTablePlan* plan = nullptr;
         const PgStatement* statement = nullptr;
         std::uint32_t event = 0;
+        PgStatement* prepares = nullptr;
     };
     /// Sees every result but those of syncs, in order; throws for a failed one. After that only abandon() is allowed.
     using Handler = std::function<void(const Pending&, const PGresult*)>;
@@ -38,7 +40,8 @@ public:
     void send(PgStatement& statement, std::span<const char* const> values, std::span<const int> lengths, const Pending& pending);
     /// Sends everything, reads every result, and leaves pipeline mode, so that COPY may follow.
     void finish();
-    /// The same after an error, without a look at the results. False when the connection is of no further use. Never throws.
+    /// The same after an error, without a look at the results. Statements whose preparation was not answered are prepared again, under
+    /// another name, when they are next sent. False when the connection is of no further use. Never throws.
     bool abandon() noexcept;
 
 private:

@@ -33,16 +33,6 @@ constexpr std::string_view kAdvance =
     "WHERE stream = $4 AND position = $5 AND term = $6 AND state = 'ready' RETURNING 1) SELECT 1 / count(*) FROM moved";
 constexpr std::string_view kDivisionByZero = "22012";
 
-/// Do two shapes of a table lead to the same statements?
-bool writes_alike(const TableSchema& left, const TableSchema& right) {
-    const auto same_column = [](const ColumnSchema& a, const ColumnSchema& b) {
-        return a.name == b.name && a.type == b.type && a.type_oid == b.type_oid && a.collation == b.collation &&
-               a.on_mismatch == b.on_mismatch;
-    };
-    return left.engine == right.engine && left.identity == right.identity && left.unique_keys == right.unique_keys &&
-           std::equal(left.columns.begin(), left.columns.end(), right.columns.begin(), right.columns.end(), same_column);
-}
-
 }  // namespace
 
 PgSink::PgSink(std::shared_ptr<PgSharedLink> shared, const Checkpoint& checkpoint, std::vector<PgSinkTable> tables, bool defer,
@@ -52,6 +42,7 @@ PgSink::PgSink(std::shared_ptr<PgSharedLink> shared, const Checkpoint& checkpoin
       pipeline_{link_, [this](const PgPipeline::Pending& pending, const PGresult* result) { on_result(pending, result); }},
       sender_{pipeline_, mismatches_},
       quarantine_{pipeline_, sender_, mismatches_, checkpoint.stream},
+      writer_{pipeline_, sender_, link_},
       stream_{checkpoint.stream},
       kind_{checkpoint.position_kind},
       position_{checkpoint.position},
@@ -59,6 +50,9 @@ PgSink::PgSink(std::shared_ptr<PgSharedLink> shared, const Checkpoint& checkpoin
       defer_{defer},
       policy_{std::move(policy)} {
     link_.query("DEALLOCATE ALL");
+    // A plan is made once and for any array, while the table may still be empty: it has to find each row by the index.
+    link_.query("SET plan_cache_mode = force_generic_plan; SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; "
+                "SET enable_mergejoin = off; SET enable_bitmapscan = off; SET enable_memoize = off; SET enable_material = off");
     advance_.name = "advance";
     advance_.sql = kAdvance;
     advance_.types = {kTextOid, kByteaOid, kInt8Oid, kTextOid, kTextOid, kInt8Oid, kTextOid};
@@ -74,6 +68,16 @@ PgSink::PgSink(std::shared_ptr<PgSharedLink> shared, const Checkpoint& checkpoin
 }
 
 PgSink::~PgSink() { rollback(); }
+
+/// Do two shapes of a table lead to the same statements?
+bool PgSink::writes_alike(const TableSchema& left, const TableSchema& right) {
+    const auto same_column = [](const ColumnSchema& a, const ColumnSchema& b) {
+        return a.name == b.name && a.type == b.type && a.type_oid == b.type_oid && a.collation == b.collation &&
+               a.on_mismatch == b.on_mismatch;
+    };
+    return left.engine == right.engine && left.identity == right.identity && left.unique_keys == right.unique_keys &&
+           std::equal(left.columns.begin(), left.columns.end(), right.columns.begin(), right.columns.end(), same_column);
+}
 
 void PgSink::open_transaction() {
     if (open_) return;
@@ -121,13 +125,30 @@ void PgSink::apply(std::span<const Event> events) {
     last_schema_ = nullptr;
     run_end_ = 0;
     const auto count = static_cast<std::uint32_t>(events.size());
-    for (std::uint32_t i = 0; i < count; ++i) {
-        const Event& event = events[i];
+    for (std::uint32_t first = 0; first < count;) {
+        // Nothing passes a truncate or a change of shape.
+        std::uint32_t end = first;
+        while (end < count && !std::holds_alternative<Truncate>(events[end]) && !std::holds_alternative<ShapeChange>(events[end])) ++end;
+        if (end > first && !apply_group(first, end)) apply_in_order(first, end);
+        first = std::min(end + 1, count);
+        if (end < first) apply_in_order(end, first);
+    }
+    pipeline_.finish();
+    events_ = {};
+}
+
+void PgSink::apply_in_order(std::uint32_t first, std::uint32_t last) {
+    for (std::uint32_t i = first; i < last; ++i) {
+        const Event& event = events_[i];
         if (const auto* row = std::get_if<Change>(&event)) {
             Table& table = table_of(row->table);
             if (already_in(table)) continue;
             table.touched_by = transactions_;
             open_transaction();
+            if (grouping_ && table.grouped) {
+                add_to_group(i, *row, table);
+                continue;
+            }
             if (row->operation == Operation::insert && i >= run_end_) {
                 const std::uint32_t end = insert_run(i, *row);
                 if (const std::uint32_t done = copy_run(i, end, table); done > i) {
@@ -150,8 +171,6 @@ void PgSink::apply(std::span<const Event> events) {
             truncate(i, *tables);
         }
     }
-    pipeline_.finish();
-    events_ = {};
 }
 
 /// One past the last event of a run of inserts into the same table. Transactions may begin and end in it: they change no rows.
@@ -193,6 +212,8 @@ void PgSink::on_result(const PgPipeline::Pending& pending, const PGresult* resul
     using Kind = PgPipeline::Pending::Kind;
     const auto status = PQresultStatus(result);
     const bool good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+    if (grouping_) check_in_group(pending, result, good);
+    if (good && pending.kind == Kind::rows) return;
     if (good && (pending.kind == Kind::change || pending.kind == Kind::displaced)) {
         std::uint64_t rows = 0;
         const std::string_view count = PQcmdTuples(const_cast<PGresult*>(result));

@@ -8,7 +8,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "applier/postgresql/net_changes.h"
 #include "applier/postgresql/pg_copy_stream.h"
+#include "applier/postgresql/pg_group_writer.h"
 #include "applier/postgresql/pg_pipeline.h"
 #include "applier/postgresql/pg_quarantine.h"
 #include "applier/postgresql/pg_query.h"
@@ -36,9 +38,10 @@ struct PgShapePolicy {
     PgRun control;  ///< A session of its own, in autocommit. Outlives the sink.
 };
 
-/// Applies changes over one link, the one that holds the stream's lock. Changes travel in a pipeline of prepared statements; long runs of
-/// inserts into one table leave the pipeline and go by COPY. Every result leads back to its change. apply() returns with everything
-/// answered, as the batch may go away then.
+/// Applies changes over one link, the one that holds the stream's lock. Where the meaning stays, many changes of one call are merged key by
+/// key and written by arrays and COPY (pg_sink_group.cpp). Else, and whenever that fails, changes travel in order, in a pipeline of
+/// prepared statements; long runs of inserts into one table leave the pipeline and go by COPY. Every result leads back to its change.
+/// apply() returns with everything answered, as the batch may go away then.
 class PgSink : public Sink {
 public:
     /// `defer`: no right to set session_replication_role, so constraints are deferred in every transaction. With that right deferrable
@@ -53,6 +56,11 @@ public:
     void rollback() noexcept override;
     [[nodiscard]] std::uint64_t replaced_rows() const override { return replaced_ + quarantine_.replaced_rows(); }
 
+    /// For tests: every change on its own, or in groups where that is allowed (the default); how many groups were written and refused.
+    void allow_groups(bool allowed) { grouping_allowed_ = allowed; }
+    [[nodiscard]] std::uint64_t groups_written() const noexcept { return groups_written_; }
+    [[nodiscard]] std::uint64_t groups_refused() const noexcept { return groups_refused_; }
+
 private:
     struct Table {
         PgSinkTable source;
@@ -62,9 +70,25 @@ private:
         std::uint32_t next_pause = 0;
         PgQuarantinedKeys quarantined;
         std::uint64_t touched_by = 0;                       // number of the last leader transaction that changed rows of it
+        NetChanges net;                                     // of the group that is being collected
+        std::uint64_t group_number = 0;                     // of the group that the next three speak of
+        std::uint32_t inserts = 0;
+        std::uint32_t others = 0;
+        bool grouped = false;
+        std::uint32_t group_pause = 0;                      // changes to go in order after a group was refused
+        std::uint32_t next_group_pause = 0;
     };
 
     void open_transaction();
+    void apply_in_order(std::uint32_t first, std::uint32_t end);
+    bool apply_group(std::uint32_t first, std::uint32_t end);
+    bool plan_group(std::uint32_t first, std::uint32_t end);
+    void add_to_group(std::uint32_t event, const Change& row, Table& table);
+    void write_group(Table& table);
+    void write_groups();
+    void take_group_back(const PgTablePlan* refused, std::string_view why);
+    Table* table_as_planned(const TableSchema* schema);
+    static bool writes_alike(const TableSchema& left, const TableSchema& right);
     void change(std::uint32_t event, const Change& change, Table& table);
     void truncate(std::uint32_t event, const Truncate& truncate);
     void change_shape(std::uint32_t event, const ShapeChange& change);
@@ -77,6 +101,7 @@ private:
     [[noreturn]] void fail_copy(const PgTablePlan& plan, const PgCopyStream::Failure& failure, std::uint32_t first,
                                 std::uint32_t end) const;
     void on_result(const PgPipeline::Pending& pending, const PGresult* result);
+    void check_in_group(const PgPipeline::Pending& pending, const PGresult* result, bool good) const;
     void use_shape(Table& table, TableSchema schema);
     Table& table_of(const TableSchema* table);
     bool already_in(const Table& table) const;
@@ -89,6 +114,7 @@ private:
     PgMismatchLog mismatches_;
     PgChangeSender sender_;
     PgQuarantine quarantine_;
+    PgGroupWriter writer_;
     std::unique_ptr<PgCopyStream> copy_;
     PgStatement advance_;
     std::string stream_;
@@ -108,6 +134,12 @@ private:
     const TableSchema* last_schema_ = nullptr;
     Table* last_table_ = nullptr;
     std::span<const Event> events_;
+    bool grouping_allowed_ = true;
+    bool grouping_ = false;         // between SAVEPOINT rowferry_group and the last result of what follows it
+    std::vector<Table*> grouped_;   // tables of the group that is being collected
+    std::uint64_t group_number_ = 0;
+    std::uint64_t groups_written_ = 0;
+    std::uint64_t groups_refused_ = 0;
     std::uint32_t run_end_ = 0;  // inserts before this event are known to be too few for COPY
 };
 

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "applier/postgresql/pg_group_plan.h"
 #include "applier/postgresql/pg_types.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
@@ -139,6 +140,13 @@ RowForm PgTablePlan::raw_form() const {
     for (const Column& column : columns_)
         if (!column.written || column.conversion != Conversion::identity) return RowForm::cells;
     return RowForm::copy_text;
+}
+
+PgTablePlan::~PgTablePlan() = default;
+
+PgGroupPlan& PgTablePlan::group() {
+    if (!group_) group_ = std::make_unique<PgGroupPlan>(*this);
+    return *group_;
 }
 
 std::string PgTablePlan::parameter(PgStatement& statement, std::uint16_t column, PgParameter::Image image) const {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,8 @@
 #include "schemas/table_schema.h"
 
 namespace rowferry {
+
+class PgGroupPlan;
 
 /// Which columns an update writes, one bit per leader column.
 class ColumnMask {
@@ -66,6 +69,8 @@ public:
     PgTablePlan(const PgTablePlan&) = delete;
     PgTablePlan& operator=(const PgTablePlan&) = delete;
 
+    ~PgTablePlan();
+
     [[nodiscard]] const TableSchema& leader() const noexcept { return leader_; }
     [[nodiscard]] const PgTarget& follower() const noexcept { return follower_; }
     [[nodiscard]] const Column& column(std::size_t column) const { return columns_[column]; }
@@ -85,6 +90,11 @@ public:
     /// The form of rows as a PostgreSQL leader's COPY gives them that copy() takes as they are; cells where they have to be looked into.
     [[nodiscard]] RowForm raw_form() const;
 
+    /// The same for many rows at once. Made at the first use.
+    [[nodiscard]] PgGroupPlan& group();
+
+    /// What the names of the prepared statements begin with.
+    [[nodiscard]] const std::string& prefix() const noexcept { return prefix_; }
     /// A value that does not fit may have another end than that of the stream.
     [[nodiscard]] bool lenient() const noexcept { return lenient_; }
     /// By which the leader compares `column` in `key`.
@@ -127,6 +137,7 @@ private:
     PgStatement overflow_;        // for the column mask after kMaxUpdates
     ColumnMask mask_;
     std::size_t last_update_ = 0;
+    std::unique_ptr<PgGroupPlan> group_;
 };
 
 /// Why the two do not fit, one line each; empty when they do. Every column of the leader has to be there.

@@ -30,7 +30,7 @@ SELECT a.attrelid, a.attname, format_type(a.atttypid, a.atttypmod),
         SELECT format_type(down.type, down.modifier) FROM down JOIN pg_catalog.pg_type t ON t.oid = down.type WHERE t.typtype <> 'd'),
        a.atttypid, a.attnotnull, a.atthasdef, a.attgenerated <> '', a.attidentity <> '', a.attidentity = 'a',
        EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY (i.indkey)),
-       own.not_null, own.checked, own.labels, own.equality
+       own.not_null, own.checked, own.labels, own.equality, own.cast_type
 FROM pg_catalog.pg_attribute a
 CROSS JOIN LATERAL (
     WITH RECURSIVE down (type) AS (
@@ -42,7 +42,10 @@ CROSS JOIN LATERAL (
            (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid IN (SELECT type FROM down)) AS labels,
            (SELECT n.nspname FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace
              WHERE o.oprname = '=' AND o.oprleft = o.oprright AND o.oprleft IN (SELECT type FROM down) AND n.nspname <> 'pg_catalog'
-             ORDER BY o.oid LIMIT 1) AS equality
+             ORDER BY o.oid LIMIT 1) AS equality,
+           (SELECT format_type(base.oid, -1) FROM down JOIN pg_catalog.pg_type base ON base.oid = down.type
+             WHERE base.typtype <> 'd' AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_cast k WHERE k.castsource = 'pg_catalog.text'::regtype
+             AND k.casttarget = base.oid AND k.castmethod = 'f' AND k.casttarget <> 'pg_catalog.name'::regtype)) AS cast_type
     FROM down JOIN pg_catalog.pg_type t ON t.oid = down.type) own
 WHERE a.attrelid IN ({}) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum)";
@@ -152,6 +155,7 @@ void read_columns(const PgRun& run, const std::string& oids, ByOid& tables) {
         column.not_null_domain = rows.boolean(i, 11);
         column.checked_domain = rows.boolean(i, 12);
         column.labels = names(rows, i, 13);
+        column.cast_type = rows.text(i, 15);
         if (!rows.is_null(i, 14)) column.equals = fmt::format("OPERATOR({}.=)", quote_identifier(rows.text(i, 14)));
         tables.at(rows.text(i, 0)).columns.push_back(std::move(column));
     }

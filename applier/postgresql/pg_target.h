@@ -30,6 +30,9 @@ struct PgTargetColumn {
     bool not_null_domain = false;       ///< A domain of its type is NOT NULL.
     bool checked_domain = false;        ///< A domain of its type has a CHECK.
     std::vector<std::string> labels = {};  ///< Of an enum below all domains; empty otherwise.
+    /// base_type without its modifier, as a cast from text names it so that the type's input function does the work; empty where PostgreSQL
+    /// has another way from text to this type.
+    std::string cast_type = {};
 
     /// What resolve_conversion() decides by.
     [[nodiscard]] const std::string& values_type() const { return conversion_target(type, base_type); }
