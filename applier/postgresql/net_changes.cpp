@@ -22,7 +22,8 @@ std::uint64_t hash_cell(const Cell& cell) {
         case CellKind::integer: return mix(static_cast<std::uint64_t>(cell.as_integer()));
         case CellKind::real: return mix(std::bit_cast<std::uint64_t>(cell.as_real()) + 1);
         case CellKind::text:
-        case CellKind::blob: return std::hash<std::string_view>{}(cell.bytes());
+        case CellKind::blob:
+        case CellKind::binary: return std::hash<std::string_view>{}(cell.bytes());
         case CellKind::absent:
         case CellKind::unchanged:
         case CellKind::null: break;
