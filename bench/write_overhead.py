@@ -7,6 +7,8 @@ from kit.failure import Failure
 from kit.processes import Child, measure
 from kit.results import Result
 
+# FULL is what SQLite does unless told otherwise; NORMAL leaves out the wait for the disk at every commit, so that the triggers show.
+LEVELS = ("FULL", "NORMAL")
 KINDS = {"without": None, "triggers": [], "--exact-replace": ["--exact-replace"]}
 
 
@@ -42,8 +44,7 @@ def contest(bench, shape):
             sqlite_files.write_rows(changed, changes)
         else:
             sqlite_files.write_updates(changed, changes, existing, number)
-        # FULL is what SQLite does unless told otherwise, and judged; NORMAL leaves out the wait for the disk at every commit.
-        for level in ("FULL", "NORMAL"):
+        for level in LEVELS:
             for name in KINDS if number % 2 else reversed(KINDS):
                 sqlite_files.copy(base, leader)
                 if KINDS[name] is not None:
@@ -57,13 +58,14 @@ def contest(bench, shape):
         bench.said(result, number)
     for path in (leader, follower, base):
         sqlite_files.remove(path)
-    for level, bar in (("FULL", shape.bar), ("NORMAL", None)):
+    for level in LEVELS:
         for name in ("triggers", "--exact-replace"):
-            ratio = result.median(f"{name}, {level}") / result.median(f"without, {level}")
-            if bar is not None and name == "triggers":
-                result.check(f"with triggers / without, synchronous = {level}", ratio, bar, least=False, unit=" ×")
+            ratio, cpu_ratio = (result.median(f"{name}, {level}", what) / max(result.median(f"without, {level}", what), 1e-3) for what in ("seconds", "client_cpu"))
+            if name == "triggers":
+                result.check(f"triggers / without, synchronous = {level}", ratio, shape.bar, least=False, unit=" ×")
+                result.notes.append(f"triggers / without, synchronous = {level}, CPU: {cpu_ratio:.2f} ×")
             else:
-                result.notes.append(f"{name} / without, synchronous = {level}: {ratio:.2f} ×")
+                result.notes.append(f"{name} / without, synchronous = {level}: {ratio:.2f} ×, CPU {cpu_ratio:.2f} ×")
     bench.done(result)
     return result
 
