@@ -258,5 +258,25 @@ TEST(ValueRange, AnIntegerTooBigForThePostgresqlColumn) {
     EXPECT_NE(halted.last_line.find("4711"), std::string::npos) << halted;
 }
 
+/// What the follower's index cannot hold stops the stream in front of it: PostgreSQL takes 2,704 bytes of a key, SQLite any number.
+class LongKeyTest : public StreamTest {};
+
+TEST_F(LongKeyTest, OneTooLongForTheFollowersIndexIsNamed) {
+    const Pair pair = make_pair_for(Direction::sqlite_to_pg);
+    pair.leader.exec("CREATE TABLE t (k TEXT PRIMARY KEY NOT NULL, v TEXT); INSERT INTO t VALUES ('a', 'b')");
+    ASSERT_TRUE(ended(run_until_current(pair.leader, pair.follower), 0));
+    pair.leader.exec("INSERT INTO t VALUES ('0123456789' || hex(randomblob(3000)), 'long')");
+    const RowferryResult result = run_until_current(pair.leader, pair.follower);
+    EXPECT_TRUE(ended(result, 7, "insert of public.t, key k=0123456789"));
+    EXPECT_TRUE(ended(result, 7, "exceeds btree"));
+    EXPECT_LT(result.last_line.size(), 400U) << "the key is shown in short";
+    EXPECT_EQ(pair.follower.value("SELECT count(*) FROM t"), "1");
+    const RowferryResult copy = rowferry(command("clone", pair.leader, Database::postgresql(PgCluster::shared(), "long_copy")));
+    EXPECT_TRUE(ended(copy, 7, "copy of public.t, key k=0123456789"));
+    EXPECT_TRUE(ended(copy, 7, "exceeds btree"));
+    pair.leader.exec("DELETE FROM t WHERE v = 'long'");  // the insert is in the log all the same: SQLite's history has a row that PostgreSQL cannot hold
+    EXPECT_TRUE(ended(run_until_current(pair.leader, pair.follower), 7, "exceeds btree"));
+}
+
 }  // namespace
 }  // namespace rowferry::test
