@@ -42,7 +42,8 @@ select t.oid, n.nspname, t.typname, t.typtype, (t.typelem <> 0 and t.typcategory
        case when coalesce(nullif(r.rngcollation, 0), t.typcollation) not in (0, coalesce(bt.typcollation, 0))
             then pg_catalog.quote_ident(tcn.nspname) || '.' || pg_catalog.quote_ident(tc.collname) end,
        (select k.relkind from pg_catalog.pg_class k where k.oid = t.typrelid),
-       (select pg_catalog.string_agg(e.need::text, ' ') from edges e where e.oid = t.oid and e.need <> 0)
+       (select pg_catalog.string_agg(e.need::text, ' ') from edges e where e.oid = t.oid and e.need <> 0),
+       r.rngsubdiff::oid <> 0, r.rngcanonical::oid <> 0
   from pg_catalog.pg_type t
   join pg_catalog.pg_namespace n on n.oid = t.typnamespace
   left join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_type'::regclass and d.objid = t.oid and d.deptype = 'e'
@@ -86,6 +87,9 @@ void read_range(const PgRows& rows, std::size_t row, UserType& type) {
     type.base = rows.text(row, 13);
     type.multirange = rows.text(row, 14);
     if (rows.boolean(row, 15)) type.not_carried.push_back(fmt::format("the operator class of the range {}: ranges compare by the default one", to_string(type.name)));
+    if (rows.boolean(row, 19)) type.not_carried.push_back(fmt::format("the subtype_diff of the range {}: indexes on the follower are built without it", to_string(type.name)));
+    if (rows.boolean(row, 20))
+        type.not_carried.push_back(fmt::format("the canonical function of the range {}: the follower's own new values are not put into that form", to_string(type.name)));
 }
 
 UserType read_type(const PgRows& rows, std::size_t row) {

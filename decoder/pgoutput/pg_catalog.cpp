@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <set>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -95,7 +96,10 @@ select con.conrelid, con.conname, pg_catalog.array_to_string(con.conkey, ' '), p
        con.condeferrable, con.condeferred,
        (select pg_catalog.json_agg(pa.attname order by k.ord)
           from unnest(con.confkey) with ordinality k(num, ord)
-          join pg_catalog.pg_attribute pa on pa.attrelid = con.confrelid and pa.attnum = k.num)
+          join pg_catalog.pg_attribute pa on pa.attrelid = con.confrelid and pa.attnum = k.num),
+       con.confmatchtype = 'f' and pg_catalog.cardinality(con.conkey) > 1,
+       (select pg_catalog.string_agg(ca.attname, ', ' order by k.ord) from unnest(con.confdelsetcols) with ordinality k(num, ord)
+          join pg_catalog.pg_attribute ca on ca.attrelid = con.conrelid and ca.attnum = k.num)
   from pg_catalog.pg_constraint con
   join pg_catalog.pg_class pc on pc.oid = con.confrelid
   join pg_catalog.pg_namespace pn on pn.oid = pc.relnamespace
@@ -182,6 +186,7 @@ void read_indexes(PgSession& session, Drafts& drafts) {
             schema.primary_key_deferrable = index.deferrable;
             schema.primary_key_initially_deferred = index.initially_deferred;
             draft.primary_key_deferrable = index.deferrable;
+            if (numbers(rows.text(row, 8)).size() > key_columns) schema.not_carried.push_back("INCLUDE of the primary key: the follower's has the key's columns only");
         } else if (rows.text(row, 12) == "btree" || unique) {
             schema.indexes.push_back(std::move(index));
         }
@@ -197,6 +202,15 @@ std::string action_name(char code) {
         case 'd': return "SET DEFAULT";
         default: return "NO ACTION";
     }
+}
+
+/// No follower's foreign key says these two. One that set other columns would be worse than one that refuses.
+void note_what_a_follower_has_not(TableSchema& table, ForeignKey& key, bool match_full, const std::string& set_columns) {
+    if (match_full) table.not_carried.push_back(fmt::format("MATCH FULL of foreign key {}: a key that is NULL in part passes on the follower", printable(key.name, 80)));
+    if (set_columns.empty()) return;
+    table.not_carried.push_back(fmt::format("ON DELETE {} ({}) of foreign key {}: the follower's own deletes of such parents are refused instead", key.on_delete,
+                                            printable(set_columns, 200), printable(key.name, 80)));
+    key.on_delete = "NO ACTION";
 }
 
 void read_foreign_keys(PgSession& session, Drafts& drafts) {
@@ -218,6 +232,7 @@ void read_foreign_keys(PgSession& session, Drafts& drafts) {
         key.on_delete = action_name(rows.text(row, 6).at(0));
         key.deferrable = rows.boolean(row, 7);
         key.initially_deferred = rows.boolean(row, 8);
+        note_what_a_follower_has_not(draft.table.schema, key, rows.boolean(row, 10), rows.is_null(row, 11) ? "" : rows.text(row, 11));
         draft.table.schema.foreign_keys.push_back(std::move(key));
     }
 }
@@ -316,6 +331,28 @@ bool selects_partition(const TableSelection& selection, const TableName& leaf, c
     return (selection.selects(Engine::postgresql, leaf) || selection.selects(Engine::postgresql, root)) && !excluded(leaf) && !excluded(root);
 }
 
+namespace {
+
+/// Partitions that are left out beside others of the same table that are not: the follower's table has only a part of the rows.
+void add_missing_partitions(PgSession& session, const TableSelection& selection, std::vector<std::string>& lines) {
+    const PgRows rows = session.query(R"(
+select rn.nspname, r.relname, n.nspname, c.relname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+  join pg_catalog.pg_class r on r.oid = pg_catalog.pg_partition_root(c.oid) join pg_catalog.pg_namespace rn on rn.oid = r.relnamespace
+ where c.relispartition and c.relkind = 'r' and c.relpersistence = 'p' order by 1, 2, 3, 4)");
+    std::set<TableName> in_part;
+    for (const bool listing : {false, true})
+        for (std::size_t row = 0; row < rows.size(); ++row) {
+            const TableName root{rows.text(row, 0), rows.text(row, 1)};
+            const TableName leaf{rows.text(row, 2), rows.text(row, 3)};
+            const bool selected = selects_partition(selection, leaf, root);
+            if (!listing && selected) in_part.insert(root);
+            if (listing && !selected && in_part.contains(root))
+                lines.push_back(fmt::format("{} is a partition of {} and not selected: its rows are missing from that table on the follower", to_string(leaf), to_string(root)));
+        }
+}
+
+}  // namespace
+
 std::vector<std::string> skipped_relations(PgSession& session, const TableSelection& selection) {
     const PgRows rows = session.query(R"(
 select n.nspname, c.relname,
@@ -359,6 +396,7 @@ select n.nspname, 'sequence ' || c.relname, '' from pg_catalog.pg_class c join p
         else
             lines.push_back(fmt::format("{} of {}: not carried", printable(what, 100), to_string(name)));
     }
+    add_missing_partitions(session, selection, lines);
     return lines;
 }
 

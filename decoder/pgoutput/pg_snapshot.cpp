@@ -78,10 +78,14 @@ std::unique_ptr<RowReader> PgSnapshot::another_reader() {
 std::optional<std::int64_t> PgSnapshot::next_number(const TableSchema& table, std::uint16_t column) {
     const PgRows sequence = catalog_.query("select pg_catalog.pg_get_serial_sequence($1, $2)", {quote_table(table.name), table.columns[column].name});
     if (sequence.is_null(0, 0)) return std::nullopt;
+    // One that has given its last number begins again, or stays where it is: then the follower's next insert fails, as the leader's does.
     const PgRows rows = catalog_.query(fmt::format(
-        "select s.last_value, s.is_called, q.seqincrement from {} s, pg_catalog.pg_sequence q where q.seqrelid = {}::regclass", sequence.text(0, 0),
-        quote_literal(sequence.text(0, 0))));
-    return rows.integer(0, 0) + (rows.boolean(0, 1) ? rows.integer(0, 2) : 0);
+        "select case when not s.is_called then s.last_value "
+        "            when s.last_value::numeric + q.seqincrement between q.seqmin and q.seqmax then s.last_value + q.seqincrement "
+        "            when not q.seqcycle then s.last_value when q.seqincrement > 0 then q.seqmin else q.seqmax end "
+        "from {} s, pg_catalog.pg_sequence q where q.seqrelid = {}::regclass",
+        sequence.text(0, 0), quote_literal(sequence.text(0, 0))));
+    return rows.integer(0, 0);
 }
 
 }  // namespace rowferry

@@ -160,5 +160,40 @@ CREATE RULE nothing AS ON INSERT TO t WHERE NEW.id < 0 DO INSTEAD NOTHING; CREAT
     EXPECT_EQ(result.err.find("hstore"), std::string::npos) << "what an extension brings is not listed";
 }
 
+/// Small print of keys and ranges that a follower's own schema does not have: said, not dropped.
+TEST_F(PgSchemaTest, SmallPrintThatIsNotCarriedIsListed) {
+    leader_.exec(R"(
+CREATE TABLE parent (a int, b int, x text, PRIMARY KEY (a, b) INCLUDE (x));
+CREATE TABLE child (id serial PRIMARY KEY, a int, b int, CONSTRAINT fk FOREIGN KEY (a, b) REFERENCES parent MATCH FULL ON DELETE SET NULL);
+CREATE TABLE other (id int PRIMARY KEY, a int NOT NULL, b int, CONSTRAINT fk_set FOREIGN KEY (a, b) REFERENCES parent ON DELETE SET NULL (b));
+CREATE TYPE floats AS RANGE (subtype = float8, subtype_diff = float8mi);
+CREATE TABLE r (id bigserial PRIMARY KEY, f floats); INSERT INTO parent VALUES (1, 1, 'x'), (2, 2, 'y'); INSERT INTO child (a, b) VALUES (1, 1), (2, 2);
+INSERT INTO other VALUES (1, 1, 1); INSERT INTO r VALUES (9223372036854775807, '[1,2)'); SELECT setval('r_id_seq', 9223372036854775807);
+SELECT setval('child_id_seq', 2147483647))");
+    const RowferryResult result = run();
+    ASSERT_TRUE(ended(result, 0));
+    for (const char* line : {"INCLUDE of the primary key", "MATCH FULL of foreign key fk", "ON DELETE SET NULL (b) of foreign key fk_set", "the subtype_diff of the range public.floats"})
+        EXPECT_NE(result.err.find(line), std::string::npos) << line << "\n" << result.err;
+    leader_.exec("DELETE FROM parent WHERE a = 1");
+    ASSERT_TRUE(ended(run(), 0));
+    EXPECT_TRUE(same_rows(leader_, follower_));
+    // What has no next number on the leader has none on the follower either.
+    EXPECT_FALSE(PgConnection{follower_.uri()}.try_exec("INSERT INTO r (f) VALUES ('[3,4)')"));
+    EXPECT_FALSE(PgConnection{follower_.uri()}.try_exec("INSERT INTO child (a) VALUES (NULL), (NULL)"));
+}
+
+TEST_F(PgSchemaTest, PartitionsThatAreLeftOutBesideOthersAreListed) {
+    leader_.exec(R"(
+CREATE TABLE p (id int, k int, PRIMARY KEY (id, k)) PARTITION BY LIST (k); CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1);
+CREATE TABLE p2 PARTITION OF p FOR VALUES IN (2); CREATE TABLE q (k int PRIMARY KEY) PARTITION BY LIST (k); CREATE TABLE q1 PARTITION OF q FOR VALUES IN (1);
+INSERT INTO p VALUES (1, 1), (2, 2))");
+    const RowferryResult result = run({"--table", "p1"});
+    ASSERT_TRUE(ended(result, 0));
+    EXPECT_NE(result.err.find("public.p2 is a partition of public.p and not selected"), std::string::npos) << result.err;
+    EXPECT_EQ(result.err.find("q1"), std::string::npos) << result.err;
+    const Database whole = Database::postgresql(PgCluster::shared(), "schema_whole");
+    EXPECT_EQ(rowferry(command("clone", leader_, whole)).err.find("not selected"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace rowferry::test
