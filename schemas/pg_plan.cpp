@@ -41,7 +41,8 @@ void check_column_names(const TableSchema& table) {
     }
 }
 
-/// Where the mapping asks for a domain of rowferry's own. It stays when the stream is dropped, as the tables that use it do.
+}  // namespace
+
 std::optional<UserType> own_domain(std::string_view type) {
     if (type != kSqliteValue && type != kSqliteNumeric) return std::nullopt;
     UserType domain;
@@ -50,6 +51,8 @@ std::optional<UserType> own_domain(std::string_view type) {
     domain.base = type == kSqliteValue ? "text" : "numeric";
     return domain;
 }
+
+namespace {
 
 class Planner {
 public:

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "schemas/table_schema.h"
@@ -45,6 +46,10 @@ struct PgMakePlan {
     [[nodiscard]] const Table* find(const TableName& name) const;  ///< Among tables and parents, by the follower's name.
     [[nodiscard]] bool will_exist(const TableName& name) const { return find(name) != nullptr || facts.relations.contains(name); }
 };
+
+/// Where the mapping of a SQLite leader's column asks for a domain of rowferry's own: that. It stays when the stream is dropped, as the tables
+/// that use it do.
+[[nodiscard]] std::optional<UserType> own_domain(std::string_view type);
 
 /// Throws RefusedError for a name that is too long, a type that cannot be had or differs, an extension that is not there, two tables that would
 /// be one.

@@ -13,6 +13,8 @@
 #include "schemas/error.h"
 #include "schemas/identifier.h"
 #include "schemas/pg_alter.h"
+#include "schemas/pg_plan.h"
+#include "schemas/pg_type_ddl.h"
 #include "schemas/pg_type_name.h"
 
 namespace rowferry {
@@ -85,7 +87,8 @@ void PgShapeChange::stop_if_needed() const {
 }
 
 void PgShapeChange::needs(std::vector<std::string> statements) {
-    for (std::string& sql : statements) to_run_.push_back(std::move(sql));
+    for (std::string& sql : statements)
+        if (std::ranges::find(to_run_, sql) == to_run_.end()) to_run_.push_back(std::move(sql));
 }
 
 void PgShapeChange::take(const ShapeStep& step) {
@@ -205,6 +208,7 @@ std::string PgShapeChange::type_for(const ShapeStep& step) {
     if (!step.type.empty()) return step.type;
     if (step.kind != Kind::add_column && step.kind != Kind::change_type) return {};
     const std::string type = map_column(*change_.after, step.after, Engine::postgresql).type;
+    if (own_domain(type)) return type;
     if (context_.run(fmt::format("SELECT pg_catalog.to_regtype({}) IS NULL", quote_literal(parse_pg_type(type).array ? type.substr(0, type.find('[')) : type.substr(0, type.find('('))))).boolean(0, 0))
         halt(fmt::format("The follower has no type {}: make it there as it is on the leader, and start again", printable(type, 100)));
     return type;
@@ -214,7 +218,41 @@ std::vector<std::string> PgShapeChange::statements_for(const ShapeStep& step) {
     if (step.kind == Kind::rename_label &&
         !context_.run(fmt::format("SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_enum WHERE enumtypid = pg_catalog.to_regtype({}))", quote_literal(step.type))).boolean(0, 0))
         halt("The follower keeps the values of this enum as text: change them there, or copy the table again");
-    return pg_alter(step, *change_.after, before_, name_, type_for(step));
+    const std::string type = type_for(step);
+    std::vector<std::string> statements = own_domain_for(type);
+    for (std::string& sql : pg_alter(step, *change_.after, before_, altered_table(step), type)) statements.push_back(std::move(sql));
+    return statements;
+}
+
+/// Columns of a partition and inherited ones can be changed at the top only, where it is done for all of them at once; the others then find it done.
+TableName PgShapeChange::altered_table(const ShapeStep& step) {
+    const auto column = [&](const std::string& condition, const std::string& name, const char* of) {
+        return fmt::format("EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = {} AND a.attname = {} AND NOT a.attisdropped AND {})", of,
+                           quote_literal(name), condition);
+    };
+    std::string from_above;
+    switch (step.kind) {
+        case Kind::add_column: from_above = "(SELECT c.relispartition FROM pg_catalog.pg_class c WHERE c.oid = up.oid)"; break;
+        case Kind::drop_column:
+        case Kind::rename_column: from_above = column("a.attinhcount > 0", before_.columns[step.before].name, "up.oid"); break;
+        case Kind::change_type: from_above = column("a.attinhcount > 0", change_.after->columns[step.after].name, "up.oid"); break;
+        case Kind::drop_not_null: from_above = column("a.attnotnull", change_.after->columns[step.after].name, "i.inhparent"); break;
+        default: return name_;
+    }
+    const PgRows top = context_.run(fmt::format(
+        "WITH RECURSIVE up(oid, height) AS (SELECT pg_catalog.to_regclass({})::oid, 0 UNION ALL "
+        "SELECT i.inhparent, up.height + 1 FROM up JOIN pg_catalog.pg_inherits i ON i.inhrelid = up.oid WHERE {}) "
+        "SELECT n.nspname, c.relname FROM up JOIN pg_catalog.pg_class c ON c.oid = up.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+        "ORDER BY up.height DESC LIMIT 1",
+        quote_literal(quote_table(name_)), from_above));
+    return top.size() == 0 ? name_ : TableName{top.text(0, 0), top.text(0, 1)};
+}
+
+/// A SQLite leader's new column may be the first that needs a domain of ours.
+std::vector<std::string> PgShapeChange::own_domain_for(const std::string& type) {
+    const auto domain = own_domain(type);
+    if (!domain || !context_.run(fmt::format("SELECT pg_catalog.to_regtype({}) IS NULL", quote_literal(type))).boolean(0, 0)) return {};
+    return {pg_create_type(*domain)};
 }
 
 void PgShapeChange::store(const PgRun& run, const std::string& stream, const ShapeChange& change) {

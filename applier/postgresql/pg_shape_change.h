@@ -41,6 +41,8 @@ private:
     [[nodiscard]] bool has_old_values(const ShapeStep& step, const PgTargetColumn& column);
     [[nodiscard]] bool label_is_done(const ShapeStep& step);
     [[nodiscard]] std::string type_for(const ShapeStep& step);
+    [[nodiscard]] TableName altered_table(const ShapeStep& step);
+    [[nodiscard]] std::vector<std::string> own_domain_for(const std::string& type);
     [[nodiscard]] std::vector<std::string> statements_for(const ShapeStep& step);
     [[nodiscard]] const PgTargetColumn* target_column(const ShapeStep& step) const;
     void read_target();

@@ -1,6 +1,7 @@
 #include "decoder/pgoutput/pg_publication.h"
 
 #include <algorithm>
+#include <map>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -36,9 +37,9 @@ std::string note_to_json(const PublicationNote& note) {
     Json json{{"rowferry", 1}, {"follower", note.follower_id}, {"restore", Json::array()}, {"insert_only", Json::array()},
               {"members", note.members}, {"leaves", note.leaves}, {"subset", note.subset}};
     for (const auto& item : note.restore)
-        json["restore"].push_back({{"schema", item.table.schema}, {"table", item.table.name}, {"identity", std::string{item.replica_identity}}});
+        json["restore"].push_back({{"schema", item.table.schema}, {"table", item.table.name}, {"identity", std::string{item.replica_identity}}, {"oid", item.oid}});
     for (const auto& item : note.insert_only)
-        json["insert_only"].push_back({{"schema", item.table.schema}, {"table", item.table.name}, {"changes", item.updates_and_deletes}});
+        json["insert_only"].push_back({{"schema", item.table.schema}, {"table", item.table.name}, {"changes", item.updates_and_deletes}, {"oid", item.oid}});
     return json.dump();
 }
 
@@ -49,9 +50,9 @@ std::optional<PublicationNote> note_from_json(const std::string& text) {
         PublicationNote note;
         note.follower_id = json.at("follower").get<std::string>();
         for (const Json& item : json.at("restore"))
-            note.restore.push_back({{item.at("schema").get<std::string>(), item.at("table").get<std::string>()}, item.at("identity").get<std::string>().at(0)});
+            note.restore.push_back({{item.at("schema").get<std::string>(), item.at("table").get<std::string>()}, item.at("identity").get<std::string>().at(0), item.value("oid", std::uint32_t{0})});
         for (const Json& item : json.at("insert_only"))
-            note.insert_only.push_back({{item.at("schema").get<std::string>(), item.at("table").get<std::string>()}, item.at("changes").get<std::int64_t>()});
+            note.insert_only.push_back({{item.at("schema").get<std::string>(), item.at("table").get<std::string>()}, item.at("changes").get<std::int64_t>(), item.value("oid", std::uint32_t{0})});
         note.members = json.value("members", "");
         note.leaves = json.value("leaves", "");
         note.subset = json.value("subset", "");
@@ -80,6 +81,34 @@ std::string table_list(const std::vector<PgTable>& tables, bool insert_only) {
     return list;
 }
 
+/// Gives noted tables the names they have now, and forgets those that are gone.
+void follow_renames(PgSession& session, std::vector<StreamPublication>& publications) {
+    std::string oids;
+    const auto collect = [&](const auto& items) {
+        for (const auto& item : items)
+            if (item.oid != 0) oids += fmt::format("{}{}", oids.empty() ? "" : ",", item.oid);
+    };
+    for (const StreamPublication& publication : publications) {
+        collect(publication.note.restore);
+        collect(publication.note.insert_only);
+    }
+    if (oids.empty()) return;
+    std::map<std::uint32_t, TableName> names;
+    const PgRows rows = session.query(
+        "select c.oid, n.nspname, c.relname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = any ($1::oid[])",
+        {"{" + oids + "}"});
+    for (std::size_t row = 0; row < rows.size(); ++row) names[static_cast<std::uint32_t>(rows.integer(row, 0))] = {rows.text(row, 1), rows.text(row, 2)};
+    const auto follow = [&](auto& items) {
+        std::erase_if(items, [&](const auto& item) { return item.oid != 0 && !names.contains(item.oid); });
+        for (auto& item : items)
+            if (item.oid != 0) item.table = names.at(item.oid);
+    };
+    for (StreamPublication& publication : publications) {
+        follow(publication.note.restore);
+        follow(publication.note.insert_only);
+    }
+}
+
 /// The identity that a table had before any stream of ours set FULL.
 char original_identity(const std::vector<StreamPublication>& publications, const PgTable& table) {
     for (const StreamPublication& publication : publications)
@@ -97,6 +126,7 @@ std::vector<StreamPublication> read_publications(PgSession& session) {
     std::vector<StreamPublication> publications;
     for (std::size_t row = 0; row < rows.size(); ++row)
         if (auto note = note_from_json(rows.text(row, 1))) publications.push_back({rows.text(row, 0).substr(9), std::move(*note)});
+    follow_renames(session, publications);
     return publications;
 }
 
@@ -169,10 +199,10 @@ void create_publications(PgSession& session, const StreamRequest& request, const
     note.follower_id = request.follower_id;
     std::vector<const PgTable*> to_set_full;
     for (const PgTable& table : tables) {
-        if (table.schema.insert_only) note.insert_only.push_back({table.schema.name, counted_changes(session, table.schema.name)});
+        if (table.schema.insert_only) note.insert_only.push_back({table.schema.name, counted_changes(session, table.schema.name), table.schema.leader_id});
         const bool made_full_by_us = table.replica_identity == 'f' && original_identity(others, table) != 'f';
         if ((table.has_identity && !made_full_by_us) || table.schema.insert_only) continue;
-        note.restore.push_back({table.schema.name, original_identity(others, table)});
+        note.restore.push_back({table.schema.name, original_identity(others, table), table.schema.leader_id});
         if (!table.has_identity) to_set_full.push_back(&table);
     }
     const LockTimeout timeout{session};
@@ -283,11 +313,11 @@ void publish_tables(PgSession& session, const StreamRequest& request, const std:
     for (const PgTable& table : tables) {
         const TableName& name = table.schema.name;
         std::erase_if(note.insert_only, [&](const auto& item) { return item.table == name; });
-        if (table.schema.insert_only) note.insert_only.push_back({name, counted_changes(session, name)});
+        if (table.schema.insert_only) note.insert_only.push_back({name, counted_changes(session, name), table.schema.leader_id});
         const bool noted = std::ranges::any_of(note.restore, [&](const auto& item) { return item.table == name; });
         const bool made_full_by_us = table.replica_identity == 'f' && original_identity(others, table) != 'f';
         if ((table.has_identity && !made_full_by_us) || table.schema.insert_only) continue;
-        if (!noted) note.restore.push_back({name, original_identity(others, table)});
+        if (!noted) note.restore.push_back({name, original_identity(others, table), table.schema.leader_id});
         if (!table.has_identity) session.query(identity_statement(name, 'f'));
     }
     if (const std::string list = table_list(missing, false); !list.empty())

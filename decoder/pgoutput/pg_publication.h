@@ -16,10 +16,12 @@ struct PublicationNote {
     struct Restore {
         TableName table;
         char replica_identity = 'd';  ///< As it was before we set FULL.
+        std::uint32_t oid = 0;        ///< Names are as they are now: a renamed table is found by this. 0: a note of an older rowferry.
     };
     struct InsertOnly {
         TableName table;
         std::int64_t updates_and_deletes = 0;  ///< n_tup_upd + n_tup_del in the statistics views when the stream began.
+        std::uint32_t oid = 0;
     };
     std::string follower_id;
     std::vector<Restore> restore;

@@ -90,6 +90,34 @@ TEST_P(DdlTest, TablesExchangeTheirNames) {
     follows("INSERT INTO a VALUES (3, 3); UPDATE b SET x = 'c'");
 }
 
+// PostgreSQL refuses to change a column of a partition, or one that is inherited, anywhere but at the top.
+class FamilyDdlTest : public DdlTest {};
+
+TEST_P(FamilyDdlTest, PartitionsAndInheritedTablesChangeAtTheTop) {
+    begin("CREATE TABLE p (id int, k int, s varchar(3), PRIMARY KEY (id, k)) PARTITION BY LIST (k); CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1);"
+          "CREATE TABLE p2 PARTITION OF p FOR VALUES IN (2) PARTITION BY LIST (id); CREATE TABLE p2a PARTITION OF p2 FOR VALUES IN (1); CREATE TABLE p2b PARTITION OF p2 DEFAULT;"
+          "CREATE TABLE base (id int PRIMARY KEY, s varchar(3) NOT NULL); CREATE TABLE kid (own int, PRIMARY KEY (id)) INHERITS (base);"
+          "INSERT INTO p VALUES (1, 1, 'a'), (1, 2, 'b'), (2, 2, 'c'); INSERT INTO base VALUES (1, 'x'); INSERT INTO kid VALUES (2, 'y', 3)");
+    follows("ALTER TABLE p ADD COLUMN n int NOT NULL DEFAULT 7; INSERT INTO p VALUES (3, 2, 'd', 8), (3, 1, 'e', 9); ALTER TABLE p ALTER s TYPE varchar(30);"
+            "ALTER TABLE p RENAME COLUMN s TO name; UPDATE p SET name = 'longer than three', n = n + 1; ALTER TABLE p DROP COLUMN n; INSERT INTO p VALUES (4, 2, 'f')");
+    follows("BEGIN; ALTER TABLE base ADD COLUMN n int DEFAULT 5; INSERT INTO kid VALUES (3, 'z', 4, 6); ALTER TABLE base ALTER s TYPE text; ALTER TABLE base ALTER s DROP NOT NULL;"
+            "ALTER TABLE base RENAME COLUMN s TO name; UPDATE base SET name = NULL WHERE id = 2; ALTER TABLE base DROP COLUMN n; COMMIT; INSERT INTO base VALUES (9, 'nine')");
+    const std::string statements = stops_and_goes_on("ALTER TABLE p ADD COLUMN late text DEFAULT 'l'; INSERT INTO p VALUES (5, 2, 'g', 'm')");
+    EXPECT_NE(statements.find("ALTER TABLE \"public\".\"p\" ADD COLUMN"), std::string::npos) << statements;
+}
+
+// What `drop` has to put back was noted by name.
+TEST_P(DdlTest, ARenamedKeylessTableGetsItsIdentityBack) {
+    pair_.leader.exec("CREATE TABLE k (a int); INSERT INTO k VALUES (1)");
+    const std::vector<std::string> options{"--ddl", "apply", "--keyless", "full"};
+    ASSERT_TRUE(ended(run_until_current(pair_.leader, pair_.follower, options), 0));
+    pair_.leader.exec("ALTER TABLE k RENAME TO other; UPDATE other SET a = 2; CREATE TABLE k (id int PRIMARY KEY); ALTER TABLE k REPLICA IDENTITY NOTHING");
+    EXPECT_EQ(pair_.leader.value("SELECT relreplident FROM pg_class WHERE relname = 'other'"), "f");
+    ASSERT_TRUE(ended(rowferry(command("drop", pair_.leader, pair_.follower)), 0));
+    EXPECT_EQ(pair_.leader.value("SELECT relreplident FROM pg_class WHERE relname = 'other'"), "d");
+    EXPECT_EQ(pair_.leader.value("SELECT relreplident FROM pg_class WHERE relname = 'k'"), "n") << "it is not the stream's";
+}
+
 TEST_P(DdlTest, ADroppedTableGoes) {
     begin("CREATE TABLE keep (id int PRIMARY KEY); CREATE TABLE gone (id int PRIMARY KEY); INSERT INTO gone VALUES (1)");
     follows("BEGIN; INSERT INTO gone VALUES (2); INSERT INTO keep VALUES (1); DROP TABLE gone; INSERT INTO keep VALUES (2); COMMIT");
@@ -282,6 +310,7 @@ TEST_P(PlainRoleTest, ADroppedTableStops) {
 INSTANTIATE_TEST_SUITE_P(All, PlainRoleTest, ::testing::Values(Direction::pg_to_pg, Direction::pg_to_sqlite),
                          [](const auto& info) { return to_string(info.param); });
 
+INSTANTIATE_TEST_SUITE_P(All, FamilyDdlTest, ::testing::Values(Direction::pg_to_pg), [](const auto& info) { return to_string(info.param); });
 INSTANTIATE_TEST_SUITE_P(All, DdlTest, ::testing::Values(Direction::pg_to_pg, Direction::pg_to_sqlite),
                          [](const auto& info) { return to_string(info.param); });
 

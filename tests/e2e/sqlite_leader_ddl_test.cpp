@@ -61,6 +61,16 @@ TEST_P(SqliteDdlTest, StopsInFrontOfItAndGoesOnOnceItWasDone) {
     EXPECT_TRUE(same_rows(leader, follower));
 }
 
+// On PostgreSQL both columns need a domain of ours, which no table of the stream had needed before.
+TEST_P(SqliteDdlTest, ANewColumnIsTheFirstOfItsKind) {
+    const auto [leader, follower] = pair();
+    ASSERT_TRUE(ended(run_until_current(leader, follower), 0));
+    leader.exec("ALTER TABLE t ADD COLUMN x; ALTER TABLE t ADD COLUMN y NUMERIC; ALTER TABLE t ADD COLUMN z; UPDATE t SET x = 0.1, y = 12, z = x'00' WHERE id = 1;"
+                "INSERT INTO t VALUES (3, 'c', 'text', 0.25, 7)");
+    ASSERT_TRUE(ended(run_until_current(leader, follower, {"--ddl", "apply"}), 0));
+    EXPECT_TRUE(same_rows(leader, follower));
+}
+
 TEST_P(SqliteDdlTest, NewTablesAreReportedAndARebuiltOneAsksForACopy) {
     const auto [leader, follower] = pair();
     const auto process = start_run(leader, follower);
