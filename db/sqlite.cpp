@@ -64,6 +64,9 @@ Cell cell_of(sqlite3_value* value) {
 }
 
 SqliteDatabase::SqliteDatabase(std::string path, Mode mode) : path_{std::move(path)} {
+    // SQLite's own account of memory takes a lock for every allocation of every thread, and nobody asks for it.
+    static const int configured = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    static_cast<void>(configured);  // refused where somebody else has started SQLite before: no harm
     struct stat info {};
     if (mode != Mode::create && mode != Mode::memory && ::stat(path_.c_str(), &info) != 0 && errno == ENOENT)
         throw RefusedError{fmt::format("{}: no such file", printable(path_))};

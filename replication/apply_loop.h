@@ -11,14 +11,6 @@
 
 namespace rowferry {
 
-/// How large a follower transaction may grow before it is committed at the next end of a leader transaction. While the queue is empty a
-/// group is committed at once, so that grouping costs no latency.
-struct GroupLimits {
-    std::size_t events = 20'000;
-    std::size_t bytes = 8 * 1024 * 1024;
-    std::chrono::milliseconds time{200};
-};
-
 /// Turns batches into follower transactions: groups of whole leader transactions, each with the checkpoint they reach. Pure logic over a
 /// Sink; the clock comes in with each call. One thread, the applier.
 ///

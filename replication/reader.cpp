@@ -1,5 +1,8 @@
 #include "replication/reader.h"
 
+#include <algorithm>
+#include <utility>
+
 #include <spdlog/spdlog.h>
 
 #include "schemas/error.h"
@@ -9,8 +12,17 @@ namespace {
 // Large enough that hand-over costs nothing, small enough that a queue of them bounds memory well.
 constexpr std::size_t kBatchBytes = 1024 * 1024;
 constexpr std::chrono::milliseconds kApplierBusy{2};
+// A transaction of more than this is not a small one any more, for which a millisecond would count.
+constexpr std::size_t kSmallTransaction = 8 * 1024;
+constexpr std::chrono::milliseconds kMoreToCome{1};
 // The leader hears from us at least this often, whatever the applier does.
 constexpr std::chrono::milliseconds kLongestSilence{1000};
+
+/// Is there nothing in it that the applier could commit?
+bool is_inside(const Batch& batch) {
+    return !batch.empty() && std::ranges::none_of(batch.events(), [](const Event& event) { return std::holds_alternative<Commit>(event) || std::holds_alternative<Idle>(event); });
+}
+
 }  // namespace
 
 Reader::Reader(std::unique_ptr<Source> source, BatchQueue& queue, const Acknowledgement& acknowledgement, Waker& progress)
@@ -28,11 +40,19 @@ Reader::~Reader() {
 
 void Reader::fill(Batch& batch) {
     source_->read(batch, kBatchBytes, kLongestSilence);
+    // Nobody can commit a transaction before its end has come: of one that is not small, what a busy leader sends is taken in few large pieces, instead of
+    // waking both threads for every one of its messages.
+    for (std::size_t before = 0; is_inside(batch) && transaction_bytes_ + batch.size_bytes() >= kSmallTransaction && batch.size_bytes() < kBatchBytes;) {
+        if (std::exchange(before, batch.size_bytes()) == batch.size_bytes()) break;
+        std::this_thread::sleep_for(kMoreToCome);
+        source_->read(batch, kBatchBytes, std::chrono::milliseconds{0});
+    }
     // While the applier is busy there is no hurry: fewer and fuller batches, instead of thousands that hold next to nothing.
     while (!batch.empty() && batch.size_bytes() < kBatchBytes && !queue_.wait_until_empty(kApplierBusy)) {
         source_->report(acknowledgement_.durable());
         source_->read(batch, kBatchBytes, std::chrono::milliseconds{0});
     }
+    transaction_bytes_ = is_inside(batch) ? transaction_bytes_ + batch.size_bytes() : 0;
     leader_waits_.store(source_->leader_waits_for_us(), std::memory_order_relaxed);
     progress_.clear();
     source_->report(acknowledgement_.durable());

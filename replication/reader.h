@@ -33,6 +33,7 @@ private:
     BatchQueue& queue_;
     const Acknowledgement& acknowledgement_;
     Waker& progress_;
+    std::size_t transaction_bytes_ = 0;  ///< What whole batches have held of the transaction that is being read.
     std::atomic<bool> leader_waits_{false};
     std::thread thread_;
 };

@@ -167,7 +167,7 @@ bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
     Acknowledgement acknowledgement{checkpoint.position};
     Waker progress;
     BatchQueue queue{kQueueBytes};
-    ApplyLoop loop{*sink, checkpoint.position, fence, GroupLimits{}, [&](Position position, std::int64_t commit_time_us) {
+    ApplyLoop loop{*sink, checkpoint.position, fence, sink->group_limits(), [&](Position position, std::int64_t commit_time_us) {
                        retry_.succeeded();
                        acknowledgement.committed(position);
                        progress.wake();

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -16,6 +18,14 @@ struct CheckpointAdvance {
     std::int64_t commit_time_us = 0;  ///< 0 leaves the stored one.
     bool keep_resume = false;     ///< Idle progress: the stored resume blob stays.
     const LeaderIdentity* leader = nullptr;  ///< Set when the leader's identity moved on (a later timeline): stored as well.
+};
+
+/// How large a follower transaction may grow before it is committed at the next end of a leader transaction. While the queue is empty a
+/// group is committed at once, so that grouping costs no latency.
+struct GroupLimits {
+    std::size_t events = 20'000;
+    std::size_t bytes = 8 * 1024 * 1024;
+    std::chrono::milliseconds time{200};
 };
 
 /// Makes events durable on a follower together with the position they reach. Owned and called by one thread, the applier.
@@ -36,6 +46,9 @@ public:
 
     /// Takes the open group back. Never throws; does nothing without one.
     virtual void rollback() noexcept = 0;
+
+    /// What suits this follower under a backlog.
+    [[nodiscard]] virtual GroupLimits group_limits() const { return {}; }
 
     /// Rows that an insert or update had to displace because the leader's capture does not see REPLACE; since the sink was opened.
     [[nodiscard]] virtual std::uint64_t replaced_rows() const { return 0; }

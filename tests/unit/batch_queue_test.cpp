@@ -1,6 +1,7 @@
 #include "replication/batch_queue.h"
 
 #include <thread>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -104,6 +105,62 @@ TEST(Reader, IsStoppedWhileItWaitsForRoom) {
         Reader reader{std::make_unique<CountingSource>(1'000'000), queue, acknowledgement, waker};
         std::this_thread::sleep_for(20ms);
     }
+    EXPECT_LT(std::chrono::steady_clock::now() - start, 900ms);
+}
+
+/// Yields transactions of some changes each, one event for every read, as a leader sends them message by message.
+class DrippingSource : public Source {
+public:
+    DrippingSource(std::uint64_t transactions, int changes) : last_{transactions}, changes_{changes} {}
+    void read(Batch& batch, std::size_t, std::chrono::milliseconds) override {
+        if (at_ == 0 && number_ == last_) throw RetryableError{"the end"};
+        if (at_++ == 0) return batch.add(Begin{{number_, 0}});
+        if (at_ <= changes_ + 1) return batch.add(Change{&table_, Operation::insert, {}, batch.arena().array<Cell>(30)});
+        at_ = 0;
+        batch.add(Commit{{++number_, 0}, 0, {}});
+    }
+    void report(Position) override {}
+
+private:
+    TableSchema table_;
+    std::uint64_t number_ = 0;
+    std::uint64_t last_;
+    int changes_;
+    int at_ = 0;
+};
+
+/// Batches that a reader makes of a source while the applier takes each at once, and the events in them.
+std::pair<std::size_t, std::size_t> batches_of(std::unique_ptr<Source> source) {
+    BatchQueue queue{1'000'000};
+    Acknowledgement acknowledgement{{}};
+    Waker waker;
+    Reader reader{std::move(source), queue, acknowledgement, waker};
+    std::size_t batches = 0;
+    std::size_t events = 0;
+    try {
+        while (BatchPtr batch = queue.pop(5000ms)) {
+            ++batches;
+            events += batch->events().size();
+            queue.recycle(std::move(batch));
+        }
+    } catch (const RetryableError&) {
+    }
+    return {batches, events};
+}
+
+TEST(Reader, TakesALargeTransactionInFewPieces) {
+    // Of more than half a kilobyte per change only the first ones are handed over as they come.
+    const auto [batches, events] = batches_of(std::make_unique<DrippingSource>(1, 100));
+    EXPECT_EQ(events, 102U);
+    EXPECT_LE(batches, 30U);
+}
+
+TEST(Reader, DoesNotHoldASmallTransactionBack) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto [batches, events] = batches_of(std::make_unique<DrippingSource>(1000, 3));
+    EXPECT_EQ(events, 5000U);
+    EXPECT_GE(batches, 1U);
+    // Waiting for each would take a second and more.
     EXPECT_LT(std::chrono::steady_clock::now() - start, 900ms);
 }
 

@@ -23,18 +23,19 @@ void FileWatch::watch_files() noexcept {
     ::inotify_add_watch(fd_, wal_.c_str(), IN_MODIFY);
 }
 
-void FileWatch::wait(std::chrono::milliseconds timeout, const StopSignal& stop) {
+bool FileWatch::wait(std::chrono::milliseconds timeout, const StopSignal& stop) {
     watch_files();
     std::array<pollfd, 2> waited{pollfd{stop.fd(), POLLIN, 0}, pollfd{fd_, POLLIN, 0}};
     ::poll(waited.data(), fd_ < 0 ? 1 : 2, static_cast<int>(timeout.count()));
-    drain();
+    return drain();
 }
 
-void FileWatch::drain() noexcept {
-    if (fd_ < 0) return;
+bool FileWatch::drain() noexcept {
+    if (fd_ < 0) return false;
     std::array<char, 4096> events;
-    while (::read(fd_, events.data(), events.size()) > 0) {
-    }
+    bool any = false;
+    while (::read(fd_, events.data(), events.size()) > 0) any = true;
+    return any;
 }
 
 }  // namespace rowferry

@@ -17,12 +17,12 @@ public:
     FileWatch(const FileWatch&) = delete;
     FileWatch& operator=(const FileWatch&) = delete;
 
-    /// Returns at a write, at the stop, or after `timeout`.
-    void wait(std::chrono::milliseconds timeout, const StopSignal& stop);
+    /// Returns at a write, at the stop, or after `timeout`. Was something written since the last call?
+    bool wait(std::chrono::milliseconds timeout, const StopSignal& stop);
 
 private:
     void watch_files() noexcept;
-    void drain() noexcept;
+    bool drain() noexcept;
 
     std::string database_;
     std::string wal_;
