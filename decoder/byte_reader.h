@@ -1,10 +1,13 @@
 #pragma once
 
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 #include "schemas/error.h"
 
@@ -33,8 +36,12 @@ public:
     /// Integers are big-endian, signed ones in two's complement.
     template <std::integral T>
     T big_endian() {
-        std::uint64_t value = 0;
-        for (const std::byte b : take(sizeof(T))) value = value << 8 | std::to_integer<std::uint64_t>(b);
+        static_assert(std::endian::native == std::endian::little);
+        std::make_unsigned_t<T> value = 0;
+        std::memcpy(&value, take(sizeof(T)).data(), sizeof(T));
+        if constexpr (sizeof(T) == 2) value = __builtin_bswap16(value);
+        if constexpr (sizeof(T) == 4) value = __builtin_bswap32(value);
+        if constexpr (sizeof(T) == 8) value = __builtin_bswap64(value);
         return static_cast<T>(value);
     }
     std::uint8_t u8() { return big_endian<std::uint8_t>(); }

@@ -35,6 +35,16 @@ public:
 
     [[nodiscard]] std::size_t column_count() const noexcept { return count_; }
 
+    /// The columns as they came.
+    [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return columns_; }
+    /// The same tuple, whose bytes() have been copied to `place`.
+    [[nodiscard]] TupleView at(const char* place) const noexcept {
+        TupleView moved;
+        moved.columns_ = {reinterpret_cast<const std::byte*>(place), columns_.size()};
+        moved.count_ = count_;
+        return moved;
+    }
+
     class Iterator {
     public:
         const ColumnValue& operator*() const noexcept { return value_; }
