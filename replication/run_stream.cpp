@@ -15,6 +15,7 @@
 #include "replication/table_copies.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/pg_binary.h"
 
 namespace rowferry {
 namespace {
@@ -44,6 +45,10 @@ private:
         try {
             attempt();
             return true;
+        } catch (const TextNeededError& error) {
+            spdlog::info("going on with values as text: {}", error.what());
+            text_only_ = true;
+            return false;
         } catch (const Error& error) {
             if (!retry_.wait_after(error)) throw;
             return false;
@@ -56,6 +61,8 @@ private:
     void warn_about_new_tables(Leader& leader, const Checkpoint& checkpoint);
     /// With --ddl apply new tables of the leader come in by themselves.
     void take_in(const std::vector<TableName>& tables, TableCopies& copies);
+    /// May values come in PostgreSQL's binary form, which nothing on the way can look into?
+    [[nodiscard]] bool takes_binary(Leader& leader, Follower& follower, const Checkpoint& checkpoint) const;
     void refuse_passed_end(const Checkpoint& checkpoint) const;
     void set_fence(Leader& leader, const StreamRequest& request);
     /// True once the end that `until` asks for is reached; false when a copy of tables is due.
@@ -67,6 +74,7 @@ private:
     const StopSignal& stop_;
     Observer& observer_;
     Retry retry_;
+    bool text_only_ = false;         // a value in binary form had no place on the follower
     std::optional<Position> fence_;  // of --until; a marker is written once, however often we reconnect
     bool followed_ = false;          // at least one attempt came as far as following
     std::vector<TableName> told_new_;    // each is told once
@@ -145,9 +153,23 @@ void Run::set_fence(Leader& leader, const StreamRequest& request) {
     }
 }
 
+bool Run::takes_binary(Leader& leader, Follower& follower, const Checkpoint& checkpoint) const {
+    if (text_only_ || leader.engine() != Engine::postgresql || follower.engine() != Engine::postgresql) return false;
+    const TableRules& rules = options_.request.rules;
+    std::vector<TablePtr> tables;
+    for (const TableState& state : shaped_checkpoint(checkpoint, rules, follower.engine()).tables) {
+        if (std::ranges::any_of(rules.of(state.shape).column_rules, [](const ColumnRule& rule) { return rule.mask.kind != Mask::Kind::none; })) return false;
+        tables.push_back(std::make_shared<const TableSchema>(state.shape));
+    }
+    const std::string obstacle = follower.binary_obstacle(tables);
+    if (!obstacle.empty()) spdlog::debug("values come as text: {}", obstacle);
+    return obstacle.empty();
+}
+
 bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoint, TableCopies& copies, const TableCopy* copy) {
     StreamRequest request = options_.request;
     request.follower_id = checkpoint.follower_id;
+    request.binary = takes_binary(leader, follower, checkpoint);
     refuse_passed_end(checkpoint);
 
     const auto sink = follower.open_sink(shaped_checkpoint(checkpoint, request.rules, follower.engine()), options_.follower);

@@ -10,41 +10,20 @@
 namespace rowferry::pg_binary {
 namespace {
 
-constexpr std::uint32_t kBool = 16, kName = 19, kInt8 = 20, kInt2 = 21, kInt4 = 23, kText = 25, kOid = 26, kJson = 114, kBpchar = 1042, kVarchar = 1043,
-                        kInterval = 1186, kIntervals = 1187, kUuid = 2950;
+constexpr std::uint32_t kBool = 16, kName = 19, kInt8 = 20, kInt2 = 21, kInt4 = 23, kText = 25, kOid = 26, kJson = 114, kBpchar = 1042, kVarchar = 1043, kUuid = 2950;
 
-// By number, and each array behind its element.
-constexpr std::array<std::uint32_t, 60> kPortable{
-    kBool,     1000,          // bool
-    17,        1001,          // bytea
-    kName,     1003,          // name
-    kInt8,     1016,          // int8
-    kInt2,     1005,          // int2
-    kInt4,     1007,          // int4
-    kText,     1009,          // text
-    kOid,      1028,          // oid
-    kJson,     199,           // json
-    650,       651,           // cidr
-    700,       1021,          // float4
-    701,       1022,          // float8
-    774,       775,           // macaddr8
-    829,       1040,          // macaddr
-    869,       1041,          // inet
-    kBpchar,   1014,          // bpchar
-    kVarchar,  1015,          // varchar
-    1082,      1182,          // date
-    1083,      1183,          // time
-    1114,      1115,          // timestamp
-    1184,      1185,          // timestamptz
-    kInterval, kIntervals,    // interval
-    1266,      1270,          // timetz
-    1560,      1561,          // bit
-    1562,      1563,          // varbit
-    1700,      1231,          // numeric
-    kUuid,     2951,          // uuid
-    3802,      3807,          // jsonb
-    600,       1017,          // point: two float8
+struct Type {
+    std::uint32_t oid;
+    std::uint32_t array;
 };
+
+constexpr std::array<Type, 28> kPortable{{
+    {kBool, 1000},   {17, 1001} /* bytea */,     {kName, 1003},      {kInt8, 1016},     {kInt2, 1005},          {kInt4, 1007},
+    {kText, 1009},   {kOid, 1028},               {kJson, 199},       {650, 651} /* cidr */, {700, 1021} /* float4 */, {701, 1022} /* float8 */,
+    {774, 775} /* macaddr8 */, {829, 1040} /* macaddr */, {869, 1041} /* inet */, {kBpchar, 1014}, {kVarchar, 1015}, {1082, 1182} /* date */,
+    {1083, 1183} /* time */, {1114, 1115} /* timestamp */, {1184, 1185} /* timestamptz */, {1266, 1270} /* timetz */, {1560, 1561} /* bit */,
+    {1562, 1563} /* varbit */, {1700, 1231} /* numeric */, {kUuid, 2951}, {3802, 3807} /* jsonb */, {600, 1017} /* point */,
+}};
 
 constexpr std::size_t kShown = 80;
 
@@ -62,9 +41,12 @@ std::string hex(std::string_view bytes) {
 
 }  // namespace
 
-bool is_portable(std::uint32_t type_oid) { return std::ranges::find(kPortable, type_oid) != kPortable.end(); }
+bool is_portable(std::uint32_t type_oid) { return array_of(type_oid) != 0; }
 
-bool depends_on_version(std::uint32_t type_oid) { return type_oid == kInterval || type_oid == kIntervals; }
+std::uint32_t array_of(std::uint32_t type_oid) {
+    const auto found = std::ranges::find(kPortable, type_oid, &Type::oid);
+    return found == kPortable.end() ? 0 : found->array;
+}
 
 bool is_text(std::uint32_t type_oid) {
     return type_oid == kText || type_oid == kVarchar || type_oid == kBpchar || type_oid == kName || type_oid == kJson;

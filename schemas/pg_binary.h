@@ -4,15 +4,28 @@
 #include <string>
 #include <string_view>
 
+#include "schemas/error.h"
+
+namespace rowferry {
+
+/// A value in binary form cannot be carried on from here. Nothing is wrong and nobody was away: the stream goes on as text from its last position.
+class TextNeededError : public RetryableError {
+public:
+    using RetryableError::RetryableError;
+};
+
+}  // namespace rowferry
+
 /// The binary form of PostgreSQL's types: what their send functions make, in pgoutput's binary columns, in COPY BINARY and in parameters of format 1
 /// alike. Text in it is in the client's encoding, which is UTF-8 on both sides here.
 namespace rowferry::pg_binary {
 
-/// A built-in type, or an array of one, whose binary form is the same in PostgreSQL 15 to 17 and depends on no setting. Not money (its scale is
-/// lc_monetary's), xml (says its own encoding), nor anything that a user or an extension made.
+/// A built-in type whose binary form is the same in PostgreSQL 15 to 17 and depends on no setting. Not money (its scale is
+/// lc_monetary's), interval (knows infinity from 17 on), xml (says its own encoding), arrays (there are no arrays of arrays, by which many rows are written), nor
+/// anything that a user or an extension made.
 [[nodiscard]] bool is_portable(std::uint32_t type_oid);
-/// A type whose binary form depends on the major version: interval and its arrays know infinity from 17 on.
-[[nodiscard]] bool depends_on_version(std::uint32_t type_oid);
+/// The array of a portable type; 0 for any other type.
+[[nodiscard]] std::uint32_t array_of(std::uint32_t type_oid);
 /// Its binary form is the text itself.
 [[nodiscard]] bool is_text(std::uint32_t type_oid);
 

@@ -7,6 +7,7 @@
 
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/pg_binary.h"
 
 namespace rowferry {
 namespace {
@@ -31,6 +32,10 @@ Cell PgChangeSender::value_of(const PgTablePlan& plan, const Change& change, con
         return Cell::null();
     }
     if (cell.is_null()) return cell;
+    if (cell.kind() == CellKind::binary) {
+        if (!column.takes_binary) throw TextNeededError{fmt::format("{}, column {} has another type here", to_string(plan.leader().name), printable(column.follower->name, 80))};
+        return cell;
+    }
     if (cell.kind() != CellKind::text && cell.kind() != CellKind::blob)
         complain(column, "the leader sent a value in a form that cannot be bound");
     // libpq takes text up to its first NUL.
@@ -44,10 +49,12 @@ void PgChangeSender::send(PgTablePlan& plan, const Change& change, PgStatement& 
     scratch_.clear();
     values_.clear();
     lengths_.clear();
+    formats_ = statement.formats;
     for (const PgParameter& parameter : statement.parameters) {
         const Cell cell = value_of(plan, change, parameter);
         values_.push_back(cell.is_null() ? nullptr : cell.bytes().data());
         lengths_.push_back(cell.is_null() ? 0 : static_cast<int>(cell.bytes().size()));
+        if (cell.kind() == CellKind::binary) formats_[values_.size() - 1] = 1;
     }
     PgPipeline::Pending pending;
     pending.kind = kind;
@@ -55,7 +62,7 @@ void PgChangeSender::send(PgTablePlan& plan, const Change& change, PgStatement& 
     pending.plan = &plan;
     pending.statement = statement.name.empty() ? nullptr : &statement;
     pending.event = event;
-    pipeline_.send(statement, values_, lengths_, pending);
+    pipeline_.send(statement, values_, lengths_, formats_, pending);
 }
 
 }  // namespace rowferry

@@ -31,6 +31,7 @@ private:
     Arena scratch_;
     std::vector<const char*> values_;
     std::vector<int> lengths_;
+    std::vector<int> formats_;
 };
 
 }  // namespace rowferry

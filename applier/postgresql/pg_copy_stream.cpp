@@ -10,6 +10,7 @@
 
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/pg_binary.h"
 
 namespace rowferry {
 namespace {
@@ -77,6 +78,23 @@ void append_cell(std::string& out, const Cell& cell) {
     }
 }
 
+constexpr std::uint32_t kNullLength = 0xFFFFFFFF;
+
+void append_u32(std::string& out, std::uint32_t value) {
+    const std::array<char, 4> bytes{static_cast<char>(value >> 24), static_cast<char>(value >> 16), static_cast<char>(value >> 8), static_cast<char>(value)};
+    out.append(bytes.data(), bytes.size());
+}
+
+std::uint32_t read_u32(const char* bytes) {
+    std::uint32_t value = 0;
+    for (int i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+    return value;
+}
+
+void append_key(std::string& key, const std::string& column, const std::string& value) {
+    key += fmt::format("{}{}={}", key.empty() ? "" : ", ", printable(column, 80), value);
+}
+
 }  // namespace
 
 void append_copy_text(std::string& out, std::string_view text) {
@@ -92,6 +110,14 @@ void append_copy_text(std::string& out, std::string_view text) {
         }
     }
     out.append(text, plain, text.size() - plain);
+}
+
+RowForm PgCopyStream::form_of(std::span<const Event> rows) {
+    for (const Event& event : rows)
+        if (const auto* row = std::get_if<Change>(&event))
+            for (const Cell& cell : row->after)
+                if (cell.is_sent() && !cell.is_null()) return cell.kind() == CellKind::binary ? RowForm::copy_binary : RowForm::cells;
+    return RowForm::cells;
 }
 
 void PgCopyStream::begin(const PgTablePlan& plan, std::string_view before, RowForm form) {
@@ -118,6 +144,18 @@ void PgCopyStream::add_raw(RawRows& rows) {
 }
 
 void PgCopyStream::add(const Change& row) {
+    if (binary_)
+        add_binary(row);
+    else
+        add_text(row);
+    ++rows_;
+    if (buffer_.size() - sent_ < kPiece) return;
+    link_.put_copy(std::string_view{buffer_}.substr(sent_));
+    sent_ = buffer_.size();
+    link_.flush();
+}
+
+void PgCopyStream::add_text(const Change& row) {
     const std::size_t columns = plan_->leader().columns.size();
     const std::size_t start = buffer_.size();
     try {
@@ -132,13 +170,31 @@ void PgCopyStream::add(const Change& row) {
     }
     if (buffer_.size() > start) buffer_.pop_back();
     buffer_ += '\n';
-    ++rows_;
     if (scratch_.used() > kPiece) scratch_.clear();
-    if (buffer_.size() - sent_ >= kPiece) {
-        link_.put_copy(std::string_view{buffer_}.substr(sent_));
-        sent_ = buffer_.size();
-        link_.flush();
+}
+
+/// tuple := count:i16 (length:i32 byte[length])*, -1 for NULL.
+void PgCopyStream::add_binary(const Change& row) {
+    const std::size_t columns = plan_->leader().columns.size();
+    const std::size_t start = buffer_.size();
+    std::uint16_t written = 0;
+    buffer_.append(sizeof written, '\0');
+    for (std::size_t i = 0; i < columns; ++i) {
+        const PgTablePlan::Column& column = plan_->column(i);
+        if (!column.written) continue;
+        ++written;
+        const Cell& cell = row.after[i];
+        if (cell.is_null()) {
+            append_u32(buffer_, kNullLength);
+            continue;
+        }
+        if (cell.kind() != CellKind::binary || !column.takes_binary)
+            throw TextNeededError{fmt::format("{}, column {} does not take the leader's binary form", to_string(plan_->leader().name), printable(column.follower->name, 80))};
+        append_u32(buffer_, static_cast<std::uint32_t>(cell.bytes().size()));
+        buffer_ += cell.bytes();
     }
+    buffer_[start] = static_cast<char>(written >> 8);
+    buffer_[start + 1] = static_cast<char>(written);
 }
 
 void PgCopyStream::add_cell(std::uint16_t index, const Cell& cell) {
@@ -189,18 +245,40 @@ std::optional<PgCopyStream::Failure> PgCopyStream::result() {
 
 std::string PgCopyStream::key_of(std::uint64_t row) const {
     if (plan_->leader().identity.empty()) return "a row (the table has no key)";
-    if (binary_) return "a row";
+    if (row >= rows_) return "a row";
+    return "key " + (binary_ ? binary_key(row) : text_key(row));
+}
+
+std::string PgCopyStream::text_key(std::uint64_t row) const {
     std::string_view rest = buffer_;
     for (std::uint64_t i = 0; i < row && !rest.empty(); ++i) rest.remove_prefix(std::min(rest.find('\n') + 1, rest.size()));
-    if (row >= rows_ || rest.empty()) return "a row";
     rest = rest.substr(0, rest.find('\n'));
-    std::string key = "key ";
+    std::string key;
     for (std::size_t i = 0; i < plan_->leader().columns.size(); ++i) {
         if (!plan_->column(i).written) continue;
         const std::string_view field = rest.substr(0, rest.find('\t'));
-        if (plan_->column(i).in_key)
-            key += fmt::format("{}{}={}", key.size() > 4 ? ", " : "", printable(plan_->column(i).follower->name, 80), printable(field, 80));
+        if (plan_->column(i).in_key) append_key(key, plan_->column(i).follower->name, printable(field, 80));
         rest.remove_prefix(std::min(field.size() + 1, rest.size()));
+    }
+    return key;
+}
+
+std::string PgCopyStream::binary_key(std::uint64_t row) const {
+    std::string key;
+    std::size_t at = 0;
+    for (std::uint64_t i = 0; i <= row; ++i) {
+        at += sizeof(std::uint16_t);
+        for (std::size_t column = 0; column < plan_->leader().columns.size(); ++column) {
+            if (!plan_->column(column).written) continue;
+            if (at + sizeof(std::uint32_t) > buffer_.size()) return key;  // rows that went through as they came
+            const std::uint32_t length = read_u32(buffer_.data() + at);
+            at += sizeof length;
+            const std::size_t size = length == kNullLength ? 0 : length;
+            if (i == row && plan_->column(column).in_key)
+                append_key(key, plan_->column(column).follower->name,
+                           pg_binary::describe(plan_->leader().columns[column].type_oid, std::string_view{buffer_}.substr(at, size)));
+            at += size;
+        }
     }
     return key;
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -31,8 +32,11 @@ public:
 
     explicit PgCopyStream(PgLink& link) : link_{link} {}
 
-    /// For the next run, maybe of another table. `before` is SQL to run first in the same message, such as a SAVEPOINT.
+    /// For the next run, maybe of another table. `before` is SQL to run first in the same message, such as a SAVEPOINT. In the form copy_binary
+    /// values go through as they are, by COPY … (FORMAT binary).
     void begin(const PgTablePlan& plan, std::string_view before = {}, RowForm form = RowForm::cells);
+    /// copy_binary when the first value of these rows that is not NULL is in binary form; rows of one run never mix.
+    [[nodiscard]] static RowForm form_of(std::span<const Event> rows);
     /// Throws ValueError with the column's name in front for a value that does not fit and is not to become NULL; the row is left out then.
     void add(const Change& row);
     /// The whole run at once, in the form of begin(). What `rows` held is kept until result(); it gets an earlier run's memory.
@@ -52,8 +56,12 @@ private:
         std::string why;
         std::uint64_t count = 0;
     };
+    void add_text(const Change& row);
+    void add_binary(const Change& row);
     void add_cell(std::uint16_t column, const Cell& cell);
-    std::string key_of(std::uint64_t row) const;
+    [[nodiscard]] std::string key_of(std::uint64_t row) const;
+    [[nodiscard]] std::string text_key(std::uint64_t row) const;
+    [[nodiscard]] std::string binary_key(std::uint64_t row) const;
 
     PgLink& link_;
     const PgTablePlan* plan_ = nullptr;

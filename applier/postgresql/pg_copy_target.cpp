@@ -35,7 +35,7 @@ PgCopyTarget::~PgCopyTarget() {
 
 void PgCopyTarget::write(std::span<const Event> rows) {
     collect();
-    copy_.begin(plan_);
+    copy_.begin(plan_, {}, PgCopyStream::form_of(rows));
     for (const Event& event : rows) {
         const auto& row = std::get<Change>(event);
         try {

@@ -53,6 +53,7 @@ public:
     void set_next_number(const TablePtr& table, std::uint16_t column, std::int64_t next) override;
     void finish_copy(const Checkpoint& ready, const std::vector<TablePtr>& tables) override;
     void finish_clone(const std::vector<TablePtr>& tables) override;
+    std::string binary_obstacle(const std::vector<TablePtr>& tables) override;
     std::unique_ptr<Sink> open_sink(const Checkpoint& checkpoint, const FollowerOptions& options) override;
     std::unique_ptr<TableCopier> copier(const std::string& stream) override;
     std::vector<std::string> drop(const std::optional<std::string>& stream, bool dry_run) override;
@@ -312,6 +313,20 @@ void PgFollower::finish_clone(const std::vector<TablePtr>& tables) {
     pg_tables::set_next_numbers(run, next_numbers_);
     link_->link->query("COMMIT");
     copying_ = Copying::none;
+}
+
+std::string PgFollower::binary_obstacle(const std::vector<TablePtr>& tables) {
+    const auto existing = read_targets(control(), PgTargetCheck::names(tables));
+    for (const TablePtr& table : tables) {
+        const auto found = existing.find(follower_table(*table, Engine::postgresql));
+        if (found == existing.end()) return to_string(table->name) + " is not there";
+        for (const ColumnSchema& column : table->columns) {
+            const PgTargetColumn* const target = found->second.column(column.name);
+            const std::string why = target == nullptr ? fmt::format("there is no column {}", printable(column.name, 80)) : rowferry::binary_obstacle(column, *target);
+            if (!why.empty()) return fmt::format("{}: {}", to_string(table->name), why);
+        }
+    }
+    return {};
 }
 
 std::unique_ptr<Sink> PgFollower::open_sink(const Checkpoint& checkpoint, const FollowerOptions& options) {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "schemas/identifier.h"
+#include "schemas/pg_binary.h"
 
 namespace rowferry {
 namespace {
@@ -27,7 +28,7 @@ bool replaces_by_key_only(const PgTablePlan& table) {
 
 }  // namespace
 
-PgGroupPlan::PgGroupPlan(const PgTablePlan& table) : table_{table} {
+PgGroupPlan::PgGroupPlan(const PgTablePlan& table, bool binary) : table_{table}, binary_{binary} {
     const PgTarget& follower = table_.follower();
     appends_ = castable() && !table_.lenient() && follower.replica_triggers.empty() && follower.replica_rules.empty() && !table_.replaces();
     std::vector<std::string> key;
@@ -45,11 +46,13 @@ bool PgGroupPlan::castable() const {
     for (std::size_t i = 0; i < table_.leader().columns.size(); ++i) {
         const PgTablePlan::Column& column = table_.column(i);
         if (!column.written && !column.in_key) continue;
-        if (!column.binary && column.follower->cast_type.empty()) return false;
+        if (!column.binary && !(binary_ && column.takes_binary) && column.follower->cast_type.empty()) return false;
         any = any || column.written;
     }
     return any;
 }
+
+std::string PgGroupPlan::names() const { return table_.prefix() + (binary_ ? "b" : "g"); }
 
 std::string PgGroupPlan::target() const { return (table_.follower().partitioned ? "" : "ONLY ") + quote_table(table_.follower().name); }
 
@@ -59,12 +62,13 @@ std::string PgGroupPlan::element(PgStatement& statement, std::uint16_t column, P
     const auto found = std::find(statement.parameters.begin(), statement.parameters.end(), wanted);
     const auto place = found - statement.parameters.begin();
     const PgTablePlan::Column& plan = table_.column(column);
+    const bool own_type = binary_ && plan.takes_binary;
     if (found == statement.parameters.end()) {
         statement.parameters.push_back(wanted);
-        statement.types.push_back(plan.binary ? kByteaArrayOid : kTextArrayOid);
+        statement.types.push_back(own_type ? pg_binary::array_of(plan.follower->oid) : plan.binary ? kByteaArrayOid : kTextArrayOid);
         statement.formats.push_back(1);
     }
-    if (plan.binary || plan.follower->cast_type == "text") return fmt::format("u.c{}", place);
+    if (own_type || plan.binary || plan.follower->cast_type == "text") return fmt::format("u.c{}", place);
     return fmt::format("u.c{}::{}", place, plan.follower->cast_type);
 }
 
@@ -89,7 +93,7 @@ std::string PgGroupPlan::source(const PgStatement& statement) {
 
 PgStatement PgGroupPlan::make_insert() const {
     PgStatement statement;
-    statement.name = table_.prefix() + "gi";
+    statement.name = names() + "i";
     std::string names;
     std::string values;
     bool numbered = false;
@@ -107,7 +111,7 @@ PgStatement PgGroupPlan::make_insert() const {
 
 PgStatement PgGroupPlan::make_remove() const {
     PgStatement statement;
-    statement.name = table_.prefix() + "gd";
+    statement.name = names() + "d";
     const std::string condition = same_key(statement);
     statement.sql = fmt::format("DELETE FROM {} AS t USING {} WHERE {}", target(), source(statement), condition);
     return statement;
@@ -146,7 +150,7 @@ PgStatement* PgGroupPlan::update(std::span<const Cell> after) {
     if (updates_.size() >= kMaxUpdates) return nullptr;
     last_update_ = updates_.size();
     updates_.push_back({mask_, make_update(mask_)});
-    updates_.back().statement.name = fmt::format("{}gu{}", table_.prefix(), last_update_);
+    updates_.back().statement.name = fmt::format("{}u{}", names(), last_update_);
     return known(updates_.back());
 }
 

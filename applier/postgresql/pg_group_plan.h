@@ -13,11 +13,12 @@ namespace rowferry {
 /// rows have to be as many as the arrays are long. Made once per operation and column set and kept; text only, no connection.
 ///
 /// Values travel as text and are cast to the column's type without its modifier, as a parameter of that type would be: an explicit cast
-/// with the modifier would cut a value that is too long, the assignment to the column complains.
+/// with the modifier would cut a value that is too long, the assignment to the column complains. Those of a stream in binary form are of the
+/// column's own type.
 class PgGroupPlan {
 public:
     /// Outlived by `table`.
-    explicit PgGroupPlan(const PgTablePlan& table);
+    PgGroupPlan(const PgTablePlan& table, bool binary);
 
     /// May changes of the table be merged by key and applied in another order than the leader's? No statement of ours may look at rows but
     /// through the key (triggers and rules would), at most one row may have a key, and a REPLACE of the leader may hit no other key.
@@ -43,9 +44,12 @@ private:
     PgStatement make_remove() const;
     PgStatement make_update(const ColumnMask& mask) const;
     [[nodiscard]] bool castable() const;
+    /// What the names of the prepared statements begin with.
+    std::string names() const;
     std::string target() const;
 
     const PgTablePlan& table_;
+    bool binary_;
     bool merges_ = false;
     bool appends_ = false;
     PgStatement insert_;

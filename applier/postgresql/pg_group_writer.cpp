@@ -13,6 +13,7 @@ constexpr std::size_t kArrayBytes = 256 * 1024;
 
 constexpr std::uint32_t kTextOid = 25;
 constexpr std::uint32_t kByteaOid = 17;
+constexpr std::uint32_t kTextArrayOid = 1009;
 constexpr std::uint32_t kByteaArrayOid = 1001;
 
 bool inserts(const NetChanges::Row& row) { return row.effect == NetChanges::Effect::insert || row.effect == NetChanges::Effect::replace; }
@@ -25,7 +26,21 @@ Change change_of(const NetChanges::Row& row, Operation operation) {
     return change;
 }
 
+std::uint32_t element_of(const PgTablePlan& plan, const PgStatement& statement, std::size_t parameter) {
+    if (statement.types[parameter] == kTextArrayOid) return kTextOid;
+    if (statement.types[parameter] == kByteaArrayOid) return kByteaOid;
+    return plan.column(statement.parameters[parameter].column).follower->oid;
+}
+
 }  // namespace
+
+bool PgGroupWriter::in_binary(const NetChanges& net) {
+    for (const NetChanges::Row& row : net.rows())
+        for (const std::span<const Cell> image : {row.key, row.after})
+            for (const Cell& cell : image)
+                if (cell.is_sent() && !cell.is_null()) return cell.kind() == CellKind::binary;
+    return false;
+}
 
 PgGroupWriter::Rows& PgGroupWriter::bucket(PgStatement* statement) {
     for (std::size_t i = 0; i < buckets_; ++i)
@@ -38,7 +53,7 @@ PgGroupWriter::Rows& PgGroupWriter::bucket(PgStatement* statement) {
 }
 
 void PgGroupWriter::send(PgTablePlan& plan, const NetChanges& net) {
-    PgGroupPlan& group = plan.group();
+    PgGroupPlan& group = plan.group(in_binary(net));
     removed_.clear();
     absent_.clear();
     buckets_ = 0;
@@ -73,7 +88,7 @@ void PgGroupWriter::send_rows(PgTablePlan& plan, PgStatement& statement, const R
     std::size_t bytes = 0;
     for (const NetChanges::Row* row : rows) {
         if (filled == 0)
-            for (std::size_t i = 0; i < columns; ++i) arrays_[i].begin(statement.types[i] == kByteaArrayOid ? kByteaOid : kTextOid);
+            for (std::size_t i = 0; i < columns; ++i) arrays_[i].begin(element_of(plan, statement, i));
         const Change change = change_of(*row, Operation::update);
         for (std::size_t i = 0; i < columns; ++i) {
             const Cell cell = sender_.value_of(plan, change, statement.parameters[i]);
@@ -121,11 +136,11 @@ void PgGroupWriter::send_inserts(PgTablePlan& plan, const NetChanges& net) {
     inserted_.clear();
     for (const NetChanges::Row& row : net.rows())
         if (inserts(row)) inserted_.push_back(&row);
-    if (!inserted_.empty()) send_rows(plan, plan.group().insert(), inserted_, true);
+    if (!inserted_.empty()) send_rows(plan, plan.group(in_binary(net)).insert(), inserted_, true);
 }
 
 void PgGroupWriter::copy(const PgTablePlan& plan, const NetChanges& net) {
-    copy_.begin(plan);
+    copy_.begin(plan, {}, in_binary(net) ? RowForm::copy_binary : RowForm::cells);
     for (const NetChanges::Row& row : net.rows())
         if (inserts(row)) copy_.add(change_of(row, Operation::insert));
     copy_.end();

@@ -37,6 +37,8 @@ public:
     [[nodiscard]] bool copying() const noexcept { return copy_.awaiting(); }
 
 private:
+    /// Does the first value that is not NULL come in binary form? Changes of a group never mix.
+    [[nodiscard]] static bool in_binary(const NetChanges& net);
     using Rows = std::vector<const NetChanges::Row*>;
     struct Bucket {
         PgStatement* statement = nullptr;

@@ -25,7 +25,8 @@ void PgPipeline::control(const char* sql, Pending::Kind kind, std::uint32_t even
     queued(kStatementBytes, pending);
 }
 
-void PgPipeline::send(PgStatement& statement, std::span<const char* const> values, std::span<const int> lengths, const Pending& pending) {
+void PgPipeline::send(PgStatement& statement, std::span<const char* const> values, std::span<const int> lengths, std::span<const int> formats,
+                      const Pending& pending) {
     enter();
     static_assert(sizeof(Oid) == sizeof(std::uint32_t));
     const int count = static_cast<int>(values.size());
@@ -33,7 +34,7 @@ void PgPipeline::send(PgStatement& statement, std::span<const char* const> value
     for (const int length : lengths) bytes += static_cast<std::size_t>(length) + 6;
     if (statement.name.empty()) {
         if (PQsendQueryParams(link_.get(), statement.sql.c_str(), count, statement.types.data(), values.data(), lengths.data(),
-                              statement.formats.data(), 0) == 0)
+                              formats.data(), 0) == 0)
             link_.fail("sending");
         bytes += statement.sql.size();
     } else {
@@ -47,7 +48,7 @@ void PgPipeline::send(PgStatement& statement, std::span<const char* const> value
             queued(statement.sql.size() + kStatementBytes, preparation);
             enter();
         }
-        if (PQsendQueryPrepared(link_.get(), statement.name.c_str(), count, values.data(), lengths.data(), statement.formats.data(), 0) ==
+        if (PQsendQueryPrepared(link_.get(), statement.name.c_str(), count, values.data(), lengths.data(), formats.data(), 0) ==
             0)
             link_.fail("sending");
     }

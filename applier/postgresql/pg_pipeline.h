@@ -37,7 +37,12 @@ public:
     /// Text without parameters.
     void control(const char* sql, Pending::Kind kind = Pending::Kind::control, std::uint32_t event = 0);
     /// `values`, `lengths`: one per parameter; they are copied before the call returns.
-    void send(PgStatement& statement, std::span<const char* const> values, std::span<const int> lengths, const Pending& pending);
+    void send(PgStatement& statement, std::span<const char* const> values, std::span<const int> lengths, const Pending& pending) {
+        send(statement, values, lengths, statement.formats, pending);
+    }
+    /// The same with other formats than the statement's own.
+    void send(PgStatement& statement, std::span<const char* const> values, std::span<const int> lengths, std::span<const int> formats,
+              const Pending& pending);
     /// Sends everything, reads every result, and leaves pipeline mode, so that COPY may follow.
     void finish();
     /// The same after an error, without a look at the results. Statements whose preparation was not answered are prepared again, under

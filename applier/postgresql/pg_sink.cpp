@@ -262,7 +262,7 @@ std::uint32_t PgSink::copy_run(std::uint32_t first, std::uint32_t end, Table& ta
 
     pipeline_.finish();
     if (!copy_) copy_ = std::make_unique<PgCopyStream>(link_);
-    copy_->begin(plan, plan.replaces() ? "SAVEPOINT rowferry_run; " : "");
+    copy_->begin(plan, plan.replaces() ? "SAVEPOINT rowferry_run; " : "", PgCopyStream::form_of(events_.subspan(first, end - first)));
     bool cut = false;
     for (std::uint32_t i = first; i < end; ++i) {
         const auto* row = std::get_if<Change>(&events_[i]);

@@ -66,7 +66,7 @@ bool PgSink::plan_group(std::uint32_t first, std::uint32_t end) {
     std::uint64_t changes = 0;
     std::erase_if(grouped_, [&](Table* one) {
         const std::uint32_t count = one->inserts + one->others;
-        const PgGroupPlan& plan = one->plan->group();
+        const PgGroupPlan& plan = one->plan->group(false);
         one->grouped = plan.merges() || (plan.appends() && one->others == 0);
         if (one->grouped && one->group_pause > 0) {
             one->group_pause -= std::min(one->group_pause, count);
@@ -97,7 +97,7 @@ bool PgSink::apply_group(std::uint32_t first, std::uint32_t end) {
     open_transaction();
     pipeline_.control("SAVEPOINT rowferry_group");
     grouping_ = true;
-    for (Table* table : grouped_) table->net.begin(table->plan->group().merges() ? table->plan->leader().identity : ColumnIndexes{});
+    for (Table* table : grouped_) table->net.begin(table->plan->group(false).merges() ? table->plan->leader().identity : ColumnIndexes{});
     PgGroupFailed failure;
     try {
         apply_in_order(first, end);

@@ -103,6 +103,15 @@ std::vector<std::string> check_target_columns(const TableSchema& leader, const P
     return problems;
 }
 
+std::string binary_obstacle(const ColumnSchema& leader, const PgTargetColumn& follower) {
+    const std::string name = printable(leader.name, 80);
+    if (!pg_binary::is_portable(leader.type_oid)) return fmt::format("column {} is {}, which has no portable binary form", name, printable(leader.type, 80));
+    if (leader.type_oid != follower.oid) return fmt::format("column {} is {} here, {} on the leader", name, printable(follower.type, 80), printable(leader.type, 80));
+    if (!leader.wanted_type.empty() || leader.encoding != TimeEncoding::none) return fmt::format("a rule gives column {} another type", name);
+    if (follower.generated) return fmt::format("column {} is generated here", name);
+    return {};
+}
+
 PgTablePlan::PgTablePlan(TableSchema leader, PgTarget follower, std::size_t number)
     : leader_{std::move(leader)},
       follower_{std::move(follower)},
@@ -118,6 +127,7 @@ PgTablePlan::PgTablePlan(TableSchema leader, PgTarget follower, std::size_t numb
         column.in_key = leader_.in_identity(static_cast<std::uint16_t>(i));
         column.conversion = resolve_conversion(leader_, static_cast<std::uint16_t>(i), Engine::postgresql, column.follower->values_type());
         column.binary = column.conversion == Conversion::to_bytea;
+        column.takes_binary = binary_obstacle(leader_.columns[i], *column.follower).empty() && column.conversion == Conversion::identity;
         column.on_mismatch = leader_.columns[i].on_mismatch;
         lenient_ = lenient_ || column.on_mismatch != OnMismatch::stop;
         column.limited = !split_type(column.follower->base_type).arguments.empty();
@@ -139,14 +149,15 @@ RowForm PgTablePlan::raw_form() const {
     if (leader_.engine != Engine::postgresql || lenient_ || columns_.empty()) return RowForm::cells;
     for (const Column& column : columns_)
         if (!column.written || column.conversion != Conversion::identity) return RowForm::cells;
-    return RowForm::copy_text;
+    return std::ranges::all_of(columns_, &Column::takes_binary) ? RowForm::copy_binary : RowForm::copy_text;
 }
 
 PgTablePlan::~PgTablePlan() = default;
 
-PgGroupPlan& PgTablePlan::group() {
-    if (!group_) group_ = std::make_unique<PgGroupPlan>(*this);
-    return *group_;
+PgGroupPlan& PgTablePlan::group(bool binary) {
+    std::unique_ptr<PgGroupPlan>& group = binary ? binary_group_ : group_;
+    if (!group) group = std::make_unique<PgGroupPlan>(*this, binary);
+    return *group;
 }
 
 std::string PgTablePlan::parameter(PgStatement& statement, std::uint16_t column, PgParameter::Image image) const {

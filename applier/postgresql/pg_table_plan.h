@@ -60,6 +60,7 @@ public:
         bool written = true;  ///< Not a generated column of the follower.
         bool in_key = false;
         bool binary = false;
+        bool takes_binary = false;  ///< What the leader sends in binary form is this column's own.
         bool limited = false;  ///< The type has a modifier that a value may exceed.
         OnMismatch on_mismatch = OnMismatch::stop;
     };
@@ -91,7 +92,7 @@ public:
     [[nodiscard]] RowForm raw_form() const;
 
     /// The same for many rows at once. Made at the first use.
-    [[nodiscard]] PgGroupPlan& group();
+    [[nodiscard]] PgGroupPlan& group(bool binary);
 
     /// What the names of the prepared statements begin with.
     [[nodiscard]] const std::string& prefix() const noexcept { return prefix_; }
@@ -138,10 +139,14 @@ private:
     ColumnMask mask_;
     std::size_t last_update_ = 0;
     std::unique_ptr<PgGroupPlan> group_;
+    std::unique_ptr<PgGroupPlan> binary_group_;
 };
 
 /// Why the two do not fit, one line each; empty when they do. Every column of the leader has to be there.
 [[nodiscard]] std::vector<std::string> check_target_columns(const TableSchema& leader, const PgTarget& follower);
+
+/// Why values of a PostgreSQL leader's column cannot be written here in their binary form; empty when they can.
+[[nodiscard]] std::string binary_obstacle(const ColumnSchema& leader, const PgTargetColumn& follower);
 
 /// The same cell, bit by bit.
 [[nodiscard]] bool same_cell(const Cell& left, const Cell& right);

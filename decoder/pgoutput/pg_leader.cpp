@@ -252,9 +252,9 @@ std::unique_ptr<Source> PgLogicalLeader::follow(const StreamRequest& request, co
         quote_identifier(publication_name(request.stream)) +
         (publication_exists(session(), insert_publication_name(request.stream)) ? "," + quote_identifier(insert_publication_name(request.stream)) : "");
     const std::string name = slot(request.stream);
-    const auto begin = [name, publications](PgLink& on, std::uint64_t from, bool streaming) {
-        on.query(fmt::format("START_REPLICATION SLOT {} LOGICAL {} (proto_version '2', streaming '{}', messages 'true', publication_names {})",
-                             quote_identifier(name), lsn_to_string(from), streaming ? "on" : "off", quote_literal(publications)));
+    const auto begin = [name, publications, binary = request.binary](PgLink& on, std::uint64_t from, bool streaming) {
+        on.query(fmt::format("START_REPLICATION SLOT {} LOGICAL {} (proto_version '2', streaming '{}', messages 'true',{} publication_names {})",
+                             quote_identifier(name), lsn_to_string(from), streaming ? "on" : "off", binary ? " binary 'true'," : "", quote_literal(publications)));
     };
     auto spool = std::make_unique<Spool>(request.spool.directory, request.spool.memory);
     wait_for_slot(session(), name, stop_);
@@ -267,7 +267,8 @@ std::unique_ptr<Source> PgLogicalLeader::follow(const StreamRequest& request, co
         begin(*whole, from, false);
         return whole;
     };
-    return std::make_unique<PgSource>(std::move(link), std::move(shapes), std::move(watch), checkpoint, std::move(spool), std::move(receive_whole));
+    return std::make_unique<PgSource>(std::move(link), std::move(shapes), std::move(watch), checkpoint, std::move(spool), std::move(receive_whole),
+                                      request.binary);
 }
 
 Position PgLogicalLeader::mark(const StreamRequest& request) {

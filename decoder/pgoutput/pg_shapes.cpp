@@ -8,6 +8,7 @@
 
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/pg_binary.h"
 #include "schemas/table_subset.h"
 #include "schemas/shape_diff.h"
 
@@ -115,6 +116,9 @@ void PgShapes::bind(std::uint32_t oid, Announced& relation, Batch& batch) {
     if (!same_identity(relation, *shape))
         throw HaltError{fmt::format("{}: the table changed its replica identity on the leader: now ({}). Set it back, or copy the table again: {}", where(*shape),
                                     describe(relation), fmt::format(fmt::runtime(kWayOut), to_string(shape->name)))};
+    for (const ColumnSchema& column : shape->columns)
+        if (binary_ && !pg_binary::is_portable(column.type_oid))
+            throw TextNeededError{fmt::format("{}: column {} is {} now", where(*shape), printable(column.name, 80), printable(column.type, 80))};
     relation.bound = shape;
 }
 

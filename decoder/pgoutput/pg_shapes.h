@@ -31,6 +31,8 @@ public:
     void read_catalog_with(Catalog catalog) { catalog_ = std::move(catalog); }
     /// What the stream carries of its tables.
     void use_rules(TableRules rules) { rules_ = std::move(rules); }
+    /// The leader was asked for the binary form: a table with a type that has none that is portable throws TextNeededError at its first change.
+    void expect_binary() { binary_ = true; }
     void cut_at(Position fence) { fence_ = fence.major; }
     /// Whether the leader has our event triggers now.
     void set_announced(bool announced) { announced_ = announced; }
@@ -112,6 +114,7 @@ private:
     std::uint64_t commit_start_ = 0;
     std::uint64_t position_;
     std::optional<std::uint64_t> fence_;
+    bool binary_ = false;
     bool announced_ = false;
     bool unknown_ = false;
     std::set<TableName> told_new_;

@@ -24,7 +24,7 @@ constexpr std::chrono::seconds kGoneAfter{60};
 }  // namespace
 
 PgSource::PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgShapes> shapes, std::unique_ptr<PgWatch> watch, const Checkpoint& checkpoint,
-                   std::unique_ptr<Spool> spool, ReceiveWhole receive_whole)
+                   std::unique_ptr<Spool> spool, ReceiveWhole receive_whole, bool binary)
     : link_{std::move(link)},
       shapes_{std::move(shapes)},
       watch_{std::move(watch)},
@@ -33,7 +33,10 @@ PgSource::PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgShapes> shape
       reached_{checkpoint.position.major},
       durable_{checkpoint.position.major},
       spool_{std::move(spool)},
-      receive_whole_{std::move(receive_whole)} {}
+      receive_whole_{std::move(receive_whole)},
+      binary_{binary} {
+    if (binary_) shapes_->expect_binary();
+}
 
 PgSource::~PgSource() {
     // A clean end tells the server, so that the slot is free at once; on errors the connection just closes.
@@ -59,13 +62,16 @@ void PgSource::read_messages(Batch& batch, std::size_t budget, std::chrono::mill
     const auto deadline = Clock::now() + wait;
     for (;;) {
         spooled_ = 0;
+        heard_ = false;
         while (batch.size_bytes() + spooled_ < budget) {
             if (replay_)
                 replay_message(batch);
             else if (!take_message(batch))
                 break;
         }
-        if (reply_due_ || Clock::now() - last_status_ >= kStatusInterval) send_status();
+        const auto now = Clock::now();
+        if (heard_) last_heard_ = now;
+        if (reply_due_ || now - last_status_ >= kStatusInterval) send_status();
         if (!batch.empty() || spooled_ > 0) return;
         listen_for_life();
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
@@ -86,7 +92,7 @@ bool PgSource::take_message(Batch& batch) {
     }
     if (size == 0) return false;
     if (size < 0) stream_ended();
-    last_heard_ = Clock::now();
+    heard_ = true;
     const std::unique_ptr<char, decltype(&PQfreemem)> owned{buffer, &PQfreemem};
     const auto message = pgoutput::decode_copy_data(pgoutput::as_bytes({buffer, static_cast<std::size_t>(size)}));
     if (const auto* data = std::get_if<pgoutput::XLogData>(&message)) {
@@ -206,7 +212,7 @@ void PgSource::on(const pgoutput::Insert& insert, Batch& batch) {
     const TablePtr* known = shapes_->table(insert.relation_id, batch);
     if (known == nullptr) return;
     const TablePtr& target = *known;
-    const auto after = pgoutput::tuple_cells(insert.after, pgoutput::TupleRole::inserted, *target, batch.arena());
+    const auto after = pgoutput::tuple_cells(insert.after, pgoutput::TupleRole::inserted, *target, batch.arena(), binary_);
     batch.add(Change{batch.keep(target), Operation::insert, {}, after});
 }
 
@@ -218,11 +224,11 @@ void PgSource::on(const pgoutput::Update& update, Batch& batch) {
     std::span<const Cell> before;
     if (update.old_image != pgoutput::OldImage::none) {
         const auto role = update.old_image == pgoutput::OldImage::key ? pgoutput::TupleRole::old_key : pgoutput::TupleRole::old_full;
-        before = pgoutput::tuple_cells(update.before, role, *target, batch.arena());
+        before = pgoutput::tuple_cells(update.before, role, *target, batch.arena(), binary_);
     } else if (target->identity.empty()) {
         throw HaltError{fmt::format("stream {}, table {}: an update without an old row, though the table has no key", stream_, to_string(target->name))};
     }
-    const auto after = pgoutput::tuple_cells(update.after, pgoutput::TupleRole::updated, *target, batch.arena());
+    const auto after = pgoutput::tuple_cells(update.after, pgoutput::TupleRole::updated, *target, batch.arena(), binary_);
     batch.add(Change{batch.keep(target), Operation::update, before, after});
 }
 
@@ -232,7 +238,7 @@ void PgSource::on(const pgoutput::Delete& remove, Batch& batch) {
     if (known == nullptr) return;
     const TablePtr& target = *known;
     const auto role = remove.old_image == pgoutput::OldImage::key ? pgoutput::TupleRole::old_key : pgoutput::TupleRole::old_full;
-    batch.add(Change{batch.keep(target), Operation::remove, pgoutput::tuple_cells(remove.before, role, *target, batch.arena()), {}});
+    batch.add(Change{batch.keep(target), Operation::remove, pgoutput::tuple_cells(remove.before, role, *target, batch.arena(), binary_), {}});
 }
 
 void PgSource::on(const pgoutput::Truncate& truncate, Batch& batch) {

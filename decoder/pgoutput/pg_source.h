@@ -31,9 +31,9 @@ public:
     /// Another connection, from this position on, that sends no transaction before its end. Used on the source's thread.
     using ReceiveWhole = std::function<std::unique_ptr<PgLink>(std::uint64_t from)>;
 
-    /// `link` streams from START_REPLICATION on. Keeps `watch`, which looks at `shapes`.
+    /// `link` streams from START_REPLICATION on, with the option binary if `binary`. Keeps `watch`, which looks at `shapes`.
     PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgShapes> shapes, std::unique_ptr<PgWatch> watch, const Checkpoint& checkpoint,
-             std::unique_ptr<Spool> spool, ReceiveWhole receive_whole);
+             std::unique_ptr<Spool> spool, ReceiveWhole receive_whole, bool binary);
     ~PgSource() override;
 
     void read(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) override;
@@ -89,6 +89,8 @@ private:
     std::size_t spooled_ = 0;          ///< Bytes, by this read().
     std::unique_ptr<SpooledTransaction> replay_;  ///< Of the spool: goes first. Its Commit is `replay_end_`.
     pgoutput::Commit replay_end_;
+    bool binary_;
+    bool heard_ = false;               ///< In this round of read().
     bool reply_due_ = false;
     Clock::time_point last_status_{};
     Clock::time_point last_read_{};    ///< End of the last read(): while nobody reads, nothing can be heard.

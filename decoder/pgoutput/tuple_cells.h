@@ -19,12 +19,13 @@ enum class TupleRole : std::uint8_t {
 };
 
 /// Turns a tuple into cells, one per column of `table` and in that order; text is copied into `arena`, so that the message may go.
-/// `cells` must be as wide as the table. Throws DecodeError that names the table, and the column where there is one, never a value:
-/// another number of columns, binary form (we ask for text), a text with a NUL byte or that is not UTF-8 (we set client_encoding), an
+/// `cells` must be as wide as the table. `binary`: the binary form was asked for, and every type of the table has one that is_portable().
+/// Throws DecodeError that names the table, and the column where there is one, never a value:
+/// another number of columns, binary form that was not asked for, a text with a NUL byte or that is not UTF-8 (we set client_encoding), an
 /// unchanged value where none may be, a key image for a table without identity or with a NULL in it.
-void fill_cells(const TupleView& tuple, TupleRole role, const TableSchema& table, Arena& arena, std::span<Cell> cells);
+void fill_cells(const TupleView& tuple, TupleRole role, const TableSchema& table, Arena& arena, std::span<Cell> cells, bool binary = false);
 
 /// The same into a new array in `arena`.
-[[nodiscard]] std::span<const Cell> tuple_cells(const TupleView& tuple, TupleRole role, const TableSchema& table, Arena& arena);
+[[nodiscard]] std::span<const Cell> tuple_cells(const TupleView& tuple, TupleRole role, const TableSchema& table, Arena& arena, bool binary = false);
 
 }  // namespace rowferry::pgoutput

@@ -103,6 +103,23 @@ TEST(TupleCells, TextThatIsNoTextNamesTheColumnAndNotTheValue) {
     EXPECT_EQ(latin.find("secret"), std::string::npos);
 }
 
+TEST(TupleCells, BinaryFormIsForThoseWhoAskForIt) {
+    TableSchema table = person();
+    table.columns[1].type_oid = 25;  // text: its binary form is the text itself
+    const auto cells = [&](std::string_view name) {
+        const HeapBytes message{Bytes{}.tuple({binary(std::string_view{"\0\0\0\1", 4}), binary(name), null()})};
+        ByteReader in{message.span()};
+        Arena arena;
+        const auto row = tuple_cells(TupleView::read(in), TupleRole::inserted, table, arena, true);
+        EXPECT_EQ(row[0].kind(), CellKind::binary);
+        EXPECT_EQ(row[0].bytes(), (std::string_view{"\0\0\0\1", 4}));
+        EXPECT_EQ(row[1].bytes(), name);
+        EXPECT_TRUE(row[2].is_null());
+    };
+    cells("Änne");
+    EXPECT_THROW(cells("\xE4"), DecodeError);
+}
+
 TEST(TupleCells, BinaryFormIsAnError) {
     EXPECT_EQ(error_of({text("1"), null(), binary("x")}, TupleRole::inserted, person()),
               "public.person, column region: the leader sent the binary form, but text was asked for");
