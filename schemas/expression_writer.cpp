@@ -348,7 +348,47 @@ WrittenExpression ExpressionWriter::comparison(const Expression& expression) con
     std::string op = expression.text;
     if (expression.kind == Kind::same) op = to_sqlite() ? "IS" : "IS NOT DISTINCT FROM";
     if (expression.kind == Kind::different) op = to_sqlite() ? "IS NOT" : "IS DISTINCT FROM";
-    return compare(op, value(expression.operands[0]), value(expression.operands[1]));
+    const Written left = value(expression.operands[0]);
+    const Written right = value(expression.operands[1]);
+    if (auto written = compare_decimal_text(op, left, right)) return *written;
+    return compare(op, left, right);
+}
+
+/// A column of PostgreSQL's numeric that SQLite keeps as the text that PostgreSQL prints.
+bool ExpressionWriter::is_decimal_text(const Written& written) const {
+    for (std::size_t i = 0; to_sqlite() && i < table_.columns.size(); ++i) {
+        const ColumnSchema& column = table_.columns[i];
+        if (&column == written.column && column.value_class == ValueClass::numeric && !parse_pg_type(base_type_of(column)).array && column.encoding == TimeEncoding::none)
+            return keeps_text(sqlite_affinity(types_.at(i)));
+    }
+    return false;
+}
+
+/// The sign and being zero show in the text. Another number compares as a double, where every value of the column has one of its own: with at
+/// most 15 digits in all. NaN is greater than all numbers; a column with a precision holds no infinity.
+std::optional<WrittenExpression> ExpressionWriter::compare_decimal_text(const std::string& op, const Written& left, const Written& right) const {
+    const bool mirrored = left.constant;
+    const Written& column = mirrored ? right : left;
+    const Written& constant = mirrored ? left : right;
+    if (!constant.constant || (constant.sort != Sort::integer && constant.sort != Sort::decimal) || op.starts_with("IS") || !is_decimal_text(column)) return std::nullopt;
+    const std::string way = !mirrored || op == "=" || op == "<>" ? op : (op[0] == '<' ? ">" : "<") + op.substr(1);
+    const auto result = [](std::string text) { return Written{std::move(text), Sort::boolean}; };
+    if (significant_digits(constant.value) == 0) {
+        const auto zero = [&](const char* in) { return fmt::format("trim({}, '0') {} ('', '.')", column.text, in); };
+        const auto sign = [&](const char* is) { return fmt::format("substr({}, 1, 1) {} '-'", column.text, is); };
+        if (way == "=") return result(fmt::format("({})", zero("IN")));
+        if (way == "<>") return result(fmt::format("({})", zero("NOT IN")));
+        if (way == ">=") return result(fmt::format("({})", sign("<>")));
+        if (way == "<") return result(fmt::format("({})", sign("=")));
+        if (way == ">") return result(fmt::format("({} AND {})", sign("<>"), zero("NOT IN")));
+        return result(fmt::format("({} OR {})", sign("="), zero("IN")));
+    }
+    const std::vector<int> limits = parse_pg_type(base_type_of(*column.column)).modifiers;
+    const bool few_digits = !limits.empty() && limits[0] <= static_cast<int>(kDoubleDigits) && (limits.size() < 2 || (limits[1] >= 0 && limits[1] <= 20));
+    if (!few_digits) unknown("it compares decimal numbers of more than 15 digits, which SQLite keeps as texts");
+    if (significant_digits(constant.value) > kDoubleDigits) unknown("a number in it has more than 15 digits");
+    const bool for_nan = way[0] == '>' || way == "<>";
+    return result(fmt::format("((CAST({0} AS REAL) {1} {2}) {3} {0} {4} 'NaN')", column.text, way, constant.text, for_nan ? "OR" : "AND", for_nan ? "=" : "<>"));
 }
 
 WrittenExpression ExpressionWriter::membership(const Expression& expression) const {

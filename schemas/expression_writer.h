@@ -44,6 +44,8 @@ private:
     [[nodiscard]] Written logic(const Expression& expression) const;
     [[nodiscard]] Written comparison(const Expression& expression) const;
     [[nodiscard]] Written compare(const std::string& op, Written left, Written right) const;
+    [[nodiscard]] std::optional<Written> compare_decimal_text(const std::string& op, const Written& left, const Written& right) const;
+    [[nodiscard]] bool is_decimal_text(const Written& written) const;
     [[nodiscard]] Written membership(const Expression& expression) const;
     [[nodiscard]] Written like(const Expression& expression) const;
     [[nodiscard]] Written glob(const Expression& expression) const;

@@ -11,6 +11,7 @@
 #include "tests/support/pg_cluster.h"
 #include "tests/support/sqlite_db.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/writer.h"
 
 namespace rowferry::test {
 namespace {
@@ -21,11 +22,6 @@ struct Column {
     const char* sqlite;
     std::vector<std::string> values;  // as literals of both engines
 };
-
-std::uint64_t seed() {
-    const char* given = std::getenv("ROWFERRY_SEED");
-    return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-}
 
 TableSchema table_of(Engine engine, const std::vector<Column>& columns) {
     TableSchema table;
@@ -107,7 +103,7 @@ protected:
     }
 
     PgCluster& cluster_ = PgCluster::shared();
-    std::uint64_t seed_ = seed();
+    std::uint64_t seed_ = choose_seed();
     std::mt19937_64 random_;
     PgConnection pg_;
     SqliteDb sqlite_;
@@ -124,7 +120,10 @@ TEST_F(ExpressionEngines, PostgresqlConditionsSayTheSameOnSqlite) {
                                       {"a", "text", "TEXT", kTexts},
                                       {"b", "character varying(20)", "VARCHAR(20)", kTexts},
                                       {"s", "character(3)", "CHAR_TEXT(3)", {"'   '", "'a  '", "'ab '", "'abc'", "'ä  '", "' a '"}},
-                                      {"d", "date", "DATE_TEXT", {"'2020-01-01'", "'infinity'", "'0044-03-15 BC'"}}};
+                                      {"d", "date", "DATE_TEXT", {"'2020-01-01'", "'infinity'", "'0044-03-15 BC'"}},
+                                      {"p", "numeric(10,2)", "NUMERIC_TEXT(10,2)", {"'0.00'", "'0.01'", "'-0.01'", "'12.50'", "'-12.50'", "'100.00'", "'99999999.99'", "'NaN'"}},
+                                      {"u", "numeric", "NUMERIC_TEXT", {"'0'", "'0.000'", "'0.0001'", "'-0.10'", "'10'", "'100.0'", "'NaN'", "'Infinity'", "'-Infinity'",
+                                                                         "'123456789012345678901234567890.5'", "'-0.00000000000000000000000000000001'"}}};
     fill(columns, 150);
     const TableSchema table = table_of(Engine::postgresql, columns);
     std::vector<std::string> types;
@@ -139,7 +138,9 @@ TEST_F(ExpressionEngines, PostgresqlConditionsSayTheSameOnSqlite) {
         "replace(a, 'a'::text, 'b'::text) = 'b'::text", "substr(a, 2) = ''::text", "\"substring\"(a, 1, 1) = (b)::text", "COALESCE(a, (b)::text) IS NOT NULL", "COALESCE(i, 0) > 1",
         "NULLIF(a, 'a'::text) IS NULL", "NULLIF(i, 7) > 5", "abs((i)::bigint) > 1", "(i + 1) > 7", "((i * 2) - n) < 100", "s = 'a'::bpchar", "s = ANY (ARRAY['ab'::bpchar, ' a'::bpchar, 'toolong'::bpchar])",
         "(s)::text = 'a'::text", "length((s)::text) = 2", "d = '2020-01-01'::date", "d IS NOT NULL", "(a COLLATE \"C\") > 'a'::text", "lower((a COLLATE \"C\")) = 'ab'::text",
-        "CASE i WHEN 1 THEN 'a'::text ELSE (b)::text END = 'a'::text", "(i > 1) IS NOT TRUE", "(i > 1) = (a = 'a'::text)", "(i < 7) IS UNKNOWN"};
+        "CASE i WHEN 1 THEN 'a'::text ELSE (b)::text END = 'a'::text", "(i > 1) IS NOT TRUE", "(i > 1) = (a = 'a'::text)", "(i < 7) IS UNKNOWN", "p >= (0)::numeric", "p > (0)::numeric", "p = (0)::numeric", "p <> (0)::numeric", "p < (0)::numeric", "p <= (0)::numeric", "(0)::numeric < p",
+        "p > 12.5", "p >= 12.50", "p = 12.5", "p <> 12.5", "p < 12.51", "p <= '-12.5'::numeric", "(100)::numeric >= p", "p < 99999999.99", "(p >= 0.01) AND (p <= 99999999.99)",
+        "u >= (0)::numeric", "u > (0)::numeric", "u = (0)::numeric", "u <> 0.00", "u < (0)::numeric", "u <= (0)::numeric", "(0)::numeric >= u", "(0)::numeric <> u"};
     pg_.exec("UPDATE t SET n = n / 4, i = i / 4 WHERE row % 2 = 0");  // where both sides can add and multiply
     sqlite_.exec("UPDATE t SET n = n / 4, i = i / 4 WHERE row % 2 = 0");
     pg_.exec("DELETE FROM t WHERE abs(i::numeric * 2 - n) > 9000000000000000000 OR abs(i::numeric * 2) > 2147483647 OR i = 2147483647");

@@ -43,7 +43,7 @@ const std::vector<Column> kPg{{"id", "integer", "INTEGER"},      {"n", "bigint",
                               {"sex", "character(2)", "CHAR_TEXT(2)"}, {"price", "numeric(10,2)", "NUMERIC_TEXT(10,2)"}, {"mood", "mood", "ENUM_TEXT"},
                               {"born", "date", "DATE_TEXT"},     {"at", "timestamp with time zone", "TIMESTAMP_TEXT"}, {"uid", "uuid", "UUID_TEXT"},
                               {"local", "timestamp without time zone", "TIMESTAMP_TEXT"}, {"tags", "text[]", "PG_TEXT"}, {"doc", "jsonb", "JSON_TEXT"},
-                              {"raw", "bytea", "BLOB"}, {"f4", "real", "REAL"}, {"ip", "inet", "PG_TEXT"}, {"clock", "time without time zone", "TIME_TEXT"}};
+                              {"raw", "bytea", "BLOB"}, {"f4", "real", "REAL"}, {"ip", "inet", "PG_TEXT"}, {"clock", "time without time zone", "TIME_TEXT"}, {"amount", "numeric", "NUMERIC_TEXT"}};
 
 TableSchema pg_table() {
     TableSchema table = table_of(Engine::postgresql, kPg);
@@ -103,12 +103,15 @@ TEST(Expression, PostgresqlConditionsForSqlite) {
     EXPECT_EQ(to_sqlite("((id + n) < 100)"), "((\"id\" + \"n\") < 100)");
     EXPECT_EQ(to_sqlite("(r > (0.5)::double precision)"), "(\"r\" > 0.5)");
     EXPECT_EQ(to_sqlite("(id BETWEEN 1 AND 3)"), "((\"id\" >= 1) AND (\"id\" <= 3))");
+    EXPECT_EQ(to_sqlite("(amount >= (0)::numeric)"), "(substr(\"amount\", 1, 1) <> '-')");
+    EXPECT_EQ(to_sqlite("((0)::numeric < amount)"), "(substr(\"amount\", 1, 1) <> '-' AND trim(\"amount\", '0') NOT IN ('', '.'))");
+    EXPECT_EQ(to_sqlite("(price <= 99.5)"), "((CAST(\"price\" AS REAL) <= 99.5) AND \"price\" <> 'NaN')");
     EXPECT_EQ(to_sqlite("(uid <> '00000000-0000-0000-0000-000000000000'::uuid)"), "(\"uid\" <> '00000000-0000-0000-0000-000000000000')");
 }
 
 TEST(Expression, WhatMeansAnotherThingOnSqliteIsRefused) {
     for (const char* expression :
-         {"(name > 'a'::text)", "(price > (0)::numeric)", "((id / 2) > 1)", "((id % 2) = 0)", "(lower(name) = 'x'::text)", "(name ~ '^a'::text)",
+         {"(name > 'a'::text)", "(price IS DISTINCT FROM (0)::numeric)", "(amount > (1)::numeric)", "(price > amount)", "((id / 2) > 1)", "((id % 2) = 0)", "(lower(name) = 'x'::text)", "(name ~ '^a'::text)",
           "(name ~~* 'a'::text)", "(born > '2000-01-01'::date)", "(mood > 'sad'::mood)", "(mood = 'angry'::mood)", "(id = NULL)", "(n > r)",
           "((name COLLATE \"de_DE\") = 'x'::text)", "(id IN (SELECT 1))", "(gone > 1)", "(t.id > 1)", "(other.f(id))", "((doc ->> 'a'::text) = 'b'::text)",
           "id; DROP TABLE t", "id) , (id", "(id > 1) FROM t", "", "(r > 'NaN'::double precision)", "(raw = '\\x00'::bytea)", "id", "(cardinality(tags) > 0)",
