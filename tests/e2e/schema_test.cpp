@@ -18,7 +18,7 @@ CREATE TABLE shop.customer (
     id bigserial PRIMARY KEY, name text NOT NULL, code varchar(8) DEFAULT 'new' UNIQUE, mood mood DEFAULT 'sad', rank positive DEFAULT 1,
     credit numeric(10,2) DEFAULT 0, flag boolean DEFAULT true NOT NULL, created timestamptz DEFAULT now(), uid uuid DEFAULT gen_random_uuid(),
     shout text GENERATED ALWAYS AS (name || '!') STORED, kind char(2) DEFAULT 'A', tags text[] DEFAULT '{}',
-    CONSTRAINT named CHECK (length(name) > 0), CONSTRAINT kinds CHECK (kind IN ('A', 'BB')), CONSTRAINT enough CHECK (credit >= 0));
+    CONSTRAINT named CHECK (length(name) > 0), CONSTRAINT kinds CHECK (kind IN ('A', 'BB')), CONSTRAINT enough CHECK (credit >= 0), CONSTRAINT uneven CHECK (credit % 2 > -2));
 COMMENT ON TABLE shop.customer IS 'who buys; */ -- really';
 COMMENT ON COLUMN shop.customer.code IS E'two\nlines';
 CREATE UNIQUE INDEX one_flag ON shop.customer (name) WHERE flag;
@@ -135,10 +135,10 @@ TEST_F(SchemaTest, FromPostgresqlToSqlite) {
          {"\"shop__customer\" /* who buys; * / -- really */", "\"id\" INTEGER PRIMARY KEY AUTOINCREMENT", "\"code\" VARCHAR(8) DEFAULT 'new' /* two lines */", "\"mood\" ENUM_TEXT DEFAULT 'sad'",
           "\"rank\" INTEGER DEFAULT 1", "\"credit\" NUMERIC_TEXT(10,2) DEFAULT '0.00'", "\"flag\" BOOLEAN NOT NULL DEFAULT 1", "strftime('%Y-%m-%d %H:%M:%f', 'now')",
           "\"shout\" TEXT GENERATED ALWAYS AS ((\"name\" || '!')) STORED", "\"kind\" CHAR_TEXT(2) DEFAULT 'A '", "CONSTRAINT \"named\" CHECK ((length(\"name\") > 0))",
-          "CHECK ((\"kind\" IN ('A ', 'BB')))", "CHECK ((\"rank\" > 0))", "CREATE UNIQUE INDEX \"one_flag\" ON \"shop__customer\" (\"name\") WHERE \"flag\"",
+          "CHECK ((\"kind\" IN ('A ', 'BB')))", "CHECK ((\"rank\" > 0))", "CONSTRAINT \"enough\" CHECK ((substr(\"credit\", 1, 1) <> '-'))", "CREATE UNIQUE INDEX \"one_flag\" ON \"shop__customer\" (\"name\") WHERE \"flag\"",
           "REFERENCES \"shop__customer\" (\"id\") ON DELETE CASCADE", "\"measure\"", "CHECK ((\"Q\" GLOB 'i*'))"})
         EXPECT_NE(schema.find(part), std::string::npos) << part << "\n" << schema;
-    for (const char* part : {"enough", "\"low\"", "\"measure_1\"", "gen_random_uuid"}) EXPECT_EQ(schema.find(part), std::string::npos) << part;
+    for (const char* part : {"uneven", "\"low\"", "\"measure_1\"", "gen_random_uuid"}) EXPECT_EQ(schema.find(part), std::string::npos) << part;
     EXPECT_EQ(follower.value("SELECT group_concat(shout, ' ') FROM (SELECT shout FROM shop__customer ORDER BY id)"), "ann! bob!");
     EXPECT_EQ(follower.value("SELECT count(*) FROM measure"), "2");
     EXPECT_EQ(follower.value("SELECT group_concat(id) FROM base"), "1");
@@ -151,7 +151,7 @@ TEST_F(SchemaTest, FromPostgresqlToSqlite) {
     EXPECT_EQ(follower.value("SELECT count(*) FROM shop__customer WHERE name = ''"), "1");
 
     const std::string printed = rowferry({"schema", leader.endpoint(), "--for", "sqlite"}).out;
-    for (const char* part : {"the CHECK enough is left out: ", "the index low is left out: ", "the default of uid is left out: SQLite has no gen_random_uuid()", "public.seen is a view"})
+    for (const char* part : {"the CHECK uneven is left out: ", "the index low is left out: ", "the default of uid is left out: SQLite has no gen_random_uuid()", "public.seen is a view"})
         EXPECT_NE(printed.find(part), std::string::npos) << part << "\n" << printed;
 }
 

@@ -87,7 +87,7 @@ TEST(SqliteDdl, WhatMeansTheSameIsCarried) {
     table.columns[2].default_expression = "(now())::text";
     table.columns[2].comment = "two\nlines */ and an end";
     table.comment = "all of them";
-    table.checks = {{"positive", "(id > 0)"}, {"cheap", "(n < (5)::numeric)"}};
+    table.checks = {{"positive", "(id > 0)"}, {"cheap", "(n < (5)::numeric)"}, {"even", "((n % (2)::numeric) = (0)::numeric)"}};
     table.generated = {{"shout", "text", "(s || '!'::text)", true, false, 1}, {"half", "numeric", "(n / (2)::numeric)", true, false, 3}};
     table.expression_indexes = {{"open", true, {{"id", false, ""}, {"shout", false, ""}}, "(s IS NULL)", "btree"},
                                 {"words", false, {{"s", false, ""}}, "", "gin"},
@@ -95,13 +95,14 @@ TEST(SqliteDdl, WhatMeansTheSameIsCarried) {
     EXPECT_EQ(flat(sqlite_create_table(table, {})),
               "CREATE TABLE \"main\".\"t\" /* all of them */ (\"id\" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, "
               "\"shout\" TEXT GENERATED ALWAYS AS ((\"s\" || '!')) STORED, \"n\" NUMERIC_TEXT(8,2) DEFAULT '0.00', "
-              "\"s\" TEXT /* two lines * / and an end */, CONSTRAINT \"positive\" CHECK ((\"id\" > 0)))");
+              "\"s\" TEXT /* two lines * / and an end */, CONSTRAINT \"positive\" CHECK ((\"id\" > 0)), "
+              "CONSTRAINT \"cheap\" CHECK (((CAST(\"n\" AS REAL) < 5) AND \"n\" <> 'NaN')))");
     const SqliteParts parts = sqlite_parts(table);
     ASSERT_EQ(parts.indexes.size(), 1U);
     EXPECT_EQ(sqlite_create_index(table, parts.indexes[0], "open"), "CREATE UNIQUE INDEX \"main\".\"open\" ON \"t\" (\"id\", \"shout\") WHERE (\"s\" IS NULL)");
     std::string notes;
     for (const std::string& note : sqlite_notes(table, {})) notes += note + "\n";
-    for (const char* part : {"the default of s is left out", "the CHECK cheap is left out", "the generated column half is left out", "SQLite has no gin indexes", "the index low is left out"})
+    for (const char* part : {"the default of s is left out", "the CHECK even is left out", "the generated column half is left out", "SQLite has no gin indexes", "the index low is left out"})
         EXPECT_HAS(notes, part);
 }
 
