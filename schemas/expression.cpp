@@ -101,6 +101,25 @@ Translation ExpressionTranslator::key(const std::string& expression, const std::
     });
 }
 
+Translation ExpressionTranslator::index_body(const ExpressionIndex& index) const {
+    const bool to_sqlite = to_ == Engine::sqlite;
+    std::string keys;
+    for (const ExpressionIndex::Key& part : index.keys) {
+        Translation translation = key(part.expression, to_sqlite ? std::string{} : part.collation);
+        if (!translation.done()) return translation;
+        std::string text = to_sqlite ? translation.text : "(" + translation.text + ")";
+        if (to_sqlite && table_.engine == Engine::sqlite && !part.collation.empty()) {
+            if (!is_sqlite_collation(part.collation)) return {{}, "its collation is one of the application's own", {}};
+            text += " COLLATE " + part.collation;
+        }
+        keys += fmt::format("{}{}{}", keys.empty() ? "" : ", ", text, part.descending ? " DESC" : "");
+    }
+    if (index.predicate.empty()) return {"(" + keys + ")", {}, {}};
+    Translation where = condition(index.predicate);
+    if (where.done()) where.text = fmt::format("({}) WHERE {}", keys, where.text);
+    return where;
+}
+
 Translation ExpressionTranslator::generated(const GeneratedColumn& column, const std::string& type) const {
     return attempt([&]() -> Translation {
         if (table_.engine == to_) return unchanged(column.expression);

@@ -29,6 +29,8 @@ public:
     [[nodiscard]] Translation condition(const std::string& expression) const;
     /// One key of an index; `collation`: by which a SQLite leader's index compares it.
     [[nodiscard]] Translation key(const std::string& expression, const std::string& collation = {}) const;
+    /// What stands behind `ON table` for an index: keys, collations, order, predicate.
+    [[nodiscard]] Translation index_body(const ExpressionIndex& index) const;
     /// What a generated column computes; `type` is the follower's type for it.
     [[nodiscard]] Translation generated(const GeneratedColumn& column, const std::string& type) const;
     /// The default of a column, its domain's where the column has none. Empty text and reason: there is none. NULL counts as none.

@@ -116,6 +116,18 @@ std::string to_char_pattern(const std::string& format) {
     return pattern;
 }
 
+/// The form in which PostgreSQL prints dates, times and UUIDs.
+auto shape_of(ValueClass value_class) -> bool (*)(std::string_view) noexcept {
+    switch (value_class) {
+        case ValueClass::date: return is_date;
+        case ValueClass::time: return is_time;
+        case ValueClass::timestamp: return is_timestamp;
+        case ValueClass::timestamptz: return is_zoned_timestamp;
+        case ValueClass::uuid: return is_uuid;
+        default: unknown("its type has no form known here");
+    }
+}
+
 constexpr const char* kUtc = "timezone('UTC', now())";
 
 }  // namespace
@@ -173,11 +185,11 @@ std::string DefaultWriter::constant_for_sqlite(const Expression& literal, const 
                 unknown("it is not in the form that PostgreSQL prints");
             return "x'" + literal.text.substr(2) + "'";
         }
-        case ValueClass::date: return shaped(is_date);
-        case ValueClass::time: return shaped(is_time);
-        case ValueClass::timestamp: return shaped(is_timestamp);
-        case ValueClass::timestamptz: return shaped(is_zoned_timestamp);
-        case ValueClass::uuid: return shaped(is_uuid);
+        case ValueClass::date:
+        case ValueClass::time:
+        case ValueClass::timestamp:
+        case ValueClass::timestamptz:
+        case ValueClass::uuid: return shaped(shape_of(column_.value_class));
         case ValueClass::json:
             if (plain_type(cast_to) != type.name) unknown("it is a literal of another type");
             return quote_literal(text());
@@ -303,11 +315,11 @@ std::string DefaultWriter::constant_for_pg(const Expression& literal) const {
             if (type.name == "character" && (type.modifiers.empty() || count_characters(text()) != static_cast<std::size_t>(type.modifiers.front())))
                 unknown("the column would pad it");
             return quote_literal(of_length(text(), type));
-        case ValueClass::date: return shaped(is_date);
-        case ValueClass::time: return shaped(is_time);
-        case ValueClass::timestamp: return shaped(is_timestamp);
-        case ValueClass::timestamptz: return shaped(is_zoned_timestamp);
-        case ValueClass::uuid: return shaped(is_uuid);
+        case ValueClass::date:
+        case ValueClass::time:
+        case ValueClass::timestamp:
+        case ValueClass::timestamptz:
+        case ValueClass::uuid: return shaped(shape_of(pg_value_class(below)));
         case ValueClass::json:
             if (type.name != "json") unknown("PostgreSQL would rewrite it");
             return shaped(is_json);

@@ -64,20 +64,9 @@ private:
     }
 
     void expression_index(const ExpressionIndex& index, const ExpressionTranslator& translate) {
-        const std::string what = fmt::format("the {}index {} is left out", index.unique ? "unique " : "", printable(index.name, 80));
-        std::string keys;
-        for (const ExpressionIndex::Key& key : index.keys) {
-            const Translation translation = translate.key(key.expression, key.collation);
-            if (!translation.done()) return note(fmt::format("{}: {}", what, translation.reason));
-            keys += fmt::format("{}({}){}", keys.empty() ? "" : ", ", translation.text, key.descending ? " DESC" : "");
-        }
-        std::string where;
-        if (!index.predicate.empty()) {
-            const Translation translation = translate.condition(index.predicate);
-            if (!translation.done()) return note(fmt::format("{}: {}", what, translation.reason));
-            where = " WHERE " + translation.text;
-        }
-        parts_.indexes.push_back({index.name, index.unique, fmt::format("({}){}", keys, where)});
+        const Translation body = translate.index_body(index);
+        if (!body.done()) return note(fmt::format("the {}index {} is left out: {}", index.unique ? "unique " : "", printable(index.name, 80), body.reason));
+        parts_.indexes.push_back({index.name, index.unique, body.text});
     }
 
     TableSchema table_;  // with those generated columns only that are carried

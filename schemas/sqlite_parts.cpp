@@ -133,22 +133,9 @@ private:
         const std::string what = fmt::format("the {}index {} is left out", index.unique ? "unique " : "", printable(index.name, 80));
         if (index.constraint) return note(fmt::format("the exclusion constraint {} is left out", printable(index.name, 80)));
         if (!index.method.empty() && index.method != "btree") return note(fmt::format("{}: SQLite has no {} indexes", what, printable(index.method, 40)));
-        const ExpressionTranslator translate = translator();
-        std::string keys;
-        for (const ExpressionIndex::Key& key : index.keys) {
-            const Translation translation = translate.key(key.expression);
-            if (!translation.done()) return note(fmt::format("{}: {}", what, translation.reason));
-            if (table_.engine == Engine::sqlite && !is_known_collation(key.collation)) return note(what + ": its collation is one of the application's own");
-            const bool collated = table_.engine == Engine::sqlite && !key.collation.empty();
-            keys += fmt::format("{}{}{}{}", keys.empty() ? "" : ", ", translation.text, collated ? " COLLATE " + key.collation : "", key.descending ? " DESC" : "");
-        }
-        std::string where;
-        if (!index.predicate.empty()) {
-            const Translation translation = translate.condition(index.predicate);
-            if (!translation.done()) return note(fmt::format("{}: {}", what, translation.reason));
-            where = " WHERE " + translation.text;
-        }
-        parts_.indexes.push_back({index.name, index.unique, fmt::format("({}){}", keys, where)});
+        const Translation body = translator().index_body(index);
+        if (!body.done()) return note(fmt::format("{}: {}", what, body.reason));
+        parts_.indexes.push_back({index.name, index.unique, body.text});
     }
 
     void enums() {
