@@ -16,7 +16,9 @@ def parts():
 
 
 def run(bench, wanted):
-    return [curve(bench, engine) for engine in ("postgresql", "sqlite") if f"curve-{engine}" in wanted]
+    for engine in ("postgresql", "sqlite"):
+        if f"curve-{engine}" in wanted:
+            curve(bench, engine)
 
 
 def curve(bench, engine):
@@ -59,7 +61,6 @@ def curve(bench, engine):
     result.check(f"CPU per row, {sizes[-1]:,} rows / {sizes[1]:,} rows", per_row[sizes[-1]] / max(per_row[sizes[1]], 0.001), 1.25, least=False, unit=" ×")
     result.check_memory()
     bench.done(result)
-    return result
 
 
 def require_equal(result, leader, follower, database, file, to_postgresql):

@@ -79,12 +79,10 @@ def parts():
 
 
 def run(bench, wanted):
-    results = []
     for follower_type in (ToSqlite, ToPostgresql):
         for shape_type in (Inserts, Updates):
             if f"{shape_type.shape}-{follower_type.name}" in wanted:
-                results.append(contest(bench, shape_type(bench.scale), follower_type(bench)))
-    return results
+                contest(bench, shape_type(bench.scale), follower_type(bench))
 
 
 def contest(bench, shape, follower):
@@ -127,4 +125,3 @@ def contest(bench, shape, follower):
         result.check("rowferry / bare loop", ours / result.median("bare loop"), TO_BARE, least=False, unit=" ×")
     result.check_memory()
     bench.done(result)
-    return result

@@ -20,13 +20,11 @@ def parts():
 
 
 def run(bench, wanted):
-    results = []
     if "latency" in wanted:
-        results.append(beside_built_in(bench))
+        beside_built_in(bench)
     for leader, follower in (("sqlite", "sqlite"), ("sqlite", "postgresql"), ("postgresql", "sqlite")):
         if f"latency-{leader}-{follower}" in wanted:
-            results.append(alone(bench, leader, follower))
-    return results
+            alone(bench, leader, follower)
 
 
 def probe(bench, leader, follower, cpu):
@@ -79,7 +77,6 @@ def beside_built_in(bench):
         result.check(f"rowferry / built-in, {percentile}", ratio, bar, least=False, unit=" ×")
     result.check_memory()
     bench.done(result)
-    return result
 
 
 def alone(bench, leader_engine, follower_engine):
@@ -113,7 +110,6 @@ def alone(bench, leader_engine, follower_engine):
         result.check("p50", result.median("rowferry", "p50"), 5, least=False, unit=" ms")
     result.check_memory()
     bench.done(result)
-    return result
 
 
 def following(bench, leader, follower):

@@ -86,7 +86,7 @@ class Contest:
 
 
 def run(bench, wanted):
-    """The workloads in `wanted` one after the other; returns their results."""
+    """The workloads in `wanted` one after the other."""
     results = []
     for workload_type in workloads.ALL:
         if workload_type.key not in wanted:
@@ -103,8 +103,7 @@ def run(bench, wanted):
         judge(result)
         bench.done(result)
         results.append(result)
-    judge_mean(results)
-    return results
+    judge_mean(bench, results)
 
 
 def judge(result):
@@ -117,10 +116,9 @@ def judge(result):
     result.check_memory()
 
 
-def judge_mean(results):
+def judge_mean(bench, results):
     if len(results) == len(BARS):
         ratios = [result.median("built-in") / result.median("rowferry") for result in results]
         mean = Result("W1–W5", "PostgreSQL → PostgreSQL, geometric mean")
         mean.check("built-in / rowferry", math.prod(ratios) ** (1 / len(ratios)), 1.3, unit=" ×")
-        mean.print()
-        results.append(mean)
+        bench.done(mean)

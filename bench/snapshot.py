@@ -25,7 +25,9 @@ def parts():
 
 def run(bench, wanted):
     each = {"snapshot": between_postgresql, "snapshot-sqlite-postgresql": from_sqlite, "snapshot-postgresql-sqlite": to_sqlite}
-    return [function(bench) for name, function in each.items() if name in wanted]
+    for name, function in each.items():
+        if name in wanted:
+            function(bench)
 
 
 def rotate(bench, result, contestants, number):
@@ -103,7 +105,6 @@ def between_postgresql(bench):
     result.check("pg_dump | psql / rowferry", result.median("pg_dump | psql") / ours, 1, unit=" ×")
     result.check_memory()
     bench.done(result)
-    return result
 
 
 def from_sqlite(bench):
@@ -156,7 +157,6 @@ def from_sqlite(bench):
         result.notes.append("pgloader is not installed (Debian package pgloader): its bar of 2.4 × could not be judged")
     result.check_memory()
     bench.done(result)
-    return result
 
 
 def to_sqlite(bench):
@@ -196,4 +196,3 @@ def to_sqlite(bench):
     result.check("rowferry / bare loop", result.median("rowferry") / result.median("bare loop"), 1.3, least=False, unit=" ×")
     result.check_memory()
     bench.done(result)
-    return result

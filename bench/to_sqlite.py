@@ -81,7 +81,6 @@ class Stream:
 
 
 def run(bench, wanted):
-    results = []
     for workload_type in workloads.ALL[1:]:
         if f"{workload_type.key}-sqlite" not in wanted:
             continue
@@ -104,5 +103,3 @@ def run(bench, wanted):
         result.notes.append(f"rowferry / the slower of decode only and bare loop, the bound when both run at once: {ours / slower:.2f} ×")
         result.check_memory()
         bench.done(result)
-        results.append(result)
-    return results
