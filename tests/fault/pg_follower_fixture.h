@@ -9,34 +9,11 @@
 
 #include "applier/postgresql/pg_follower.h"
 #include "schemas/error.h"
+#include "tests/support/errors.h"
 #include "tests/support/event_builder.h"
 #include "tests/support/pg_cluster.h"
 
 namespace rowferry {
-
-/// The kind and text of the error that `action` ends with.
-template <typename Action>
-std::pair<ErrorKind, std::string> error_of(const Action& action) {
-    try {
-        action();
-    } catch (const Error& error) {
-        return {error.kind(), error.what()};
-    }
-    return {ErrorKind::usage, "no error"};
-}
-
-#define EXPECT_HALT(action, text)                              \
-    do {                                                       \
-        const auto [kind, what] = error_of([&] { action; });   \
-        EXPECT_EQ(kind, ErrorKind::halted) << what;            \
-        EXPECT_NE(what.find(text), std::string::npos) << what; \
-    } while (false)
-#define EXPECT_REFUSED(action, text)                           \
-    do {                                                       \
-        const auto [kind, what] = error_of([&] { action; });   \
-        EXPECT_EQ(kind, ErrorKind::refused) << what;           \
-        EXPECT_NE(what.find(text), std::string::npos) << what; \
-    } while (false)
 
 class PgFollowerTest : public ::testing::Test {
 protected:

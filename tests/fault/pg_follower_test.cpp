@@ -456,7 +456,7 @@ TEST_F(PgFollowerTest, ALostConnectionMayBeTriedAgain) {
     auto target = sink(*follower);
     target->apply(Events{}.begin(100).insert(users_, {"1", "ann"}).get());
     exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'rowferry%' AND datname = current_database()");
-    const auto [kind, what] = error_of([&] { target->apply(Events{}.insert(users_, {"2", "bob"}).commit(110).get()); });
+    const auto [kind, what] = test::error_of([&] { target->apply(Events{}.insert(users_, {"2", "bob"}).commit(110).get()); });
     EXPECT_EQ(kind, ErrorKind::retryable) << what;
     target->rollback();
     target.reset();

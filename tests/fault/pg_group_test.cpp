@@ -66,7 +66,7 @@ protected:
     }
     /// What both ends say of the same events: an empty text when they were applied and committed.
     std::string outcome(Side& side, const Events& events, std::uint64_t position) {
-        const std::string said = error_of([&] {
+        const std::string said = test::error_of([&] {
                                      side.get().apply(events.get());
                                      side.commit(position);
                                  }).second;

@@ -14,6 +14,7 @@
 #include "applier/postgresql/pg_follower.h"
 #include "applier/postgresql/pg_row_image.h"
 #include "schemas/error.h"
+#include "tests/support/errors.h"
 #include "tests/support/event_builder.h"
 #include "tests/support/pg_cluster.h"
 
@@ -27,23 +28,6 @@ using test::null;
 using test::PgCluster;
 using test::share;
 using test::sqlite_table;
-
-template <typename Action>
-std::pair<ErrorKind, std::string> error_of(const Action& action) {
-    try {
-        action();
-    } catch (const Error& error) {
-        return {error.kind(), error.what()};
-    }
-    return {ErrorKind::usage, "no error"};
-}
-
-#define EXPECT_ERROR(error_kind, action, text)                 \
-    do {                                                       \
-        const auto [kind, what] = error_of([&] { action; });   \
-        EXPECT_EQ(kind, ErrorKind::error_kind) << what;        \
-        EXPECT_NE(what.find(text), std::string::npos) << what; \
-    } while (false)
 
 /// `t (id INTEGER PRIMARY KEY, n INTEGER, word TEXT)`, every mismatch handled as `mode` says.
 TableSchema numbers(OnMismatch mode, const std::string& name = "t") {
