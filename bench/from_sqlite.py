@@ -8,7 +8,7 @@ from kit.processes import Child, measure
 from kit.results import Result
 
 GROUP = 20_000  # rows a transaction of the bare loops, about what rowferry makes of a backlog
-BARE_PRAGMAS = ["PRAGMA synchronous=EXTRA", "PRAGMA cache_size=-32768"]
+BARE_PRAGMAS = ["PRAGMA synchronous=EXTRA", "PRAGMA cache_size=-49152"]
 LEAST_RATE = 250_000
 TO_BARE = 1.2
 

@@ -12,8 +12,8 @@ import workloads
 TO_DECODE = {"W2": 1.15, "W5": 1.3}
 TO_BARE = {"W3": 1.2, "W4": 1.2}
 # The bare loop commits as often as rowferry does under a backlog, and has the cache that rowferry gives its follower.
-GROUP = 20_000
-BARE_PRAGMAS = ["PRAGMA synchronous=EXTRA", "PRAGMA cache_size=-32768"]
+GROUP = 40_000
+BARE_PRAGMAS = ["PRAGMA synchronous=EXTRA", "PRAGMA cache_size=-49152"]
 
 
 def parts():

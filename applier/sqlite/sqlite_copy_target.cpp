@@ -6,8 +6,8 @@ namespace rowferry {
 namespace {
 
 // Each transaction ends with a sync; the write-ahead log grows by about this much between two.
-constexpr std::uint64_t kRows = 10'000;
-constexpr std::uint64_t kBytes = 4 * 1024 * 1024;
+constexpr std::uint64_t kRows = 50'000;
+constexpr std::uint64_t kBytes = 16 * 1024 * 1024;
 constexpr std::size_t kArenaBytes = 256 * 1024;
 
 std::uint64_t size_of(const Change& change) {
