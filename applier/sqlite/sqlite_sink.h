@@ -27,7 +27,7 @@ public:
 
     void apply(std::span<const Event> events) override;
     /// Of a page that many changes hit in one transaction only one version goes through the write-ahead log, and readers wait for nobody.
-    [[nodiscard]] GroupLimits group_limits() const override { return {50'000, 64 * 1024 * 1024, std::chrono::milliseconds{500}}; }
+    [[nodiscard]] GroupLimits group_limits() const override { return {50'000, 64 * 1024 * 1024, std::chrono::milliseconds{1000}}; }
     void commit(const CheckpointAdvance& advance) override;
     void rollback() noexcept override;
     [[nodiscard]] std::uint64_t replaced_rows() const override { return replaced_; }
