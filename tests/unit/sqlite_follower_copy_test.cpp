@@ -187,7 +187,7 @@ TEST_F(Copy, ACopiedValueThatDoesNotFitNamesRowAndColumn) {
 TEST_F(Copy, ManyRowsTakeSeveralTransactions) {
     const TablePtr users = pg_users();
     std::vector<Step> copied;
-    for (int i = 0; i < 25'000; ++i) copied.push_back(insert(users, {std::to_string(i), "row"}));
+    for (int i = 0; i < 60'000; ++i) copied.push_back(insert(users, {std::to_string(i), "row"}));
     open();
     check({users});
     follower_->start_copy(checkpoint_at(90, CheckpointState::copying), tables_, options_);
@@ -195,9 +195,9 @@ TEST_F(Copy, ManyRowsTakeSeveralTransactions) {
     for (const Step& step : copied) add_step(batch, step);
     auto target = follower_->copy_into(users);
     target->write(batch.events());
-    EXPECT_EQ(value("SELECT count(*) FROM users"), "20000");
+    EXPECT_EQ(value("SELECT count(*) FROM users"), "50000");
     target->finish();
-    EXPECT_EQ(value("SELECT count(*) FROM users"), "25000");
+    EXPECT_EQ(value("SELECT count(*) FROM users"), "60000");
 }
 
 TEST_F(Copy, ACloneIsOneTransactionAndLeavesOnlyTheTables) {
