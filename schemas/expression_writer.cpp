@@ -7,6 +7,7 @@
 
 #include "schemas/conversion.h"
 #include "schemas/identifier.h"
+#include "schemas/nullability.h"
 #include "schemas/pg_type_name.h"
 #include "schemas/sqlite_ddl.h"
 #include "schemas/value_shapes.h"
@@ -241,16 +242,25 @@ WrittenExpression ExpressionWriter::column(const Expression& expression) const {
     unknown(fmt::format("the follower has no column {}", printable(expression.text, 80)));
 }
 
+/// A composite value IS NULL where each of its fields is, and IS NOT NULL where none is: its text tells neither.
+std::string ExpressionWriter::tested_for_null(const Expression& expression) const {
+    const Written written = value(expression);
+    const bool one_value = !to_sqlite() || written.column == nullptr || parse_pg_type(base_type_of(*written.column)).array;
+    const UserType* type = one_value ? nullptr : find_user_type(table_, base_type_of(*written.column));
+    if (type != nullptr && type->kind == UserType::Kind::composite) unknown("it asks whether a composite value is NULL, which depends on its fields");
+    return written.text;
+}
+
 WrittenExpression ExpressionWriter::logic(const Expression& expression) const {
     const auto result = [](std::string text) { return Written{std::move(text), Sort::boolean}; };
     const auto& operands = expression.operands;
     switch (expression.kind) {
         case Kind::negation:
-            if (operands[0].kind == Kind::is_null) return result(fmt::format("({} IS NOT NULL)", value(operands[0].operands[0]).text));
+            if (operands[0].kind == Kind::is_null) return result(fmt::format("({} IS NOT NULL)", tested_for_null(operands[0].operands[0])));
             return result(fmt::format("(NOT {})", condition(operands[0])));
         case Kind::both: return result(fmt::format("({} AND {})", condition(operands[0]), condition(operands[1])));
         case Kind::either: return result(fmt::format("({} OR {})", condition(operands[0]), condition(operands[1])));
-        case Kind::is_null: return result(fmt::format("({} IS NULL)", value(operands[0]).text));
+        case Kind::is_null: return result(fmt::format("({} IS NULL)", tested_for_null(operands[0])));
         default: return result(fmt::format("({} IS {})", condition(operands[0]), expression.kind == Kind::is_true ? "TRUE" : "FALSE"));
     }
 }

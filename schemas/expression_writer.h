@@ -42,6 +42,7 @@ private:
     [[nodiscard]] bool to_sqlite() const noexcept { return to_ == Engine::sqlite; }
     [[nodiscard]] Written column(const Expression& expression) const;
     [[nodiscard]] Written logic(const Expression& expression) const;
+    [[nodiscard]] std::string tested_for_null(const Expression& expression) const;
     [[nodiscard]] Written comparison(const Expression& expression) const;
     [[nodiscard]] Written compare(const std::string& op, Written left, Written right) const;
     [[nodiscard]] std::optional<Written> compare_decimal_text(const std::string& op, const Written& left, const Written& right) const;

@@ -311,5 +311,18 @@ TEST(SqliteTokens, AsSqliteTakesThemApart) {
     EXPECT_EQ(kinds("/* open"), "");
 }
 
+// A unique index with this predicate held rows on a SQLite follower that the leader's did not: ROW(1, NULL) is neither NULL nor NOT NULL.
+TEST(Expression, ACompositeValueIsNullByItsFields) {
+    TableSchema table = table_of(Engine::postgresql, {{"pair", "public.pair", "PG_TEXT"}, {"pairs", "public.pair[]", "PG_TEXT"}});
+    UserType pair;
+    pair.kind = UserType::Kind::composite;
+    pair.name = {"public", "pair"};
+    table.types.push_back(pair);
+    const ExpressionTranslator translator{table, Engine::sqlite, {"PG_TEXT", "PG_TEXT"}};
+    EXPECT_FALSE(translator.condition("pair IS NOT NULL").done());
+    EXPECT_FALSE(translator.condition("pair IS NULL").done());
+    EXPECT_EQ(translator.condition("pairs IS NOT NULL").text, R"(("pairs" IS NOT NULL))");
+}
+
 }  // namespace
 }  // namespace rowferry
