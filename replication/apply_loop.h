@@ -23,15 +23,17 @@ class ApplyLoop {
 public:
     using Clock = std::chrono::steady_clock;
 
-    /// `fence`: stop after exactly this position. `on_commit` is called after each durable commit.
+    /// `fence`: stop after exactly this position. `on_commit` is called after each commit, `on_durable` whenever more of what was committed
+    /// is known to survive a crash of the follower: in the same call as the commit or later.
     ApplyLoop(Sink& sink, Position start, std::optional<Position> fence, GroupLimits limits,
-              std::function<void(Position, std::int64_t commit_time_us)> on_commit);
+              std::function<void(Position, std::int64_t commit_time_us)> on_commit, std::function<void(Position)> on_durable);
 
     /// Applies a batch. `more_waiting`: another batch is in the queue already. True once the fence is reached, or a stop was asked for; the
     /// rest of the batch is dropped.
     bool apply(const Batch& batch, bool more_waiting, Clock::time_point now);
 
-    /// Makes an idle position durable when that is due. Call between batches and when none comes. True once the fence is reached.
+    /// Commits an idle position and looks what has become durable, when that is due. Call between batches and when none comes. True once
+    /// the fence is reached.
     bool settle(Clock::time_point now);
 
     /// Stop at the next end of a leader transaction, as at a fence there.
@@ -39,6 +41,8 @@ public:
 
     /// Idle positions become durable this long after the last one did: one second, or at once when the leader waits for us.
     void set_idle_interval(std::chrono::milliseconds interval) { idle_interval_ = interval; }
+    /// Somebody on the leader waits for us: commits are durable before anything else happens.
+    void set_at_once(bool at_once) { at_once_ = at_once; }
     /// How long settle() may wait for its next call.
     [[nodiscard]] std::chrono::milliseconds next_settle(Clock::time_point now) const;
     [[nodiscard]] Position committed() const { return committed_; }
@@ -49,9 +53,12 @@ public:
 private:
     [[nodiscard]] bool fence_before(const Begin& begin) const;
     void hand_over(std::span<const Event> events, std::size_t bytes);
-    void commit(Clock::time_point now);
+    void count(std::size_t events, std::size_t bytes);
+    void commit(Clock::time_point now, bool at_once, std::span<const Event> last = {});
+    void look_what_is_durable(Clock::time_point now);
     bool finish_at_fence(Clock::time_point now);
-    [[nodiscard]] bool group_is_full(Clock::time_point now) const;
+    bool ended(Clock::time_point now);
+    [[nodiscard]] bool group_is_full(Clock::time_point now, std::size_t more = 0, std::size_t more_bytes = 0) const;
 
     struct Complete {
         Position position;
@@ -64,17 +71,22 @@ private:
     std::optional<Position> fence_;
     GroupLimits limits_;
     std::function<void(Position, std::int64_t)> on_commit_;
+    std::function<void(Position)> on_durable_;
     std::optional<LeaderIdentity> leader_;
 
-    Position committed_;                ///< Durable on the follower.
+    Position committed_;                ///< Visible on the follower.
+    Position durable_;                  ///< Survives its crash.
     std::optional<Complete> complete_;  ///< Whole transactions applied or idle positions seen, not committed.
     bool rows_open_ = false;            ///< The sink has an open transaction.
     bool inside_ = false;               ///< Between Begin and Commit.
     bool stop_soon_ = false;
+    bool at_once_ = false;
+    bool shape_changed_ = false;        ///< In the group that is open.
     std::size_t group_events_ = 0;
     std::size_t group_bytes_ = 0;
     Clock::time_point group_start_;
     Clock::time_point last_idle_commit_{};
+    Clock::time_point last_look_{};
     std::chrono::milliseconds idle_interval_{1000};
 };
 

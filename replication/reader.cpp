@@ -9,8 +9,8 @@
 
 namespace rowferry {
 namespace {
-// Large enough that hand-over costs nothing, small enough that a queue of them bounds memory well.
-constexpr std::size_t kBatchBytes = 1024 * 1024;
+// Large enough that a follower has much to do for each and its round trips do not count, small enough that a queue of them bounds memory well.
+constexpr std::size_t kBatchBytes = 4 * 1024 * 1024;
 constexpr std::chrono::milliseconds kApplierBusy{2};
 // A transaction of more than this is not a small one any more, for which a millisecond would count.
 constexpr std::size_t kSmallTransaction = 8 * 1024;

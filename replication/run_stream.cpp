@@ -192,8 +192,11 @@ bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
     ApplyLoop loop{*sink, checkpoint.position, fence, sink->group_limits(), [&](Position position, std::int64_t commit_time_us) {
                        retry_.succeeded();
                        acknowledgement.committed(position);
-                       progress.wake();
                        observer_.following(position, commit_time_us);
+                   },
+                   [&](Position position) {
+                       acknowledgement.flushed(position);
+                       progress.wake();
                    }};
     if (const LeaderIdentity now = leader.identify(); !(now == checkpoint.leader)) loop.set_leader(now);
     Reader reader{std::move(source), queue, acknowledgement, progress};
@@ -206,6 +209,7 @@ bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
             take_in(new_tables.take(), copies);
             if (copy == nullptr && copies.asked()) loop.stop_soon();
             loop.set_idle_interval(std::chrono::milliseconds{reader.leader_waits_for_us() ? 0 : 1000});
+            loop.set_at_once(reader.leader_waits_for_us());
             BatchPtr batch = queue.pop(std::min(loop.next_settle(ApplyLoop::Clock::now()), std::chrono::milliseconds{200}));
             if (!batch) {
                 done = loop.settle(ApplyLoop::Clock::now());

@@ -50,7 +50,7 @@ class Observer {
 public:
     virtual ~Observer() = default;
     virtual void copying(const CopyProgress&) {}
-    /// After each durable group: the position, and the leader's commit time there (µs since 1970, 0 where unknown).
+    /// After each group that readers of the follower see: the position, and the leader's commit time there (µs since 1970, 0 where unknown).
     virtual void following(Position, std::int64_t /*commit_time_us*/) {}
 };
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -17,14 +18,16 @@ struct CheckpointAdvance {
     std::string_view resume;
     std::int64_t commit_time_us = 0;  ///< 0 leaves the stored one.
     bool keep_resume = false;     ///< Idle progress: the stored resume blob stays.
+    /// Has to survive a crash of the follower when commit() returns; else it may become so later (see Sink::durable()).
+    bool at_once = true;
     const LeaderIdentity* leader = nullptr;  ///< Set when the leader's identity moved on (a later timeline): stored as well.
 };
 
 /// How large a follower transaction may grow before it is committed at the next end of a leader transaction. While the queue is empty a
 /// group is committed at once, so that grouping costs no latency.
 struct GroupLimits {
-    std::size_t events = 20'000;
-    std::size_t bytes = 8 * 1024 * 1024;
+    std::size_t events = 50'000;
+    std::size_t bytes = 16 * 1024 * 1024;
     std::chrono::milliseconds time{200};
 };
 
@@ -40,9 +43,19 @@ public:
     /// contiguous part of one batch, which need not outlive the call. Begin, Commit and Idle change no rows; they give errors their place.
     virtual void apply(std::span<const Event> events) = 0;
 
-    /// Ends the group: writes the checkpoint (compare-and-set on the old position and term) and commits. Durable on return.
+    /// Ends the group: writes the checkpoint (compare-and-set on the old position and term) and commits: readers see it on return.
     /// Works without a preceding apply() too (idle progress).
     virtual void commit(const CheckpointAdvance& advance) = 0;
+
+    /// The same as apply() and commit(), perhaps with fewer round trips.
+    virtual void apply_and_commit(std::span<const Event> events, const CheckpointAdvance& advance) {
+        apply(events);
+        commit(advance);
+    }
+
+    /// The highest committed position that survives a crash of the follower, with everything before it, as far as it is known without
+    /// waiting for a disk. Nothing: all that was committed does, always. Between groups only.
+    [[nodiscard]] virtual std::optional<Position> durable() { return std::nullopt; }
 
     /// Takes the open group back. Never throws; does nothing without one.
     virtual void rollback() noexcept = 0;

@@ -124,6 +124,8 @@ void PgGroupWriter::send_array(PgTablePlan& plan, PgStatement& statement, std::u
     pipeline_.send(statement, values_, lengths_, pending);
 }
 
+bool PgGroupWriter::copies(std::size_t inserts) { return inserts >= kCopyRows; }
+
 bool PgGroupWriter::copies(const NetChanges& net) {
     std::size_t rows = 0;
     for (const NetChanges::Row& row : net.rows())
@@ -131,16 +133,16 @@ bool PgGroupWriter::copies(const NetChanges& net) {
     return false;
 }
 
-void PgGroupWriter::send_inserts(PgTablePlan& plan, const NetChanges& net) {
-    if (copies(net)) return copy(plan, net);
+void PgGroupWriter::send_inserts(PgTablePlan& plan, const NetChanges& net, std::string_view before) {
+    if (copies(net)) return copy(plan, net, before);
     inserted_.clear();
     for (const NetChanges::Row& row : net.rows())
         if (inserts(row)) inserted_.push_back(&row);
     if (!inserted_.empty()) send_rows(plan, plan.group(in_binary(net)).insert(), inserted_, true);
 }
 
-void PgGroupWriter::copy(const PgTablePlan& plan, const NetChanges& net) {
-    copy_.begin(plan, {}, in_binary(net) ? RowForm::copy_binary : RowForm::cells);
+void PgGroupWriter::copy(const PgTablePlan& plan, const NetChanges& net, std::string_view before) {
+    copy_.begin(plan, before, in_binary(net) ? RowForm::copy_binary : RowForm::cells);
     for (const NetChanges::Row& row : net.rows())
         if (inserts(row)) copy_.add(change_of(row, Operation::insert));
     copy_.end();

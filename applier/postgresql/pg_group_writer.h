@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "applier/postgresql/net_changes.h"
@@ -30,8 +31,10 @@ public:
     void send(PgTablePlan& plan, const NetChanges& net);
     /// Are there as many that the pipeline has to be left for them?
     [[nodiscard]] static bool copies(const NetChanges& net);
+    [[nodiscard]] static bool copies(std::size_t inserts);
     /// Queues the inserts, or with copies() writes them: the pipeline has to be finished then. Throws ValueError, PgGroupFailed.
-    void send_inserts(PgTablePlan& plan, const NetChanges& net);
+    /// `before`: SQL that the server gets together with the COPY.
+    void send_inserts(PgTablePlan& plan, const NetChanges& net, std::string_view before = {});
 
     /// The server waits for more rows, or for us to read its answer.
     [[nodiscard]] bool copying() const noexcept { return copy_.awaiting(); }
@@ -47,7 +50,7 @@ private:
     Rows& bucket(PgStatement* statement);
     void send_rows(PgTablePlan& plan, PgStatement& statement, const Rows& rows, bool there);
     void send_array(PgTablePlan& plan, PgStatement& statement, std::uint32_t expected);
-    void copy(const PgTablePlan& plan, const NetChanges& net);
+    void copy(const PgTablePlan& plan, const NetChanges& net, std::string_view before);
 
     PgPipeline& pipeline_;
     PgChangeSender& sender_;

@@ -20,7 +20,7 @@ public:
     /// What a result belongs to. `plan` and `statement` (nullptr: not kept) outlive the pipeline; `event` is an index into the caller's
     /// events.
     struct Pending {
-        enum class Kind : std::uint8_t { control, truncate, advance, commit, change, rows, displaced, prepare, sync };
+        enum class Kind : std::uint8_t { control, truncate, advance, commit, log_place, change, rows, displaced, prepare, sync };
         Kind kind = Kind::control;
         bool counts_replaced = false;
         std::uint32_t expected = 0;  ///< Kind rows: how many have to be affected.

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -30,7 +31,11 @@ constexpr std::string_view kAdvance =
     "WITH moved AS (UPDATE rowferry.checkpoint SET position = $1, acked = $1, resume = coalesce($2, resume), leader = coalesce($7, "
     "leader), "
     "commit_time_us = CASE WHEN $3 = 0 THEN commit_time_us ELSE $3 END "
-    "WHERE stream = $4 AND position = $5 AND term = $6 AND state = 'ready' RETURNING 1) SELECT 1 / count(*) FROM moved";
+    "WHERE stream = $4 AND position = $5 AND term = $6 AND state = 'ready' RETURNING 1) SELECT 1 / count(*), pg_catalog.set_config('synchronous_commit', $8, true) FROM moved";
+// Behind a COMMIT: its record ends at the first or before it, and survives once the second has passed that.
+constexpr std::string_view kLogPlace =
+    "SELECT pg_catalog.pg_current_wal_insert_lsn() - '0/0'::pg_lsn, pg_catalog.pg_current_wal_flush_lsn() - '0/0'::pg_lsn, "
+    "pg_catalog.current_setting('synchronous_standby_names') = ''";
 constexpr std::string_view kDivisionByZero = "22012";
 
 }  // namespace
@@ -55,8 +60,10 @@ PgSink::PgSink(std::shared_ptr<PgSharedLink> shared, const Checkpoint& checkpoin
                 "SET enable_mergejoin = off; SET enable_bitmapscan = off; SET enable_memoize = off; SET enable_material = off");
     advance_.name = "advance";
     advance_.sql = kAdvance;
-    advance_.types = {kTextOid, kByteaOid, kInt8Oid, kTextOid, kTextOid, kInt8Oid, kTextOid};
-    advance_.formats = {0, 1, 0, 0, 0, 0, 0};
+    advance_.types = {kTextOid, kByteaOid, kInt8Oid, kTextOid, kTextOid, kInt8Oid, kTextOid, kTextOid};
+    advance_.formats = {0, 1, 0, 0, 0, 0, 0, 0};
+    durable_ = checkpoint.position;
+    look_at_durability();
     for (PgSinkTable& source : tables) {
         Table table;
         if (source.unfit.empty()) table.plan = std::make_unique<PgTablePlan>(source.leader, source.follower, plans_made_++);
@@ -80,9 +87,9 @@ bool PgSink::writes_alike(const TableSchema& left, const TableSchema& right) {
 }
 
 void PgSink::open_transaction() {
-    if (open_) return;
+    if (open_) return send_marks();
     open_ = true;
-    pipeline_.control("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
+    pipeline_.control(kBegin);
     if (defer_) pipeline_.control("SET CONSTRAINTS ALL DEFERRED");
 }
 
@@ -133,6 +140,7 @@ void PgSink::apply(std::span<const Event> events) {
         first = std::min(end + 1, count);
         if (end < first) apply_in_order(end, first);
     }
+    if (finish_later_) return;
     pipeline_.finish();
     events_ = {};
 }
@@ -144,11 +152,11 @@ void PgSink::apply_in_order(std::uint32_t first, std::uint32_t last) {
             Table& table = table_of(row->table);
             if (already_in(table)) continue;
             table.touched_by = transactions_;
-            open_transaction();
             if (grouping_ && table.grouped) {
                 add_to_group(i, *row, table);
                 continue;
             }
+            open_transaction();
             if (row->operation == Operation::insert && i >= run_end_) {
                 const std::uint32_t end = insert_run(i, *row);
                 if (const std::uint32_t done = copy_run(i, end, table); done > i) {
@@ -232,6 +240,7 @@ void PgSink::on_result(const PgPipeline::Pending& pending, const PGresult* resul
         return;
     }
     if (good) {
+        if (pending.kind == Kind::log_place) keep_log_place(result);
         if (pending.kind == Kind::commit && std::strcmp(PQcmdStatus(const_cast<PGresult*>(result)), "COMMIT") != 0)
             throw HaltError{"the follower rolled back where it should have committed"};
         return;
@@ -382,6 +391,7 @@ PgPlace PgSink::place(std::uint32_t event) const {
 }
 
 void PgSink::commit(const CheckpointAdvance& advance) {
+    release_due_ = false;
     open_transaction();
     const std::string position = to_string(kind_, advance.position);
     const std::string old_position = to_string(kind_, position_);
@@ -390,32 +400,91 @@ void PgSink::commit(const CheckpointAdvance& advance) {
     // An empty blob is not NULL: a pointer to something is needed.
     const char* resume = advance.resume.data() == nullptr ? "" : advance.resume.data();
     const std::string leader = advance.leader == nullptr ? std::string{} : to_string(*advance.leader);
-    const std::array<const char*, 7> values{position.c_str(),
+    const bool at_once = advance.at_once || !lazy_;
+    const std::array<const char*, 8> values{position.c_str(),
                                             advance.keep_resume ? nullptr : resume,
                                             time.c_str(),
                                             stream_.c_str(),
                                             old_position.c_str(),
                                             term.c_str(),
-                                            advance.leader == nullptr ? nullptr : leader.c_str()};
-    const std::array<int, 7> lengths{0, advance.keep_resume ? 0 : static_cast<int>(advance.resume.size()), 0, 0, 0, 0, 0};
+                                            advance.leader == nullptr ? nullptr : leader.c_str(),
+                                            at_once ? at_once_.c_str() : "off"};
+    const std::array<int, 8> lengths{0, advance.keep_resume ? 0 : static_cast<int>(advance.resume.size()), 0, 0, 0, 0, 0, 0};
     PgPipeline::Pending pending;
     pending.kind = PgPipeline::Pending::Kind::advance;
     pipeline_.send(advance_, values, lengths, pending);
     pipeline_.control("COMMIT", PgPipeline::Pending::Kind::commit);
+    if (!at_once) {
+        pending.kind = PgPipeline::Pending::Kind::log_place;
+        pipeline_.send(log_place_, {}, {}, pending);
+    }
     pipeline_.finish();
-    open_ = false;
+    events_ = {};
+    open_ = release_due_ = false;
     position_ = advance.position;
+    if (at_once) {
+        // Whatever lies before it in the follower's log survives as well.
+        unflushed_.clear();
+        durable_ = position_;
+    } else {
+        unflushed_.push_back({position_, log_end_});
+        looked_ = true;
+    }
     for (auto& [name, table] : tables_) table.retired.clear();
     mismatches_.tell();
 }
 
+void PgSink::apply_and_commit(std::span<const Event> events, const CheckpointAdvance& advance) {
+    finish_later_ = true;
+    apply(events);
+    finish_later_ = false;
+    commit(advance);
+}
+
+/// May commits be lazy? What the checkpoint says was perhaps committed lazily by another process that is gone: it becomes durable before
+/// anybody can tell the leader about it.
+void PgSink::look_at_durability() {
+    const PgRun run = run_on(link_);
+    const PgRows settings = run("SELECT current_setting('synchronous_commit'), current_setting('synchronous_standby_names')");
+    at_once_ = settings.text(0, 0);
+    // Where the follower's commits wait for standbys of its own they go on to do so.
+    lazy_ = at_once_ == "local" || settings.text(0, 1).empty();
+    log_place_.name = "log_place";
+    log_place_.sql = kLogPlace;
+    run(fmt::format("UPDATE rowferry.checkpoint SET acked = acked WHERE stream = {}", quote_literal(stream_)));
+}
+
+void PgSink::keep_log_place(const PGresult* result) {
+    const auto number = [&](int column) {
+        std::uint64_t value = 0;
+        const std::string_view digits = PQgetvalue(result, 0, column);
+        std::from_chars(digits.data(), digits.data() + digits.size(), value);
+        return value;
+    };
+    log_end_ = number(0);
+    log_flushed_ = number(1);
+    // Somebody has given the follower standbys to wait for.
+    if (at_once_ != "local" && *PQgetvalue(result, 0, 2) != 't') lazy_ = false;
+}
+
+std::optional<Position> PgSink::durable() {
+    if (!lazy_ && unflushed_.empty()) return std::nullopt;
+    if (!unflushed_.empty() && !std::exchange(looked_, false)) keep_log_place(link_.query(std::string{kLogPlace}).get());
+    while (!unflushed_.empty() && unflushed_.front().log_end <= log_flushed_) {
+        durable_ = unflushed_.front().position;
+        unflushed_.pop_front();
+    }
+    return durable_;
+}
+
 void PgSink::rollback() noexcept {
+    finish_later_ = false;
     if (!shared_->link) return;  // the follower has closed it
     try {
         const bool usable = pipeline_.abandon();
         events_ = {};
         if (!open_) return;
-        open_ = false;
+        open_ = begin_due_ = savepoint_due_ = release_due_ = false;
         if (!usable) return;
         if (copy_ && copy_->awaiting()) link_.drain();
         link_.query("ROLLBACK");

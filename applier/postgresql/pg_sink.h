@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -53,6 +54,9 @@ public:
 
     void apply(std::span<const Event> events) override;
     void commit(const CheckpointAdvance& advance) override;
+    /// Small groups travel in one piece: begin, changes, checkpoint and commit wait for the follower once.
+    void apply_and_commit(std::span<const Event> events, const CheckpointAdvance& advance) override;
+    [[nodiscard]] std::optional<Position> durable() override;
     void rollback() noexcept override;
     [[nodiscard]] std::uint64_t replaced_rows() const override { return replaced_ + quarantine_.replaced_rows(); }
 
@@ -79,13 +83,18 @@ private:
         std::uint32_t next_group_pause = 0;
     };
 
+    static constexpr const char* kBegin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
     void open_transaction();
+    void look_at_durability();
+    void keep_log_place(const PGresult* result);
     void apply_in_order(std::uint32_t first, std::uint32_t end);
     bool apply_group(std::uint32_t first, std::uint32_t end);
     bool plan_group(std::uint32_t first, std::uint32_t end);
     void add_to_group(std::uint32_t event, const Change& row, Table& table);
     void write_group(Table& table);
     void write_groups();
+    std::string marks();
+    void send_marks();
     void take_group_back(const PgTablePlan* refused, std::string_view why);
     Table* table_as_planned(const TableSchema* schema);
     static bool writes_alike(const TableSchema& left, const TableSchema& right);
@@ -125,6 +134,20 @@ private:
     PgShapePolicy policy_;
     std::uint64_t transactions_ = 0;  // leader transactions begun
     bool open_ = false;      // a follower transaction
+    bool finish_later_ = false;  // commit() follows apply() at once
+    /// A commit that a crash of the follower may take back until its log is flushed to `log_end`.
+    struct Unflushed {
+        Position position;
+        std::uint64_t log_end = 0;
+    };
+    bool lazy_ = false;              // commits need not wait for the follower's disk
+    std::string at_once_;            // synchronous_commit of those that do
+    std::deque<Unflushed> unflushed_;
+    Position durable_;
+    std::uint64_t log_end_ = 0;      // of the follower, behind our last commit
+    std::uint64_t log_flushed_ = 0;
+    bool looked_ = false;            // since the last commit
+    PgStatement log_place_;
     bool skipping_ = false;  // inside a leader transaction that the follower has
     Position after_;         // of the current leader transaction
     std::uint64_t replaced_ = 0;
@@ -136,6 +159,10 @@ private:
     std::span<const Event> events_;
     bool grouping_allowed_ = true;
     bool grouping_ = false;         // between SAVEPOINT rowferry_group and the last result of what follows it
+    bool begin_due_ = false;        // SQL that goes in front of the next statement, whichever way that takes
+    bool savepoint_due_ = false;
+    bool only_copies_ = false;      // the group is long runs of inserts
+    bool release_due_ = false;
     std::vector<Table*> grouped_;   // tables of the group that is being collected
     std::uint64_t group_number_ = 0;
     std::uint64_t groups_written_ = 0;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -64,6 +65,7 @@ bool PgSink::plan_group(std::uint32_t first, std::uint32_t end) {
         (row->operation == Operation::insert ? table->inserts : table->others) += 1;
     }
     std::uint64_t changes = 0;
+    only_copies_ = true;
     std::erase_if(grouped_, [&](Table* one) {
         const std::uint32_t count = one->inserts + one->others;
         const PgGroupPlan& plan = one->plan->group(false);
@@ -73,6 +75,7 @@ bool PgSink::plan_group(std::uint32_t first, std::uint32_t end) {
             one->grouped = false;
         }
         if (one->grouped) changes += count;
+        only_copies_ = only_copies_ && one->grouped && one->others == 0 && PgGroupWriter::copies(one->inserts);
         return !one->grouped;
     });
     if (changes >= kFewChanges) return true;
@@ -94,8 +97,10 @@ bool PgSink::apply_group(std::uint32_t first, std::uint32_t end) {
     const bool skipping = skipping_;
     const std::uint64_t transactions = transactions_;
     const std::uint64_t replaced = replaced_;
-    open_transaction();
-    pipeline_.control("SAVEPOINT rowferry_group");
+    begin_due_ = !open_;
+    open_ = true;
+    savepoint_due_ = true;
+    if (!only_copies_) send_marks();
     grouping_ = true;
     for (Table* table : grouped_) table->net.begin(table->plan->group(false).merges() ? table->plan->leader().identity : ColumnIndexes{});
     PgGroupFailed failure;
@@ -103,7 +108,7 @@ bool PgSink::apply_group(std::uint32_t first, std::uint32_t end) {
         apply_in_order(first, end);
         write_groups();
         grouping_ = false;
-        pipeline_.control("RELEASE SAVEPOINT rowferry_group");
+        release_due_ = !std::exchange(savepoint_due_, false);  // still due: there was nothing to write
         ++groups_written_;
         for (Table* table : grouped_) {
             table->next_group_pause = 0;
@@ -146,14 +151,32 @@ void PgSink::write_group(Table& table) {
     table.net.clear();
 }
 
+/// What has to come in front of the group, as SQL.
+std::string PgSink::marks() {
+    std::string sql;
+    if (std::exchange(begin_due_, false)) sql += fmt::format("{}; ", kBegin);
+    if (std::exchange(release_due_, false)) sql += "RELEASE SAVEPOINT rowferry_group; ";
+    if (std::exchange(savepoint_due_, false)) sql += "SAVEPOINT rowferry_group; ";
+    return sql;
+}
+
+/// The same through the pipeline.
+void PgSink::send_marks() {
+    if (std::exchange(begin_due_, false)) pipeline_.control(kBegin);
+    if (std::exchange(release_due_, false)) pipeline_.control("RELEASE SAVEPOINT rowferry_group");
+    if (std::exchange(savepoint_due_, false)) pipeline_.control("SAVEPOINT rowferry_group");
+}
+
 /// Everything that the pipeline can take first, so that it is left once.
 void PgSink::write_groups() {
+    if (std::any_of(grouped_.begin(), grouped_.end(), [](const Table* table) { return !table->net.empty() && !PgGroupWriter::copies(table->net); }))
+        send_marks();
     for (Table* table : grouped_) writer_.send(*table->plan, table->net);
     for (Table* table : grouped_)
         if (!writer_.copies(table->net)) writer_.send_inserts(*table->plan, table->net);
     pipeline_.finish();
     for (Table* table : grouped_)
-        if (writer_.copies(table->net)) writer_.send_inserts(*table->plan, table->net);
+        if (writer_.copies(table->net)) writer_.send_inserts(*table->plan, table->net, marks());
 }
 
 /// Throws for a result in a group that is not what it should be. Whether a failure may be tried again is told by others.
@@ -177,7 +200,8 @@ void PgSink::take_group_back(const PgTablePlan* refused, std::string_view why) {
     ++groups_refused_;
     if (!pipeline_.abandon()) throw PgError{"", "the connection to the follower was lost"};
     if (writer_.copying() || (copy_ && copy_->awaiting())) link_.drain();
-    link_.query("ROLLBACK TO SAVEPOINT rowferry_group; RELEASE SAVEPOINT rowferry_group");
+    // Where the savepoint was not even set nothing was written.
+    if (!std::exchange(savepoint_due_, false)) link_.query("ROLLBACK TO SAVEPOINT rowferry_group; RELEASE SAVEPOINT rowferry_group");
     for (Table* table : grouped_) {
         table->net.clear();
         table->grouped = false;

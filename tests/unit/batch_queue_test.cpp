@@ -88,6 +88,7 @@ TEST(Reader, HandsEverythingOverInOrderAndThenItsError) {
             ASSERT_NE(batch, nullptr);
             for (const Event& event : batch->events()) EXPECT_EQ(std::get<Commit>(event).position.major, ++seen);
             acknowledgement.committed({seen, 0});
+            acknowledgement.flushed({seen, 0});
             waker.wake();
             queue.recycle(std::move(batch));
         }
