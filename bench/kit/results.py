@@ -3,7 +3,8 @@ import statistics
 
 
 def figure(value):
-    return f"{value:,.0f}" if value >= 1000 else f"{value:.0f}" if value >= 100 else f"{value:.2f}"
+    """As many places as tell a figure from a bar that it just misses."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}" if value >= 10 else f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 class Check:
