@@ -183,6 +183,11 @@ bool ApplyLoop::settle(Clock::time_point now) {
     }
     if (complete_ && !rows_open_ && now - last_idle_commit_ >= idle_interval_) commit(now, true);
     if (durable_ < committed_ && !rows_open_ && now - last_look_ >= kLookEvery) look_what_is_durable(now);
+    // The follower's server writes what is left of its log when it pleases.
+    if (durable_ < committed_ && !rows_open_ && now - last_idle_commit_ >= idle_interval_) {
+        if (!complete_) complete_.emplace().position = committed_;
+        commit(now, true);
+    }
     return fence_ && committed_ >= *fence_;
 }
 

@@ -7,6 +7,7 @@
 
 #include "replication/copy_workers.h"
 #include "replication/copy_writers.h"
+#include "schemas/error.h"
 #include "schemas/table_shape.h"
 
 namespace rowferry {
@@ -145,10 +146,15 @@ public:
 private:
     void open_lanes() {
         asked_ = true;
-        while (lanes_.size() < jobs_) {
-            auto lane = follower_.copy_lane();
-            if (!lane) break;
-            lanes_.push_back(std::move(lane));
+        try {
+            while (lanes_.size() < jobs_) {
+                auto lane = follower_.copy_lane();
+                if (!lane) break;
+                lanes_.push_back(std::move(lane));
+            }
+        } catch (const Error& error) {
+            if (error.kind() != ErrorKind::retryable) throw;
+            spdlog::warn("the copy goes on with fewer connections: {}", error.what());
         }
     }
 
@@ -197,7 +203,13 @@ std::vector<CopyPart> parts_side_by_side(Snapshot& snapshot, Follower& follower,
     for (const TablePtr& table : tables)
         for (std::string& range : snapshot.ranges(*table, jobs * kPartsPerJob)) parts.push_back({table, std::move(range)});
     if (parts.size() == tables.size() && tables.size() < kManyTables) return {};
-    if (!snapshot.another_reader() || !follower.copy_lane()) return {};
+    try {
+        if (!snapshot.another_reader() || !follower.copy_lane()) return {};
+    } catch (const Error& error) {
+        if (error.kind() != ErrorKind::retryable) throw;
+        spdlog::warn("the copy goes on without further connections: {}", error.what());
+        return {};
+    }
     return parts;
 }
 

@@ -35,7 +35,8 @@ CopyWorkers::~CopyWorkers() {
 }
 
 void CopyWorkers::run(std::size_t workers, const std::function<void()>& look) {
-    for (std::size_t i = 0; i < workers; ++i) start(open_way_());
+    start(open_way_());
+    while (threads_.size() < workers && start_another()) {}
     std::size_t replaced = 0;
     for (std::unique_lock lock{mutex_}; working_ > 0 || (lost_ && !abandoned_);) {
         changed_.wait_for(lock, kLook, [&] { return working_ == 0 || lost_; });
@@ -44,12 +45,29 @@ void CopyWorkers::run(std::size_t workers, const std::function<void()>& look) {
         look();
         if (lost && !abandoned_) {
             if (++replaced > kMostReplacements) std::rethrow_exception(lost);
-            start(open_way_());
+            if (!start_another() && working() == 0) std::rethrow_exception(lost);
         }
         lock.lock();
     }
     for (std::thread& thread : threads_) thread.join();
     if (failure_) std::rethrow_exception(failure_);
+}
+
+/// False where the databases have no connection left for it: the others do the work.
+bool CopyWorkers::start_another() {
+    try {
+        start(open_way_());
+        return true;
+    } catch (const Error& error) {
+        if (error.kind() != ErrorKind::retryable) throw;
+        spdlog::warn("the copy goes on with fewer connections: {}", error.what());
+        return false;
+    }
+}
+
+std::size_t CopyWorkers::working() const {
+    const std::lock_guard lock{mutex_};
+    return working_;
 }
 
 void CopyWorkers::start(Way way) {
@@ -103,7 +121,8 @@ void CopyWorkers::work(Way& way) {
         end(nullptr, false, nullptr);
     } catch (const Error& error) {
         way = {};
-        if (error.kind() != ErrorKind::retryable) {
+        // A part that may be there already must not come a second time: then the whole copy begins anew.
+        if (error.kind() != ErrorKind::retryable || dynamic_cast<const UnknownOutcomeError*>(&error) != nullptr) {
             abandoned_ = true;
             end(std::current_exception(), false, nullptr);
             return;

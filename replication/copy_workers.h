@@ -49,6 +49,8 @@ public:
 
 private:
     void start(Way way);
+    bool start_another();
+    [[nodiscard]] std::size_t working() const;
     void work(Way& way);
     void copy(Way& way, const CopyPart& part);
     bool take(CopyPart& part);

@@ -30,6 +30,12 @@ public:
     explicit RetryableError(const std::string& what) : Error{ErrorKind::retryable, what} {}
 };
 
+/// The connection was lost while a transaction was committed: it may or may not have taken effect.
+class UnknownOutcomeError : public RetryableError {
+public:
+    using RetryableError::RetryableError;
+};
+
 class UsageError : public Error {
 public:
     explicit UsageError(const std::string& what) : Error{ErrorKind::usage, what} {}

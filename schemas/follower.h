@@ -45,7 +45,7 @@ public:
     [[nodiscard]] virtual RowForm raw_form() const { return RowForm::cells; }
     /// Loads rows in that form. The content of `rows` is taken, so that it can be filled again.
     virtual void write_raw(RawRows& rows);
-    /// These rows are complete.
+    /// These rows are complete. Throws UnknownOutcomeError when nobody can tell whether they are kept.
     virtual void finish() = 0;
 };
 

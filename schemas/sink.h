@@ -18,9 +18,9 @@ struct CheckpointAdvance {
     std::string_view resume;
     std::int64_t commit_time_us = 0;  ///< 0 leaves the stored one.
     bool keep_resume = false;     ///< Idle progress: the stored resume blob stays.
+    const LeaderIdentity* leader = nullptr;  ///< Set when the leader's identity moved on (a later timeline): stored as well.
     /// Has to survive a crash of the follower when commit() returns; else it may become so later (see Sink::durable()).
     bool at_once = true;
-    const LeaderIdentity* leader = nullptr;  ///< Set when the leader's identity moved on (a later timeline): stored as well.
 };
 
 /// How large a follower transaction may grow before it is committed at the next end of a leader transaction. While the queue is empty a

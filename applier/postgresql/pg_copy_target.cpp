@@ -88,8 +88,13 @@ void PgCopyTarget::collect() {
 void PgCopyTarget::finish() {
     collect();
     if (!open_) return;
-    link_.query("COMMIT");
     open_ = false;
+    try {
+        link_.query("COMMIT");
+    } catch (const PgError& error) {
+        if (error.kind() == ErrorKind::retryable) throw UnknownOutcomeError{error.what()};
+        throw;
+    }
 }
 
 std::unique_ptr<PgCopyTarget> open_pg_copy_target(const std::shared_ptr<PgSharedLink>& shared, const TablePtr& table, bool own_transaction,

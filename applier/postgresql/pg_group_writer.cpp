@@ -121,6 +121,7 @@ void PgGroupWriter::send_array(PgTablePlan& plan, PgStatement& statement, std::u
     pending.plan = &plan;
     pending.statement = &statement;
     pending.expected = expected;
+    pending.of_many = true;
     pipeline_.send(statement, values_, lengths_, pending);
 }
 

@@ -24,6 +24,7 @@ public:
         Kind kind = Kind::control;
         bool counts_replaced = false;
         std::uint32_t expected = 0;  ///< Kind rows: how many have to be affected.
+        bool of_many = false;        ///< Belongs to no single event.
         PgTablePlan* plan = nullptr;
         const PgStatement* statement = nullptr;
         std::uint32_t event = 0;

@@ -142,6 +142,7 @@ void PgSink::apply(std::span<const Event> events) {
     }
     if (finish_later_) return;
     pipeline_.finish();
+    counts_due_ = false;
     events_ = {};
 }
 
@@ -200,11 +201,13 @@ std::uint32_t PgSink::insert_run(std::uint32_t first, const Change& change) cons
 
 void PgSink::change(std::uint32_t event, const Change& change, Table& table) {
     PgTablePlan& plan = *table.plan;
+    counts_due_ = counts_due_ || change.operation != Operation::insert;
     try {
         if (table.quarantined.concern(plan, change)) return quarantine(event, change, table);
         switch (change.operation) {
             case Operation::insert:
                 if (table.copy_pause > 0) --table.copy_pause;
+                counts_due_ = counts_due_ || !plan.follower().replica_triggers.empty() || !plan.follower().replica_rules.empty();
                 sender_.send(plan, change, plan.insert(), event);
                 return;
             case Operation::update: sender_.send(plan, change, plan.update(change), event); return;
@@ -246,6 +249,8 @@ void PgSink::on_result(const PgPipeline::Pending& pending, const PGresult* resul
         return;
     }
     const PgDiagnosis diagnosis = diagnose(result, link_.get());
+    if (pending.of_many)
+        throw PgError{diagnosis.sqlstate, fmt::format("{}: {}", to_string(pending.plan->follower().name), diagnosis.message)};
     if (pending.plan != nullptr) fail_change(*pending.plan, change_at(pending.event), pending.statement, diagnosis, place(pending.event));
     if (pending.kind == Kind::advance && diagnosis.sqlstate == kDivisionByZero)
         throw HaltError{
@@ -391,6 +396,8 @@ PgPlace PgSink::place(std::uint32_t event) const {
 }
 
 void PgSink::commit(const CheckpointAdvance& advance) {
+    // A row that is missing is no error to the server: behind it in the pipeline the COMMIT would take effect.
+    if (std::exchange(counts_due_, false)) pipeline_.finish();
     release_due_ = false;
     open_transaction();
     const std::string position = to_string(kind_, advance.position);
@@ -451,7 +458,9 @@ void PgSink::look_at_durability() {
     lazy_ = at_once_ == "local" || settings.text(0, 1).empty();
     log_place_.name = "log_place";
     log_place_.sql = kLogPlace;
-    run(fmt::format("UPDATE rowferry.checkpoint SET acked = acked WHERE stream = {}", quote_literal(stream_)));
+    const PgRows kept = run(fmt::format("UPDATE rowferry.checkpoint SET acked = acked WHERE stream = {} AND position = {} AND term = {} RETURNING 1",
+                                        quote_literal(stream_), quote_literal(to_string(kind_, position_)), term_));
+    if (kept.empty()) throw RetryableError{fmt::format("stream {}: the follower is no longer at {}, perhaps it has crashed", stream_, to_string(kind_, position_))};
 }
 
 void PgSink::keep_log_place(const PGresult* result) {
@@ -478,7 +487,7 @@ std::optional<Position> PgSink::durable() {
 }
 
 void PgSink::rollback() noexcept {
-    finish_later_ = false;
+    finish_later_ = counts_due_ = false;
     if (!shared_->link) return;  // the follower has closed it
     try {
         const bool usable = pipeline_.abandon();

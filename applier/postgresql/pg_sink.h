@@ -135,6 +135,7 @@ private:
     std::uint64_t transactions_ = 0;  // leader transactions begun
     bool open_ = false;      // a follower transaction
     bool finish_later_ = false;  // commit() follows apply() at once
+    bool counts_due_ = false;        // results are on their way whose number of rows decides
     /// A commit that a crash of the follower may take back until its log is flushed to `log_end`.
     struct Unflushed {
         Position position;

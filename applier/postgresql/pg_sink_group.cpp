@@ -97,7 +97,9 @@ bool PgSink::apply_group(std::uint32_t first, std::uint32_t end) {
     const bool skipping = skipping_;
     const std::uint64_t transactions = transactions_;
     const std::uint64_t replaced = replaced_;
-    begin_due_ = !open_;
+    // What went before is judged by its own rules.
+    pipeline_.finish();
+    begin_due_ = begin_due_ || !open_;
     open_ = true;
     savepoint_due_ = true;
     if (!only_copies_) send_marks();

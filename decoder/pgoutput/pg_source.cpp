@@ -133,8 +133,11 @@ void PgSource::spool_message(std::span<const std::byte> message) {
 
 void PgSource::replay_message(Batch& batch) {
     if (const auto message = replay_->next()) {
+        const std::size_t before = batch.size_bytes();
         const pgoutput::Message decoded = pgoutput::decode_message(*message, true);
         std::visit([&](const auto& m) { on(m, batch); }, decoded);
+        // Rows that are passed over are work too: the leader has to hear of us in between.
+        if (batch.size_bytes() == before) spooled_ += message->size();
         return;
     }
     replay_.reset();
@@ -270,9 +273,10 @@ void PgSource::report(Position durable) {
 }
 
 void PgSource::send_status() {
+    if (!link_) return;  // a stop came while it was opened again
     const auto now = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch());
-    const std::uint64_t written = std::max(received_, durable_);
-    const auto status = pgoutput::encode_status_update(written, durable_, durable_, pgoutput::unix_to_pg_us(now.count()),
+    // A leader whose commits wait for `remote_write` counts on the written position, and until it is durable here nothing is kept anywhere.
+    const auto status = pgoutput::encode_status_update(durable_, durable_, durable_, pgoutput::unix_to_pg_us(now.count()),
                                                           Clock::now() - last_heard_ > kAskAfter);
     link_->put_copy({status.data(), status.size()});
     link_->flush();

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <thread>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -101,6 +102,70 @@ TEST_F(PgFollowerTest, MissingRowIsAStop) {
     target = sink(*follower);
     EXPECT_HALT(target->apply(Events{}.begin(100).remove(users_, {"3", absent()}).get()),
                 "delete of public.users, key id=3, in the transaction after");
+}
+
+// The COMMIT travelled behind the change, and a row that is missing is no error to the server.
+TEST_F(PgFollowerTest, AMissingRowKeepsTheCommitBehindItAway) {
+    auto follower = connect();
+    copy(*follower, {users_}, Events{}.insert(users_, {"1", "ann"}));
+    for (const bool removes : {false, true}) {
+        auto target = sink(*follower);
+        Events events;
+        events.begin(100).update(users_, {"1", "bob"});
+        removes ? events.remove(users_, {"2", absent()}) : events.update(users_, {"2", "y"});
+        events.commit(110);
+        CheckpointAdvance to;
+        to.position = {110, 0};
+        EXPECT_HALT(target->apply_and_commit(events.get(), to), "key id=2, position lsn:0/6E: the row is missing");
+        target->rollback();
+        EXPECT_EQ(rows("users"), "1|ann");
+        EXPECT_EQ(position(), "lsn:0/64 lsn:0/64");
+    }
+}
+
+// The failure was taken for the group's, whose savepoint lies behind it.
+TEST_F(PgFollowerTest, AMissingRowInFrontOfAGroupIsAStop) {
+    auto follower = connect();
+    copy(*follower, {users_}, Events{}.insert(users_, {"1", "ann"}));
+    auto target = sink(*follower);
+    Events events;
+    events.begin(100).update(users_, {"2", "y"}).truncate({users_});
+    for (int i = 10; i < 60; ++i) events.insert(users_, {std::to_string(i), "x"}).update(users_, {std::to_string(i), "z"});
+    events.commit(110);
+    EXPECT_HALT(target->apply(events.get()), "key id=2, position lsn:0/6E: the row is missing");
+}
+
+TEST_F(PgFollowerTest, AFollowerThatEndsTheSessionOfAGroupIsAnOutage) {
+    auto follower = connect();
+    Events rows;
+    for (int i = 0; i < 50; ++i) rows.insert(users_, {std::to_string(i), "x"});
+    copy(*follower, {users_}, rows);
+    auto target = sink(*follower);
+    test::PgConnection other{cluster_.uri(database_)};
+    other.exec("BEGIN; SELECT FROM users WHERE id = 7 FOR UPDATE");
+    std::thread administrator{[&] {
+        for (int i = 0; i < 100; ++i) {
+            const std::string ended =
+                value("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'");
+            if (ended != "0") return;
+            std::this_thread::sleep_for(std::chrono::milliseconds{50});
+        }
+    }};
+    Events events;
+    events.begin(100);
+    for (int i = 0; i < 50; ++i) events.update(users_, {std::to_string(i), "y"});
+    events.commit(110);
+    EXPECT_ERROR(retryable, target->apply(events.get()), "public.users");
+    administrator.join();
+    target->rollback();
+}
+
+TEST_F(PgFollowerTest, ACheckpointThatWentBackIsReadAgain) {
+    auto follower = connect();
+    copy(*follower, {users_});
+    const Checkpoint read = *follower->load_checkpoint("default");
+    exec("UPDATE rowferry.checkpoint SET position = 'lsn:0/32'");
+    EXPECT_ERROR(retryable, static_cast<void>(follower->open_sink(read, {})), "no longer at lsn:0/64");
 }
 
 TEST_F(PgFollowerTest, RowAlreadyThereIsAStop) {

@@ -99,12 +99,13 @@ std::vector<ReplaceKey> all_replace_keys(const SqliteTable& table) {
 }
 
 std::optional<std::vector<ReplaceKey>> replace_keys_of(const SqliteTable& table, const std::vector<std::vector<std::uint16_t>>& columns) {
-    const std::vector<ReplaceKey> present = all_replace_keys(table);
+    std::vector<ReplaceKey> present = all_replace_keys(table);
     std::vector<ReplaceKey> keys;
     for (const auto& wanted : columns) {
         const auto found = std::find_if(present.begin(), present.end(), [&](const ReplaceKey& key) { return key.columns == wanted; });
         if (found == present.end()) return std::nullopt;
-        keys.push_back(*found);
+        keys.push_back(std::move(*found));
+        present.erase(found);  // the next key may be over the same columns, with another collation
     }
     return keys;
 }
