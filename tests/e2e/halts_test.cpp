@@ -85,10 +85,17 @@ protected:
     [[nodiscard]] std::string slot() const {
         return pair_.leader.value("SELECT slot_name FROM pg_replication_slots WHERE database = current_database()");
     }
+    /// Once the server has noticed that rowferry is gone.
+    void drop_slot() const {
+        const std::string name = slot();
+        ASSERT_TRUE(wait_for_value(pair_.leader, "SELECT active FROM pg_replication_slots WHERE slot_name = '" + name + "'", "f"));
+        pair_.leader.exec("SELECT pg_drop_replication_slot('" + name + "')");
+    }
 };
 
 TEST_P(SlotTest, AdvancedBySomebodyElse) {
     pair_.leader.exec("INSERT INTO t VALUES (4, 'lost', 4)");
+    ASSERT_TRUE(wait_for_value(pair_.leader, "SELECT active FROM pg_replication_slots WHERE slot_name = '" + slot() + "'", "f"));
     pair_.leader.exec("SELECT pg_replication_slot_advance('" + slot() + "', pg_current_wal_lsn())");
     pair_.leader.exec("INSERT INTO t VALUES (5, 'e', 5)");
     expect_halt("");
@@ -96,7 +103,7 @@ TEST_P(SlotTest, AdvancedBySomebodyElse) {
 }
 
 TEST_P(SlotTest, DroppedBySomebodyElse) {
-    pair_.leader.exec("SELECT pg_drop_replication_slot('" + slot() + "')");
+    drop_slot();
     pair_.leader.exec("INSERT INTO t VALUES (4, 'lost', 4)");
     expect_halt("slot");
     EXPECT_EQ(pair_.leader.value("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"), "0")
@@ -105,7 +112,7 @@ TEST_P(SlotTest, DroppedBySomebodyElse) {
 
 TEST_P(SlotTest, RecreatedBySomebodyElse) {
     const std::string name = slot();
-    pair_.leader.exec("SELECT pg_drop_replication_slot('" + name + "')");
+    drop_slot();
     pair_.leader.exec("INSERT INTO t VALUES (4, 'lost', 4)");
     pair_.leader.exec("SELECT pg_create_logical_replication_slot('" + name + "', 'pgoutput')");
     pair_.leader.exec("INSERT INTO t VALUES (5, 'e', 5)");
