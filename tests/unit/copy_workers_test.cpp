@@ -4,6 +4,7 @@
 #include <set>
 
 #include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
 
 #include "replication/copy_writers.h"
 #include "schemas/error.h"
@@ -13,6 +14,9 @@ namespace rowferry {
 namespace {
 
 using test::choose_seed;
+
+// Made before there are threads, as in the program: the library that makes it is not one that ThreadSanitizer can see into.
+const auto kLogger = spdlog::default_logger();
 
 /// A follower whose rows are the numbers of one column; what was not finished is gone.
 struct Rows {
