@@ -48,9 +48,11 @@ void Reader::fill(Batch& batch) {
         source_->read(batch, kBatchBytes, std::chrono::milliseconds{0});
     }
     // While the applier is busy there is no hurry: fewer and fuller batches, instead of thousands that hold next to nothing.
-    while (!batch.empty() && batch.size_bytes() < kBatchBytes && !queue_.wait_until_empty(kApplierBusy)) {
+    // The leader is read all the same: it stands still when nobody takes what it sends.
+    while (!batch.empty() && batch.size_bytes() < kBatchBytes && !queue_.wait_until_empty(std::chrono::milliseconds{0})) {
+        progress_.clear();
         source_->report(acknowledgement_.durable());
-        source_->read(batch, kBatchBytes, std::chrono::milliseconds{0});
+        source_->read(batch, kBatchBytes, kApplierBusy);
     }
     transaction_bytes_ = is_inside(batch) ? transaction_bytes_ + batch.size_bytes() : 0;
     leader_waits_.store(source_->leader_waits_for_us(), std::memory_order_relaxed);
