@@ -38,19 +38,23 @@ void CopyWorkers::run(std::size_t workers, const std::function<void()>& look) {
     start(open_way_());
     while (threads_.size() < workers && start_another()) {}
     std::size_t replaced = 0;
+    std::exception_ptr last_lost;
     for (std::unique_lock lock{mutex_}; working_ > 0 || (lost_ && !abandoned_);) {
         changed_.wait_for(lock, kLook, [&] { return working_ == 0 || lost_; });
         const std::exception_ptr lost = std::exchange(lost_, nullptr);
         lock.unlock();
         look();
         if (lost && !abandoned_) {
+            last_lost = lost;
             if (++replaced > kMostReplacements) std::rethrow_exception(lost);
-            if (!start_another() && working() == 0) std::rethrow_exception(lost);
+            start_another();
         }
         lock.lock();
     }
     for (std::thread& thread : threads_) thread.join();
     if (failure_) std::rethrow_exception(failure_);
+    // Given back when nobody was left to take it.
+    if (!parts_.empty()) std::rethrow_exception(last_lost);
 }
 
 /// False where the databases have no connection left for it: the others do the work.
@@ -63,11 +67,6 @@ bool CopyWorkers::start_another() {
         spdlog::warn("the copy goes on with fewer connections: {}", error.what());
         return false;
     }
-}
-
-std::size_t CopyWorkers::working() const {
-    const std::lock_guard lock{mutex_};
-    return working_;
 }
 
 void CopyWorkers::start(Way way) {

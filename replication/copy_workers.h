@@ -50,7 +50,6 @@ public:
 private:
     void start(Way way);
     bool start_another();
-    [[nodiscard]] std::size_t working() const;
     void work(Way& way);
     void copy(Way& way, const CopyPart& part);
     bool take(CopyPart& part);

@@ -135,6 +135,36 @@ TEST(CopyWorkers, AConnectionThatIsLostAgainAndAgainIsAnOutage) {
     EXPECT_TRUE(rows.kept.empty());
 }
 
+TEST(CopyWorkers, APartThatNobodyCanTakeOverIsAnOutage) {
+    const std::uint64_t seed = choose_seed();
+    for (std::uint64_t round = 0; round < 200; ++round) {
+        std::mt19937_64 random{seed + round};
+        std::mutex mutex;
+        bool lost = false;
+        const auto shake = [&] {
+            const std::lock_guard lock{mutex};
+            if (lost || random() % 10 != 0) return;
+            lost = true;
+            throw RetryableError{"the connection is gone"};
+        };
+        Rows rows;
+        const StopSignal stop;
+        std::size_t opened = 0;
+        CopyWorkers workers{parts_of(numbers(), 2, 40),
+                            [&] {
+                                if (++opened > 2) throw RetryableError{"no connection is left"};
+                                return CopyWorkers::Way{std::make_unique<NumberReader>(), std::make_unique<ShakyLane>(rows, shake)};
+                            },
+                            stop};
+        try {
+            workers.run(2, [] {});
+            ASSERT_EQ(rows.kept, all_numbers(80)) << "seed " << seed + round;
+        } catch (const RetryableError&) {
+            ASSERT_LT(rows.kept.size(), 80U) << "seed " << seed + round;
+        }
+    }
+}
+
 TEST(CopyWorkers, TheFirstErrorEndsAllOfThem) {
     Rows rows;
     const StopSignal stop;
