@@ -103,12 +103,13 @@ bool ApplyLoop::finish_at_fence(Clock::time_point now) {
 
 /// The loop comes to its end: what it says it has done has to stay so.
 bool ApplyLoop::ended(Clock::time_point now) {
-    if (durable_ < committed_ && !rows_open_) {
-        complete_.emplace();
-        complete_->position = committed_;
-        commit(now, true);
-    }
+    if (durable_ < committed_ && !rows_open_) make_durable(now);
     return true;
+}
+
+void ApplyLoop::make_durable(Clock::time_point now) {
+    complete_.emplace().position = committed_;
+    commit(now, true);
 }
 
 bool ApplyLoop::apply(const Batch& batch, bool more_waiting, Clock::time_point now) {
@@ -184,10 +185,7 @@ bool ApplyLoop::settle(Clock::time_point now) {
     if (complete_ && !rows_open_ && now - last_idle_commit_ >= idle_interval_) commit(now, true);
     if (durable_ < committed_ && !rows_open_ && now - last_look_ >= kLookEvery) look_what_is_durable(now);
     // The follower's server writes what is left of its log when it pleases.
-    if (durable_ < committed_ && !rows_open_ && now - last_idle_commit_ >= idle_interval_) {
-        if (!complete_) complete_.emplace().position = committed_;
-        commit(now, true);
-    }
+    if (durable_ < committed_ && !rows_open_ && now - last_idle_commit_ >= idle_interval_) make_durable(now);
     return fence_ && committed_ >= *fence_;
 }
 

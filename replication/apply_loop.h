@@ -58,6 +58,7 @@ private:
     void look_what_is_durable(Clock::time_point now);
     bool finish_at_fence(Clock::time_point now);
     bool ended(Clock::time_point now);
+    void make_durable(Clock::time_point now);
     [[nodiscard]] bool group_is_full(Clock::time_point now, std::size_t more = 0, std::size_t more_bytes = 0) const;
 
     struct Complete {

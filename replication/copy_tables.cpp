@@ -7,7 +7,6 @@
 
 #include "replication/copy_workers.h"
 #include "replication/copy_writers.h"
-#include "schemas/error.h"
 #include "schemas/table_shape.h"
 
 namespace rowferry {
@@ -117,15 +116,24 @@ std::vector<TablePtr> ancestors(const std::vector<TablePtr>& tables) {
     return result;
 }
 
-/// Several connections on both sides.
-void copy_side_by_side(Snapshot& snapshot, Follower& follower, std::vector<CopyPart> parts, std::size_t jobs, const StopSignal& stop, ProgressReport& progress) {
+/// Parts of tables over several connections on both sides. False, and nothing was done, where there cannot be any.
+bool copy_side_by_side(Snapshot& snapshot, Follower& follower, std::vector<CopyPart> parts, std::size_t jobs, const StopSignal& stop, ProgressReport& progress) {
+    const auto open_way = [&] {
+        CopyWorkers::Way way{snapshot.another_reader(), nullptr};
+        if (way.reader) way.lane = follower.copy_lane();
+        return way;
+    };
+    CopyWorkers::Way first = further_connection(open_way);
+    if (!first) return false;
     spdlog::debug("{} part(s) to copy, {} at a time", parts.size(), jobs);
-    CopyWorkers workers{std::move(parts), [&] { return CopyWorkers::Way{snapshot.another_reader(), follower.copy_lane()}; }, stop};
+    CopyWorkers workers{std::move(parts), std::move(first), open_way, stop};
+    const auto tell = [&] { progress.set(workers.table(), workers.tables_done(), workers.rows()); };
     workers.run(jobs, [&] {
         stop.check();
-        progress.set(workers.table(), workers.tables_done(), workers.rows());
+        tell();
     });
-    progress.set(workers.table(), workers.tables_done(), workers.rows());
+    tell();
+    return true;
 }
 
 /// Targets for the rows of one reader: several for a large table where the follower has several ways in.
@@ -146,15 +154,10 @@ public:
 private:
     void open_lanes() {
         asked_ = true;
-        try {
-            while (lanes_.size() < jobs_) {
-                auto lane = follower_.copy_lane();
-                if (!lane) break;
-                lanes_.push_back(std::move(lane));
-            }
-        } catch (const Error& error) {
-            if (error.kind() != ErrorKind::retryable) throw;
-            spdlog::warn("the copy goes on with fewer connections: {}", error.what());
+        while (lanes_.size() < jobs_) {
+            auto lane = further_connection([&] { return follower_.copy_lane(); });
+            if (!lane) break;
+            lanes_.push_back(std::move(lane));
         }
     }
 
@@ -196,20 +199,13 @@ void copy_read_ahead(RowReader& reader, const TablePtr& table, std::vector<std::
     writers.finish(waiting);
 }
 
-/// Can rows be read and written in several places at once, and is there enough of them? Then the parts to copy.
-std::vector<CopyPart> parts_side_by_side(Snapshot& snapshot, Follower& follower, const std::vector<TablePtr>& tables, std::size_t jobs) {
+/// The parts that are worth several connections; none where there is too little to copy.
+std::vector<CopyPart> parts_of(Snapshot& snapshot, const std::vector<TablePtr>& tables, std::size_t jobs) {
     if (jobs <= 1) return {};
     std::vector<CopyPart> parts;
     for (const TablePtr& table : tables)
         for (std::string& range : snapshot.ranges(*table, jobs * kPartsPerJob)) parts.push_back({table, std::move(range)});
     if (parts.size() == tables.size() && tables.size() < kManyTables) return {};
-    try {
-        if (!snapshot.another_reader() || !follower.copy_lane()) return {};
-    } catch (const Error& error) {
-        if (error.kind() != ErrorKind::retryable) throw;
-        spdlog::warn("the copy goes on without further connections: {}", error.what());
-        return {};
-    }
     return parts;
 }
 
@@ -218,9 +214,8 @@ std::vector<CopyPart> parts_side_by_side(Snapshot& snapshot, Follower& follower,
 void copy_tables(Snapshot& snapshot, Follower& follower, std::size_t jobs, const StopSignal& stop, Observer& observer) {
     const std::vector<TablePtr> tables = snapshot.tables();
     ProgressReport progress{observer, tables.size(), expected_rows(snapshot, tables)};
-    if (auto parts = parts_side_by_side(snapshot, follower, tables, jobs); !parts.empty()) {
-        copy_side_by_side(snapshot, follower, std::move(parts), jobs, stop, progress);
-    } else {
+    auto parts = parts_of(snapshot, tables, jobs);
+    if (parts.empty() || !copy_side_by_side(snapshot, follower, std::move(parts), jobs, stop, progress)) {
         CopyTargets targets{follower, jobs};
         for (const TablePtr& table : tables) {
             progress.table(*table);

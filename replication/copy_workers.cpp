@@ -3,8 +3,6 @@
 #include <chrono>
 #include <utility>
 
-#include <spdlog/spdlog.h>
-
 #include "replication/copy_tables.h"
 #include "schemas/error.h"
 
@@ -20,8 +18,8 @@ struct Abandoned {};
 
 }  // namespace
 
-CopyWorkers::CopyWorkers(std::vector<CopyPart> parts, std::function<Way()> open_way, const StopSignal& stop)
-    : open_way_{std::move(open_way)}, stop_{stop} {
+CopyWorkers::CopyWorkers(std::vector<CopyPart> parts, Way first, std::function<Way()> open_way, const StopSignal& stop)
+    : first_{std::move(first)}, open_way_{std::move(open_way)}, stop_{stop} {
     for (CopyPart& part : parts) {
         ++parts_left_[part.table->name];
         parts_.push_back(std::move(part));
@@ -35,7 +33,7 @@ CopyWorkers::~CopyWorkers() {
 }
 
 void CopyWorkers::run(std::size_t workers, const std::function<void()>& look) {
-    start(open_way_());
+    start(std::move(first_));
     while (threads_.size() < workers && start_another()) {}
     std::size_t replaced = 0;
     std::exception_ptr last_lost;
@@ -57,16 +55,12 @@ void CopyWorkers::run(std::size_t workers, const std::function<void()>& look) {
     if (!parts_.empty()) std::rethrow_exception(last_lost);
 }
 
-/// False where the databases have no connection left for it: the others do the work.
+/// False where there is no connection left for it: the others do the work.
 bool CopyWorkers::start_another() {
-    try {
-        start(open_way_());
-        return true;
-    } catch (const Error& error) {
-        if (error.kind() != ErrorKind::retryable) throw;
-        spdlog::warn("the copy goes on with fewer connections: {}", error.what());
-        return false;
-    }
+    Way way = further_connection(open_way_);
+    if (!way) return false;
+    start(std::move(way));
+    return true;
 }
 
 void CopyWorkers::start(Way way) {

@@ -13,11 +13,26 @@
 #include <thread>
 #include <vector>
 
+#include <spdlog/spdlog.h>
+
 #include "db/stop_signal.h"
+#include "schemas/error.h"
 #include "schemas/follower.h"
 #include "schemas/row_reader.h"
 
 namespace rowferry {
+
+/// What `open` gives; nothing where the databases have no connection left for it now, without which the copy goes on.
+template <typename Open>
+auto further_connection(const Open& open) -> decltype(open()) {
+    try {
+        return open();
+    } catch (const Error& error) {
+        if (error.kind() != ErrorKind::retryable) throw;
+        spdlog::warn("the copy goes on with fewer connections: {}", error.what());
+        return {};
+    }
+}
 
 /// Some rows of a table, copied in one transaction of the follower.
 struct CopyPart {
@@ -32,9 +47,10 @@ public:
     struct Way {
         std::unique_ptr<RowReader> reader;
         std::unique_ptr<CopyLane> lane;
+        explicit operator bool() const noexcept { return reader && lane; }
     };
-    /// `open_way` is called on the caller's thread.
-    CopyWorkers(std::vector<CopyPart> parts, std::function<Way()> open_way, const StopSignal& stop);
+    /// `open_way` is called on the caller's thread for every worker but the first, which has `first`.
+    CopyWorkers(std::vector<CopyPart> parts, Way first, std::function<Way()> open_way, const StopSignal& stop);
     ~CopyWorkers();
     CopyWorkers(const CopyWorkers&) = delete;
     CopyWorkers& operator=(const CopyWorkers&) = delete;
@@ -56,6 +72,7 @@ private:
     void done(const CopyPart& part);
     void end(std::exception_ptr error, bool lost, const CopyPart* part);
 
+    Way first_;
     std::function<Way()> open_way_;
     const StopSignal& stop_;
     mutable std::mutex mutex_;

@@ -49,7 +49,7 @@ void Reader::fill(Batch& batch) {
     }
     // While the applier is busy there is no hurry: fewer and fuller batches, instead of thousands that hold next to nothing.
     // The leader is read all the same: it stands still when nobody takes what it sends.
-    while (!batch.empty() && batch.size_bytes() < kBatchBytes && !queue_.wait_until_empty(std::chrono::milliseconds{0})) {
+    while (!batch.empty() && batch.size_bytes() < kBatchBytes && !queue_.all_taken()) {
         progress_.clear();
         source_->report(acknowledgement_.durable());
         source_->read(batch, kBatchBytes, kApplierBusy);

@@ -20,6 +20,11 @@ public:
 /// alike. Text in it is in the client's encoding, which is UTF-8 on both sides here.
 namespace rowferry::pg_binary {
 
+/// COPY … (FORMAT binary), https://www.postgresql.org/docs/15/sql-copy.html: signature, flags:u32, length:u32 of an extension and it, rows, a word of -1.
+inline constexpr std::string_view kCopyHeader{"PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19};
+inline constexpr std::string_view kCopySignature = kCopyHeader.substr(0, 11);
+inline constexpr std::string_view kCopyTrailer{"\377\377", 2};
+
 /// A built-in type whose binary form is the same in PostgreSQL 15 to 17 and depends on no setting. Not money (its scale is
 /// lc_monetary's), interval (knows infinity from 17 on), xml (says its own encoding), arrays (there are no arrays of arrays, by which many rows are written), nor
 /// anything that a user or an extension made.

@@ -18,10 +18,6 @@ namespace {
 // What goes to libpq at once: its own output buffer then needs no growing, and the server gets going early.
 constexpr std::size_t kPiece = 64 * 1024;
 
-// https://www.postgresql.org/docs/15/sql-copy.html, Binary Format: signature, flags, length of an extension; behind the rows a word of -1.
-constexpr std::string_view kBinaryHeader{"PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19};
-constexpr std::string_view kBinaryTrailer{"\377\377", 2};
-
 constexpr std::array<char, 256> make_escapes() {
     std::array<char, 256> escapes{};
     escapes['\\'] = '\\';
@@ -129,7 +125,7 @@ void PgCopyStream::begin(const PgTablePlan& plan, std::string_view before, RowFo
     binary_ = form == RowForm::copy_binary;
     link_.query(fmt::format("{}{}{}", before, plan.copy(), binary_ ? " (FORMAT binary)" : ""));
     awaiting_ = true;
-    if (binary_) link_.put_copy(kBinaryHeader);
+    if (binary_) link_.put_copy(pg_binary::kCopyHeader);
 }
 
 void PgCopyStream::add_raw(RawRows& rows) {
@@ -217,7 +213,7 @@ void PgCopyStream::tell(PgMismatchLog& log) {
 
 void PgCopyStream::end() {
     if (sent_ < buffer_.size()) link_.put_copy(std::string_view{buffer_}.substr(sent_));
-    if (binary_) link_.put_copy(kBinaryTrailer);
+    if (binary_) link_.put_copy(pg_binary::kCopyTrailer);
     scratch_.clear();
     for (;;) {
         const int put = PQputCopyEnd(link_.get(), nullptr);

@@ -13,9 +13,6 @@ namespace {
 // Beyond that an application draws its columns by lot.
 constexpr std::size_t kMaxUpdates = 50;
 
-constexpr std::uint32_t kTextArrayOid = 1009;
-constexpr std::uint32_t kByteaArrayOid = 1001;
-
 /// Does the leader's REPLACE remove nothing but the row with the same key?
 bool replaces_by_key_only(const PgTablePlan& table) {
     const TableSchema& leader = table.leader();
@@ -28,7 +25,7 @@ bool replaces_by_key_only(const PgTablePlan& table) {
 
 }  // namespace
 
-PgGroupPlan::PgGroupPlan(const PgTablePlan& table, bool binary) : table_{table}, binary_{binary} {
+PgGroupPlan::PgGroupPlan(const PgTablePlan& table, bool binary) : table_{table}, binary_{binary}, updates_{kMaxUpdates} {
     const PgTarget& follower = table_.follower();
     appends_ = castable() && !table_.lenient() && follower.replica_triggers.empty() && follower.replica_rules.empty() && !table_.replaces();
     std::vector<std::string> key;
@@ -53,8 +50,6 @@ bool PgGroupPlan::castable() const {
 }
 
 std::string PgGroupPlan::names() const { return table_.prefix() + (binary_ ? "b" : "g"); }
-
-std::string PgGroupPlan::target() const { return (table_.follower().partitioned ? "" : "ONLY ") + quote_table(table_.follower().name); }
 
 /// The element of a row, as a value of the column's type.
 std::string PgGroupPlan::element(PgStatement& statement, std::uint16_t column, PgParameter::Image image) const {
@@ -113,7 +108,7 @@ PgStatement PgGroupPlan::make_remove() const {
     PgStatement statement;
     statement.name = names() + "d";
     const std::string condition = same_key(statement);
-    statement.sql = fmt::format("DELETE FROM {} AS t USING {} WHERE {}", target(), source(statement), condition);
+    statement.sql = fmt::format("DELETE FROM {} AS t USING {} WHERE {}", table_.target(), source(statement), condition);
     return statement;
 }
 
@@ -132,7 +127,7 @@ PgStatement PgGroupPlan::make_update(const ColumnMask& mask) const {
             assignments += fmt::format("{}{} = {}", assignments.empty() ? "" : ", ", name, value);
     }
     if (!assignments.empty())
-        statement.sql = fmt::format("UPDATE {} AS t SET {} FROM {} WHERE {}", target(), assignments, source(statement), condition);
+        statement.sql = fmt::format("UPDATE {} AS t SET {} FROM {} WHERE {}", table_.target(), assignments, source(statement), condition);
     return statement;
 }
 
@@ -140,18 +135,9 @@ PgStatement* PgGroupPlan::update(std::span<const Cell> after) {
     mask_.reset(after.size());
     for (std::size_t i = 0; i < after.size(); ++i)
         if (after[i].is_sent() && table_.column(i).written && !table_.column(i).in_key) mask_.set(i);
-    const auto known = [this](Update& update) { return update.statement.sql.empty() ? nullptr : &update.statement; };
-    if (last_update_ < updates_.size() && updates_[last_update_].mask == mask_) return known(updates_[last_update_]);
-    for (std::size_t i = 0; i < updates_.size(); ++i)
-        if (updates_[i].mask == mask_) {
-            last_update_ = i;
-            return known(updates_[i]);
-        }
-    if (updates_.size() >= kMaxUpdates) return nullptr;
-    last_update_ = updates_.size();
-    updates_.push_back({mask_, make_update(mask_)});
-    updates_.back().statement.name = fmt::format("{}u{}", names(), last_update_);
-    return known(updates_.back());
+    PgStatement* update = updates_.find(mask_);
+    if (update == nullptr && !updates_.full()) update = &updates_.add(mask_, make_update(mask_), names() + "u");
+    return update == nullptr || update->sql.empty() ? nullptr : update;
 }
 
 }  // namespace rowferry

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <span>
 #include <string>
 
@@ -33,10 +32,6 @@ public:
     [[nodiscard]] PgStatement* update(std::span<const Cell> after);
 
 private:
-    struct Update {
-        ColumnMask mask;
-        PgStatement statement;
-    };
     std::string element(PgStatement& statement, std::uint16_t column, PgParameter::Image image) const;
     std::string same_key(PgStatement& statement) const;
     static std::string source(const PgStatement& statement);
@@ -46,7 +41,6 @@ private:
     [[nodiscard]] bool castable() const;
     /// What the names of the prepared statements begin with.
     std::string names() const;
-    std::string target() const;
 
     const PgTablePlan& table_;
     bool binary_;
@@ -54,9 +48,8 @@ private:
     bool appends_ = false;
     PgStatement insert_;
     PgStatement remove_;
-    std::deque<Update> updates_;
+    PgUpdateStatements updates_;
     ColumnMask mask_;
-    std::size_t last_update_ = 0;
 };
 
 }  // namespace rowferry

@@ -11,11 +11,6 @@ constexpr std::size_t kCopyRows = 200;
 constexpr std::uint32_t kArrayRows = 2000;
 constexpr std::size_t kArrayBytes = 256 * 1024;
 
-constexpr std::uint32_t kTextOid = 25;
-constexpr std::uint32_t kByteaOid = 17;
-constexpr std::uint32_t kTextArrayOid = 1009;
-constexpr std::uint32_t kByteaArrayOid = 1001;
-
 bool inserts(const NetChanges::Row& row) { return row.effect == NetChanges::Effect::insert || row.effect == NetChanges::Effect::replace; }
 
 Change change_of(const NetChanges::Row& row, Operation operation) {

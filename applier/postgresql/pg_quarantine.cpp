@@ -11,8 +11,6 @@
 namespace rowferry {
 namespace {
 
-constexpr std::uint32_t kTextOid = 25;
-
 // The keys are held in memory. More than this many rows that do not fit are no exception but a column of the wrong type.
 constexpr std::size_t kMostKeys = 1'000'000;
 

@@ -22,10 +22,6 @@ constexpr std::uint32_t kCopyRun = 50;
 constexpr std::uint32_t kFirstPause = 1000;
 constexpr std::uint32_t kLongestPause = 64 * 1000;
 
-constexpr std::uint32_t kTextOid = 25;
-constexpr std::uint32_t kByteaOid = 17;
-constexpr std::uint32_t kInt8Oid = 20;
-
 // No row to move makes the statement itself fail, so that the COMMIT behind it in the pipeline cannot take effect.
 constexpr std::string_view kAdvance =
     "WITH moved AS (UPDATE rowferry.checkpoint SET position = $1, acked = $1, resume = coalesce($2, resume), leader = coalesce($7, "

@@ -29,13 +29,6 @@ constexpr std::uint32_t kFewChanges = 16;
 constexpr std::uint32_t kFirstPause = 2000;
 constexpr std::uint32_t kLongestPause = 256 * 1000;
 
-bool changes_key(const TableSchema& table, const Change& change) {
-    if (change.operation != Operation::update || change.before.empty()) return false;
-    return std::any_of(table.identity.begin(), table.identity.end(), [&](std::uint16_t column) {
-        return change.after[column].is_sent() && !same_cell(change.before[column], change.after[column]);
-    });
-}
-
 }  // namespace
 
 /// Counts the changes of [first, end) and decides for each of their tables. False: all of them have to go in order.
@@ -137,7 +130,7 @@ bool PgSink::apply_group(std::uint32_t first, std::uint32_t end) {
 
 /// A key that changes is a place that nothing of its table may pass.
 void PgSink::add_to_group(std::uint32_t event, const Change& row, Table& table) {
-    if (changes_key(table.plan->leader(), row)) {
+    if (table.plan->changes_key(row)) {
         write_group(table);
         change(event, row, table);
         return;

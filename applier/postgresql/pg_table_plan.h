@@ -1,11 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "applier/postgresql/pg_statement.h"
 #include "applier/postgresql/pg_target.h"
 #include "schemas/batch.h"
 #include "schemas/conversion.h"
@@ -15,40 +15,6 @@
 namespace rowferry {
 
 class PgGroupPlan;
-
-/// Which columns an update writes, one bit per leader column.
-class ColumnMask {
-public:
-    void reset(std::size_t columns) { words_.assign((columns + 63) / 64, 0); }
-    void set(std::size_t column) { words_[column / 64] |= std::uint64_t{1} << (column % 64); }
-    [[nodiscard]] bool test(std::size_t column) const { return (words_[column / 64] >> (column % 64) & 1) != 0; }
-    friend bool operator==(const ColumnMask&, const ColumnMask&) = default;
-
-private:
-    std::vector<std::uint64_t> words_;
-};
-
-/// Where a statement's parameter comes from.
-struct PgParameter {
-    enum class Image : std::uint8_t {
-        after,
-        key,  ///< The row before; that of `after` when the change has no image before.
-    };
-    std::uint16_t column = 0;
-    Image image = Image::after;
-    friend bool operator==(const PgParameter&, const PgParameter&) = default;
-};
-
-/// A statement of the sink and how to fill it. `name` is that of the prepared statement; empty: sent with its text every time.
-struct PgStatement {
-    std::string name;
-    std::string sql;
-    std::vector<PgParameter> parameters;
-    std::vector<std::uint32_t> types;  ///< Oid of each parameter.
-    std::vector<int> formats;          ///< 1: binary (bytea from a blob).
-    bool counts_replaced = false;      ///< Returns one row: how many rows had to go.
-    bool prepared = false;
-};
 
 /// How the changes of one leader table are written to its follower table: statements by operation and column mask, made once and kept.
 /// Text only, no connection. Throws HaltError or RefusedError (from resolve_conversion) when the tables do not fit.
@@ -96,6 +62,11 @@ public:
 
     /// What the names of the prepared statements begin with.
     [[nodiscard]] const std::string& prefix() const noexcept { return prefix_; }
+    /// The follower's table as statements name it: without the children that inherit from it, which are tables of their own.
+    [[nodiscard]] std::string target() const;
+    /// Does an update give the row another key?
+    [[nodiscard]] bool changes_key(const Change& change) const;
+
     /// A value that does not fit may have another end than that of the stream.
     [[nodiscard]] bool lenient() const noexcept { return lenient_; }
     /// By which the leader compares `column` in `key`.
@@ -107,10 +78,6 @@ public:
     [[nodiscard]] std::string describe_key(const Change& change) const;
 
 private:
-    struct Update {
-        ColumnMask mask;
-        PgStatement statement;
-    };
     std::string parameter(PgStatement& statement, std::uint16_t column, PgParameter::Image image) const;
     std::string row_condition(PgStatement& statement) const;
     std::string indexed_condition(PgStatement& statement) const;
@@ -120,7 +87,6 @@ private:
     PgStatement make_insert() const;
     PgStatement make_remove() const;
     PgStatement make_update(const ColumnMask& mask) const;
-    std::string only() const { return follower_.partitioned ? "" : "ONLY "; }
 
     TableSchema leader_;
     PgTarget follower_;
@@ -133,11 +99,10 @@ private:
     std::string copy_sql_;
     PgStatement insert_;
     PgStatement remove_;
-    std::deque<Update> updates_;  // a deque: statements are referred to while more are added
+    PgUpdateStatements updates_;
     std::vector<PgStatement> displaces_;  // one per unique key, made at the first use
-    PgStatement overflow_;        // for the column mask after kMaxUpdates
+    PgStatement overflow_;        // for a column mask that updates_ has no room for
     ColumnMask mask_;
-    std::size_t last_update_ = 0;
     std::unique_ptr<PgGroupPlan> group_;
     std::unique_ptr<PgGroupPlan> binary_group_;
 };

@@ -10,20 +10,17 @@
 #include "decoder/pgoutput/pg_rules.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/pg_binary.h"
 
 namespace rowferry {
 namespace {
 
-// https://www.postgresql.org/docs/15/sql-copy.html, Binary Format: signature, flags, length of an extension, then it; behind the rows a word of -1.
-constexpr std::string_view kSignature{"PGCOPY\n\377\r\n\0", 11};
-constexpr std::string_view kTrailer{"\377\377", 2};
-
 /// Takes the header off the first message.
 std::string_view after_header(std::string_view message, const TableSchema& table) {
-    constexpr std::size_t kFixed = kSignature.size() + 4 + 4;
-    if (message.size() < kFixed || !message.starts_with(kSignature))
+    constexpr std::size_t kFixed = pg_binary::kCopySignature.size() + 4 + 4;
+    if (message.size() < kFixed || !message.starts_with(pg_binary::kCopySignature))
         throw HaltError{fmt::format("{}: the leader's COPY does not begin as PostgreSQL's binary format does", to_string(table.name))};
-    ByteReader reader{pgoutput::as_bytes(message.substr(kSignature.size()))};
+    ByteReader reader{pgoutput::as_bytes(message.substr(pg_binary::kCopySignature.size()))};
     const std::uint32_t flags = reader.u32();
     const std::uint32_t extension = reader.u32();
     if (flags != 0 || extension > message.size() - kFixed)
@@ -85,7 +82,7 @@ bool PgRowReader::read_raw(RawRows& rows, std::size_t budget) {
             message = after_header(message, *open_);
             if (message.empty()) continue;
         }
-        if (binary_ && message == kTrailer) continue;
+        if (binary_ && message == pg_binary::kCopyTrailer) continue;
         rows.bytes += message;
         ++rows.rows;
     }

@@ -96,12 +96,10 @@ bool PgSource::take_message(Batch& batch) {
     const std::unique_ptr<char, decltype(&PQfreemem)> owned{buffer, &PQfreemem};
     const auto message = pgoutput::decode_copy_data(pgoutput::as_bytes({buffer, static_cast<std::size_t>(size)}));
     if (const auto* data = std::get_if<pgoutput::XLogData>(&message)) {
-        received_ = std::max({received_, data->data_start, data->wal_end});
         decode(data->payload, batch);
         return true;
     }
     const auto& keepalive = std::get<pgoutput::Keepalive>(message);
-    received_ = std::max(received_, keepalive.wal_end);
     reply_due_ = reply_due_ || keepalive.reply_requested;
     idle(keepalive.wal_end, batch);
     return true;

@@ -79,7 +79,6 @@ private:
     int wake_fd_ = -1;
     std::uint64_t start_;          ///< Transactions that committed before it are resent ones.
     std::uint64_t reached_;        ///< Last commit or idle position handed over.
-    std::uint64_t received_ = 0;   ///< Furthest position the server spoke of.
     std::uint64_t durable_;
     bool inside_ = false;          ///< Between Begin and Commit.
     bool skipping_ = false;        ///< Inside a resent transaction.

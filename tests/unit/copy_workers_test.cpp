@@ -97,6 +97,11 @@ std::multiset<std::int64_t> all_numbers(int count) {
     return numbers;
 }
 
+CopyWorkers workers_for(std::vector<CopyPart> parts, const std::function<CopyWorkers::Way()>& open_way, const StopSignal& stop) {
+    CopyWorkers::Way first = open_way();
+    return {std::move(parts), std::move(first), open_way, stop};
+}
+
 TEST(CopyWorkers, EveryRowArrivesOnceThoughConnectionsAreLost) {
     const std::uint64_t seed = choose_seed();
     for (std::uint64_t round = 0; round < 50; ++round) {
@@ -113,8 +118,8 @@ TEST(CopyWorkers, EveryRowArrivesOnceThoughConnectionsAreLost) {
         Rows rows;
         const StopSignal stop;
         const std::size_t jobs = 1 + random() % 4;
-        CopyWorkers workers{parts_of(numbers(), 12, 57),
-                            [&] { return CopyWorkers::Way{std::make_unique<NumberReader>(), std::make_unique<ShakyLane>(rows, shake)}; }, stop};
+        CopyWorkers workers = workers_for(parts_of(numbers(), 12, 57),
+                            [&] { return CopyWorkers::Way{std::make_unique<NumberReader>(), std::make_unique<ShakyLane>(rows, shake)}; }, stop);
         workers.run(jobs, [] {});
         ASSERT_EQ(rows.kept, all_numbers(12 * 57)) << "seed " << seed + round;
         EXPECT_EQ(workers.rows(), 12U * 57U);
@@ -125,12 +130,12 @@ TEST(CopyWorkers, EveryRowArrivesOnceThoughConnectionsAreLost) {
 TEST(CopyWorkers, AConnectionThatIsLostAgainAndAgainIsAnOutage) {
     Rows rows;
     const StopSignal stop;
-    CopyWorkers workers{parts_of(numbers(), 4, 50),
+    CopyWorkers workers = workers_for(parts_of(numbers(), 4, 50),
                         [&] {
                             return CopyWorkers::Way{std::make_unique<NumberReader>(),
                                                     std::make_unique<ShakyLane>(rows, [] { throw RetryableError{"the connection is gone"}; })};
                         },
-                        stop};
+                        stop);
     EXPECT_THROW(workers.run(2, [] {}), RetryableError);
     EXPECT_TRUE(rows.kept.empty());
 }
@@ -150,12 +155,12 @@ TEST(CopyWorkers, APartThatNobodyCanTakeOverIsAnOutage) {
         Rows rows;
         const StopSignal stop;
         std::size_t opened = 0;
-        CopyWorkers workers{parts_of(numbers(), 2, 40),
+        CopyWorkers workers = workers_for(parts_of(numbers(), 2, 40),
                             [&] {
                                 if (++opened > 2) throw RetryableError{"no connection is left"};
                                 return CopyWorkers::Way{std::make_unique<NumberReader>(), std::make_unique<ShakyLane>(rows, shake)};
                             },
-                            stop};
+                            stop);
         try {
             workers.run(2, [] {});
             ASSERT_EQ(rows.kept, all_numbers(80)) << "seed " << seed + round;
@@ -169,13 +174,13 @@ TEST(CopyWorkers, TheFirstErrorEndsAllOfThem) {
     Rows rows;
     const StopSignal stop;
     std::atomic<int> calls{0};
-    CopyWorkers workers{parts_of(numbers(), 40, 500),
+    CopyWorkers workers = workers_for(parts_of(numbers(), 40, 500),
                         [&] {
                             return CopyWorkers::Way{std::make_unique<NumberReader>(), std::make_unique<ShakyLane>(rows, [&] {
                                                         if (++calls == 30) throw HaltError{"a row does not fit"};
                                                     })};
                         },
-                        stop};
+                        stop);
     EXPECT_THROW(workers.run(3, [] {}), HaltError);
     EXPECT_LT(calls, 40 * 51) << "the others went on to the end";
 }
@@ -184,13 +189,13 @@ TEST(CopyWorkers, AStopEndsThem) {
     Rows rows;
     StopSignal stop;
     std::atomic<int> calls{0};
-    CopyWorkers workers{parts_of(numbers(), 40, 500),
+    CopyWorkers workers = workers_for(parts_of(numbers(), 40, 500),
                         [&] {
                             return CopyWorkers::Way{std::make_unique<NumberReader>(), std::make_unique<ShakyLane>(rows, [&] {
                                                         if (++calls == 30) stop.request();
                                                     })};
                         },
-                        stop};
+                        stop);
     EXPECT_THROW(workers.run(3, [] {}), InterruptedError);
 }
 
