@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
+#include "db/create_sql.h"
 #include "schemas/error.h"
 #include "triggers/sqlite/change_table.h"
-#include "triggers/sqlite/create_sql.h"
 #include "triggers/sqlite/replace_tracker.h"
 
 namespace rowferry {

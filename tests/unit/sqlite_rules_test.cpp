@@ -4,10 +4,10 @@
 
 #include <fmt/format.h>
 
+#include "db/sqlite_schema.h"
 #include "schemas/table_subset.h"
 #include "tests/unit/sqlite_leader_harness.h"
 #include "triggers/sqlite/row_filter.h"
-#include "triggers/sqlite/sqlite_schema.h"
 
 namespace rowferry::test {
 namespace {

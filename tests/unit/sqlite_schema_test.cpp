@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "db/sqlite_schema.h"
 #include "tests/support/temp_dir.h"
-#include "triggers/sqlite/sqlite_schema.h"
 #include "triggers/sqlite/trigger_check.h"
 
 namespace rowferry {

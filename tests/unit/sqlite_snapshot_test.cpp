@@ -5,10 +5,10 @@
 
 #include <fmt/format.h>
 
+#include "db/sqlite_schema.h"
 #include "tests/unit/sqlite_leader_harness.h"
 #include "triggers/sqlite/backup_copy.h"
 #include "triggers/sqlite/profile_memory.h"
-#include "triggers/sqlite/sqlite_schema.h"
 
 namespace rowferry::test {
 namespace {

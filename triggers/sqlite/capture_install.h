@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "db/sqlite_schema.h"
 #include "schemas/table_schema.h"
 #include "triggers/sqlite/capture_store.h"
 #include "triggers/sqlite/hidden_key.h"
-#include "triggers/sqlite/sqlite_schema.h"
 #include "triggers/sqlite/table_part.h"
 
 namespace rowferry {

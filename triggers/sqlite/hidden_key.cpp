@@ -7,11 +7,11 @@
 
 #include <fmt/format.h>
 
+#include "db/sqlite_schema.h"
 #include "schemas/conversion.h"
 #include "schemas/expression_tree.h"
 #include "schemas/expression_writer.h"
 #include "schemas/identifier.h"
-#include "triggers/sqlite/sqlite_schema.h"
 
 namespace rowferry {
 namespace {

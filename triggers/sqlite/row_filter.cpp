@@ -6,11 +6,11 @@
 
 #include <fmt/format.h>
 
+#include "db/sqlite_schema.h"
 #include "schemas/conversion.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
 #include "schemas/table_subset.h"
-#include "triggers/sqlite/sqlite_schema.h"
 
 namespace rowferry {
 namespace {

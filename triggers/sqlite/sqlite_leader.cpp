@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 
 #include "db/sqlite.h"
+#include "db/sqlite_schema.h"
 #include "schemas/identifier.h"
 #include "schemas/table_subset.h"
 #include "triggers/sqlite/acknowledger.h"
@@ -19,7 +20,6 @@
 #include "triggers/sqlite/hidden_key.h"
 #include "triggers/sqlite/leader_file.h"
 #include "triggers/sqlite/profile_memory.h"
-#include "triggers/sqlite/sqlite_schema.h"
 #include "triggers/sqlite/sqlite_snapshot.h"
 #include "triggers/sqlite/sqlite_trigger_source.h"
 #include "triggers/sqlite/table_part.h"

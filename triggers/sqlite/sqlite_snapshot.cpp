@@ -5,11 +5,11 @@
 
 #include <fmt/format.h>
 
+#include "db/sqlite_schema.h"
 #include "schemas/identifier.h"
 #include "triggers/sqlite/capture_install.h"
 #include "triggers/sqlite/capture_store.h"
 #include "triggers/sqlite/column_profile.h"
-#include "triggers/sqlite/sqlite_schema.h"
 #include "triggers/sqlite/table_part.h"
 
 namespace rowferry {

@@ -7,10 +7,10 @@
 #include <poll.h>
 #include <spdlog/spdlog.h>
 
+#include "db/sqlite_schema.h"
 #include "schemas/identifier.h"
 #include "triggers/sqlite/capture_install.h"
 #include "triggers/sqlite/shape_log.h"
-#include "triggers/sqlite/sqlite_schema.h"
 #include "triggers/sqlite/trigger_check.h"
 
 namespace rowferry {

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "db/sqlite_schema.h"
 #include "triggers/sqlite/capture_store.h"
 #include "triggers/sqlite/change_table.h"
-#include "triggers/sqlite/sqlite_schema.h"
 
 namespace rowferry {
 

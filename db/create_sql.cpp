@@ -1,4 +1,4 @@
-#include "triggers/sqlite/create_sql.h"
+#include "db/create_sql.h"
 
 #include "schemas/sqlite_tokens.h"
 

@@ -1,13 +1,13 @@
-#include "triggers/sqlite/sqlite_schema.h"
+#include "db/sqlite_schema.h"
 
 #include <algorithm>
 
 #include <fmt/format.h>
 
+#include "db/create_sql.h"
 #include "schemas/conversion.h"
 #include "schemas/identifier.h"
 #include "schemas/value_shapes.h"
-#include "triggers/sqlite/create_sql.h"
 
 namespace rowferry {
 namespace {
