@@ -7,9 +7,9 @@
 namespace rowferry {
 
 std::string clone_command(const Options& options, const LogOptions& log, const StopSignal& stop) {
-    Progress progress{progress_mode(options.progress, log.format), position_kind(options.leader.engine)};
+    Progress progress{progress_mode(options.progress, log.format), position_kind(options.leader.engine, CaptureMethod::logical)};
     try {
-        clone(leader_factory(options.leader, options.run.request.stream, stop), follower_factory(*options.follower, stop), options.run, stop,
+        clone(copied_leader_factory(options.leader, stop), follower_factory(*options.follower, stop), options.run, stop,
               progress);
     } catch (const InterruptedError&) {
         throw InterruptedError{"stopped before the copy was complete; the follower was left as it was"};

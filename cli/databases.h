@@ -6,8 +6,10 @@
 
 namespace rowferry {
 
-/// The leader or follower behind an endpoint. `stop` must outlive what the factories make.
-[[nodiscard]] LeaderFactory leader_factory(const Endpoint& endpoint, const std::string& stream, const StopSignal& stop);
+/// The leader or follower behind an endpoint. `stop` must outlive what the factories make. Throws RefusedError for a capture method without a source.
+[[nodiscard]] LeaderFactory leader_factory(const Endpoint& endpoint, CaptureMethod capture, const std::string& stream, const StopSignal& stop);
+/// A leader from which only a snapshot is wanted: its capture method does not matter.
+[[nodiscard]] LeaderFactory copied_leader_factory(const Endpoint& endpoint, const StopSignal& stop);
 [[nodiscard]] FollowerFactory follower_factory(const Endpoint& endpoint, const StopSignal& stop);
 
 }  // namespace rowferry

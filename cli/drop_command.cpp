@@ -1,5 +1,6 @@
 #include "cli/commands.h"
 
+#include "cli/capture.h"
 #include "cli/databases.h"
 #include "schemas/identifier.h"
 
@@ -7,9 +8,11 @@ namespace rowferry {
 
 std::string drop_command(const Options& options, const StopSignal& stop) {
     const std::string& name = options.run.request.stream;
-    const auto leader = leader_factory(options.leader, name, stop)();
+    // By whatever method the stream was captured.
+    std::vector<std::unique_ptr<Leader>> leaders;
+    for (const CaptureMethod capture : capture_methods(options.leader.engine)) leaders.push_back(leader_factory(options.leader, capture, name, stop)());
     const auto follower = options.follower ? follower_factory(*options.follower, stop)() : nullptr;
-    const auto removed = drop_stream(*leader, follower.get(), options.all ? std::nullopt : std::optional{name});
+    const auto removed = drop_stream(leaders, follower.get(), options.all ? std::nullopt : std::optional{name});
     std::string text;
     for (const std::string& line : removed) text += printable(line) + "\n";
     print(text.empty() ? "nothing to remove\n" : text);

@@ -62,12 +62,8 @@ bool holds_password(std::string_view text) {
     return false;
 }
 
-PositionKind position_kind(Engine leader) {
-    switch (leader) {
-        case Engine::postgresql: return PositionKind::lsn;
-        case Engine::sqlite: return PositionKind::sequence;
-    }
-    throw std::logic_error{"engine"};
+PositionKind position_kind(Engine leader, CaptureMethod capture) {
+    return leader == Engine::postgresql && capture == CaptureMethod::logical ? PositionKind::lsn : PositionKind::sequence;
 }
 
 std::string describe(const Endpoint& endpoint) {

@@ -20,8 +20,8 @@ struct Endpoint {
 /// Whether a URI carries a secret itself (`user:password@` or `?password=`). False for text that libpq cannot parse.
 [[nodiscard]] bool holds_password(std::string_view text);
 
-/// What positions of such a leader look like, with the capture method it has today.
-[[nodiscard]] PositionKind position_kind(Engine leader);
+/// What positions of such a leader look like.
+[[nodiscard]] PositionKind position_kind(Engine leader, CaptureMethod capture);
 
 /// For messages and process lists: without user, password and options.
 [[nodiscard]] std::string describe(const Endpoint& endpoint);

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "cli/byte_size.h"
+#include "cli/capture.h"
 #include "cli/duration.h"
 #include "cli/rule_options.h"
 #include "schemas/error.h"
@@ -93,6 +94,16 @@ Until parse_until(const std::string& text) {
     } catch (const UsageError& error) {
         throw UsageError{fmt::format("{}, or current", error.what())};
     }
+}
+
+/// Which of them it has to be is known once the method is chosen.
+void check_until(const SettingLayer& settings, const Options& options) {
+    if (options.command != Command::run || options.run.until.kind != Until::Kind::position) return;
+    const auto methods = capture_methods(options.leader.engine);
+    const auto fits = [&](CaptureMethod method) { return position_kind(options.leader.engine, method) == options.run.until.position_kind; };
+    if (std::ranges::none_of(methods, fits))
+        throw UsageError{fmt::format("{}: a {} leader has positions like {}", find(settings, "until")->origin, to_string(options.leader.engine),
+                                     to_string(position_kind(options.leader.engine, methods.front()), Position{42, 0}))};
 }
 
 std::size_t parse_jobs(const std::string& text) {
@@ -180,18 +191,15 @@ Options resolve_options(Command command, const SettingLayer& settings) {
     options.run.follower.fire_triggers = flag(settings, "fire-triggers").value_or(false);
     options.run.retry_for = converted(settings, "retry-for", [](const std::string& text) { return parse_duration(text); });
     options.run.copy_jobs = converted(settings, "copy-jobs", parse_jobs).value_or(options.run.copy_jobs);
+    options.capture = converted(settings, "capture", [&](const std::string& text) { return parse_capture(options.leader.engine, text); });
     options.run.until = converted(settings, "until", parse_until).value_or(Until{});
+    check_until(settings, options);
 
     options.progress = flag(settings, "progress");
     options.all = flag(settings, "all").value_or(false);
     options.json = flag(settings, "json").value_or(false);
     if (options.all && find(settings, "stream") != nullptr && find(settings, "stream")->origin == "--stream")
         throw UsageError{"--all and --stream exclude each other"};
-
-    const PositionKind kind = position_kind(options.leader.engine);
-    if (command == Command::run && options.run.until.kind == Until::Kind::position && options.run.until.position_kind != kind)
-        throw UsageError{fmt::format("{}: a {} leader has positions like {}", find(settings, "until")->origin, to_string(options.leader.engine),
-                                     to_string(kind, Position{42, 0}))};
     return options;
 }
 

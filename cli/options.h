@@ -15,6 +15,7 @@ struct Options {
     Endpoint leader;
     std::optional<Endpoint> follower;  ///< Always there for run, clone and copy-table.
     RunOptions run;
+    std::optional<CaptureMethod> capture;  ///< What --capture says; see choose_capture().
     std::optional<bool> progress;      ///< Nothing: when standard error is a terminal.
     std::vector<std::string> tables_to_copy;  ///< copy-table: patterns. The stream's own come from its checkpoint.
     bool all = false;

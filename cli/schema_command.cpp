@@ -7,7 +7,7 @@
 namespace rowferry {
 
 std::string schema_command(const Options& options, const StopSignal& stop) {
-    const auto leader = leader_factory(options.leader, options.run.request.stream, stop)();
+    const auto leader = copied_leader_factory(options.leader, stop)();
     StreamRequest request = options.run.request;
     request.one_off = true;
     request.need_profiles = leader->engine() == Engine::sqlite && options.schema_for == Engine::postgresql;

@@ -39,6 +39,8 @@ constexpr std::array kSettings{
             "A SQLite leader's value that does not fit: stop, quarantine or null (default: stop)"},
     Setting{"salt-file", Type::text, kRuled, "FILE", "Salt for sha256 masks (or ROWFERRY_MASK_SALT in the environment)"},
     Setting{"mask-salt", Type::text, 0, "TEXT", "Salt for sha256 masks", false, false, true},
+    Setting{"capture", Type::text, kRun | kPositions | kCopyTable, "METHOD",
+            "How the leader's changes are read: logical, triggers or statements (default: the stream's own; for a new one logical where it can work, else triggers)"},
     Setting{"until", Type::text, kRun, "current|POSITION", "End once the follower holds what is committed now, or exactly this position"},
     Setting{"on-existing", Type::text, kRun | kClone | kCopyTable, "refuse|truncate", "When the follower's tables hold rows already (default: refuse)"},
     Setting{"copy-jobs", Type::text, kRun, "N", "Parts of the first copy to copy side by side, 1 to 64 (default: 2)"},

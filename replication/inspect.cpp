@@ -44,14 +44,15 @@ PositionsReport positions(Leader& leader, Follower* follower, const StreamReques
     return report;
 }
 
-std::vector<std::string> drop_stream(Leader& leader, Follower* follower, const std::optional<std::string>& stream) {
+std::vector<std::string> drop_stream(std::span<const std::unique_ptr<Leader>> leaders, Follower* follower, const std::optional<std::string>& stream) {
     if (follower != nullptr && !follower->exists()) follower = nullptr;
     if (follower != nullptr) {
         follower->open(false);
         static_cast<void>(follower->drop(stream, true));
     }
-    static_cast<void>(leader.drop(stream, true));
-    std::vector<std::string> removed = leader.drop(stream, false);
+    for (const auto& leader : leaders) static_cast<void>(leader->drop(stream, true));
+    std::vector<std::string> removed;
+    for (const auto& leader : leaders) std::ranges::copy(leader->drop(stream, false), std::back_inserter(removed));
     if (follower != nullptr) std::ranges::copy(follower->drop(stream, false), std::back_inserter(removed));
     return removed;
 }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -88,6 +89,7 @@ struct PositionsReport {
 PositionsReport positions(Leader& leader, Follower* follower, const StreamRequest& request);
 
 /// Removes what the stream (nothing: every stream) made on both sides. Checks both before it touches either. One line per removed object.
-std::vector<std::string> drop_stream(Leader& leader, Follower* follower, const std::optional<std::string>& stream);
+/// `leaders`: the same database, once for each capture method.
+std::vector<std::string> drop_stream(std::span<const std::unique_ptr<Leader>> leaders, Follower* follower, const std::optional<std::string>& stream);
 
 }  // namespace rowferry

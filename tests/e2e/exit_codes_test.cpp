@@ -57,6 +57,9 @@ TEST(CommandLine, WrongUsageIsTwoWithTheReasonLastAndNothingOnStandardOutput) {
         {{"run", from, to, "--until", "lsn:0/1"}, ""},  // not a position of a SQLite leader
         {{"run", from, to, "--on-existing", "merge"}, "merge"},
         {{"run", from, to, "--keyless", "some"}, "some"},
+        {{"run", from, to, "--capture", "magic"}, "none of logical, triggers, statements"},
+        {{"run", from, to, "--capture", "statements"}, "by triggers"},
+        {{"run", "postgresql://127.0.0.1:1/shop", to, "--capture", "statements"}, "by logical"},
         {{"run", from, to, "--log-level", "loud"}, "loud"},
         {{"run", from, to, "--log-format", "xml"}, "xml"},
         {{"run", from, to, "--retry-for", "a while"}, ""},
@@ -253,6 +256,25 @@ TEST_P(ExitCodeTest, PositionsTellsInJsonWhatItPromises) {
     pair_.leader.exec("INSERT INTO t VALUES (4, 'new')");
     EXPECT_EQ(positions(pair_.leader, &pair_.follower).at("caught_up"), false);
     EXPECT_TRUE(positions(pair_.leader, &pair_.follower, "other").at("follower").is_null());
+}
+
+TEST_P(ExitCodeTest, AStreamKeepsTheMethodOfItsCheckpoint) {
+    const std::string method = leads_postgresql(GetParam()) ? "logical" : "triggers";
+    const std::string other = leads_postgresql(GetParam()) ? "triggers" : "logical";
+    ASSERT_TRUE(ended(run_until_current(pair_.leader, pair_.follower, {"--capture", method}), 0));
+    ASSERT_TRUE(ended(run_until_current(pair_.leader, pair_.follower), 0));
+    // As if the stream had been begun with the other method.
+    const std::string checkpoint = follows_postgresql(GetParam()) ? "rowferry.checkpoint" : "rowferry_checkpoint";
+    pair_.follower.exec("UPDATE " + checkpoint + " SET capture = '" + other + "'");
+    const RowferryResult refused = run_until_current(pair_.leader, pair_.follower, {"--capture", method});
+    EXPECT_TRUE(ended(refused, 3, "rowferry drop"));
+    EXPECT_NE(refused.last_line.find("--capture " + method + " --on-existing truncate"), std::string::npos) << refused;
+    EXPECT_TRUE(ended(rowferry(command("copy-table", pair_.leader, pair_.follower, {"--table", "t", "--capture", method})), 3, "rowferry drop"));
+    EXPECT_TRUE(ended(rowferry({"positions", pair_.leader.endpoint(), pair_.follower.endpoint(), "--capture", method}), 3, "rowferry drop"));
+    pair_.follower.exec("UPDATE " + checkpoint + " SET capture = '" + method + "'");
+    pair_.leader.exec("INSERT INTO t VALUES (3, 'c')");
+    ASSERT_TRUE(ended(run_until_current(pair_.leader, pair_.follower), 0));
+    EXPECT_TRUE(same_rows(pair_.leader, pair_.follower));
 }
 
 TEST_P(ExitCodeTest, CloneCopiesAndLeavesNothingBehind) {

@@ -168,6 +168,9 @@ TEST(Options, UntilFitsTheLeader) {
     EXPECT_EQ(until.position.major, 42U);
     EXPECT_TRUE(says(refusal(run_with({"--until", "lsn:0/1"})), "seq:42"));
     EXPECT_TRUE(says(refusal({"run", "postgresql://h/d", "sqlite:b", "--until", "seq:1"}), "lsn:0/2A"));
+    EXPECT_FALSE(options(kRun).capture);
+    EXPECT_EQ(options(run_with({"--capture", "triggers"})).capture, CaptureMethod::triggers);
+    EXPECT_TRUE(says(refusal(run_with({"--capture", "statements"})), "--capture: changes of a sqlite leader"));
     EXPECT_TRUE(says(refusal(run_with({"--until", "now"})), "or current"));
     EXPECT_TRUE(says(refusal(run_with({"--until", "lsn:x"})), "--until: "));
 }

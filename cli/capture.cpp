@@ -1,0 +1,65 @@
+#include "cli/capture.h"
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "cli/databases.h"
+#include "schemas/error.h"
+#include "schemas/identifier.h"
+
+namespace rowferry {
+namespace {
+
+constexpr std::array kPostgresql{CaptureMethod::logical};
+constexpr std::array kSqlite{CaptureMethod::triggers};
+constexpr std::array kAll{CaptureMethod::logical, CaptureMethod::triggers, CaptureMethod::statements};
+
+std::string listed(std::span<const CaptureMethod> methods) {
+    std::string text;
+    for (const CaptureMethod method : methods) text += fmt::format("{}{}", text.empty() ? "" : ", ", to_string(method));
+    return text;
+}
+
+/// The method that the follower's checkpoint has for the stream; nothing without one.
+std::optional<CaptureMethod> captured_by(const Options& options, const StopSignal& stop) {
+    if (!options.follower) return std::nullopt;
+    const auto follower = follower_factory(*options.follower, stop)();
+    if (!follower->exists()) return std::nullopt;
+    follower->open(false);
+    const auto checkpoint = follower->load_checkpoint(options.run.request.stream);
+    return checkpoint ? std::optional{checkpoint->capture} : std::nullopt;
+}
+
+}  // namespace
+
+std::span<const CaptureMethod> capture_methods(Engine leader) {
+    switch (leader) {
+        case Engine::postgresql: return kPostgresql;
+        case Engine::sqlite: return kSqlite;
+    }
+    throw std::logic_error{"engine"};
+}
+
+CaptureMethod parse_capture(Engine leader, std::string_view text) {
+    const auto method = std::ranges::find(kAll, text, [](CaptureMethod each) { return to_string(each); });
+    if (method == kAll.end()) throw UsageError{fmt::format("\"{}\" is none of {}", printable(text), listed(kAll))};
+    const auto offered = capture_methods(leader);
+    if (std::ranges::find(offered, *method) == offered.end())
+        throw UsageError{fmt::format("changes of a {} leader cannot be captured by {} yet, but by {}", to_string(leader), text, listed(offered))};
+    return *method;
+}
+
+CaptureMethod choose_capture(const Options& options, const StopSignal& stop) {
+    const auto present = captured_by(options, stop);
+    if (present && options.capture && *present != *options.capture)
+        throw RefusedError{fmt::format("stream {} is captured by {}, not by {}, and a stream keeps its method. To switch: `rowferry drop LEADER FOLLOWER --stream {}`, then `rowferry run` with "
+                                       "--capture {} --on-existing truncate",
+                                       options.run.request.stream, to_string(*present), to_string(*options.capture), options.run.request.stream, to_string(*options.capture))};
+    if (present) return *present;
+    return options.capture.value_or(capture_methods(options.leader.engine).front());
+}
+
+}  // namespace rowferry
