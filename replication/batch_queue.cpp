@@ -26,9 +26,9 @@ bool BatchQueue::push(BatchPtr& batch, std::chrono::milliseconds wait) {
     return true;
 }
 
-bool BatchQueue::all_taken() const {
-    const std::lock_guard lock{mutex_};
-    return cancelled_ || queue_.empty();
+bool BatchQueue::wait_until_taken(std::chrono::microseconds wait) {
+    std::unique_lock lock{mutex_};
+    return room_.wait_for(lock, wait, [&] { return cancelled_ || queue_.empty(); });
 }
 
 void BatchQueue::close(std::exception_ptr cause) {

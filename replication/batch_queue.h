@@ -25,8 +25,8 @@ public:
     /// False when there was no room within `wait` (the batch stays the caller's). A batch larger than the bound passes when the queue
     /// is empty. Reader.
     bool push(BatchPtr& batch, std::chrono::milliseconds wait);
-    /// The applier has taken every batch, or given up. Reader.
-    [[nodiscard]] bool all_taken() const;
+    /// Waits at most `wait` until the applier has taken every batch, or given up; false when it has not. Reader.
+    [[nodiscard]] bool wait_until_taken(std::chrono::microseconds wait);
     /// No batch follows. pop() rethrows `cause` once the queue is empty. Either side.
     void close(std::exception_ptr cause);
     /// closed, and every batch was taken.

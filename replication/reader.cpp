@@ -11,10 +11,12 @@ namespace rowferry {
 namespace {
 // Large enough that a follower has much to do for each and its round trips do not count, small enough that a queue of them bounds memory well.
 constexpr std::size_t kBatchBytes = 4 * 1024 * 1024;
-constexpr std::chrono::milliseconds kApplierBusy{2};
+// How long what a busy leader sends may lie in the socket: it takes about a quarter of a megabyte, less in small messages, and then the sender stands still.
+// Shorter naps cost more wake-ups than they bring.
+constexpr std::chrono::microseconds kNap{250};
 // A transaction of more than this is not a small one any more, for which a millisecond would count.
 constexpr std::size_t kSmallTransaction = 8 * 1024;
-constexpr std::chrono::milliseconds kMoreToCome{1};
+constexpr int kNapsForMore = 4;
 // The leader hears from us at least this often, whatever the applier does.
 constexpr std::chrono::milliseconds kLongestSilence{1000};
 
@@ -42,17 +44,19 @@ void Reader::fill(Batch& batch) {
     source_->read(batch, kBatchBytes, kLongestSilence);
     // Nobody can commit a transaction before its end has come: of one that is not small, what a busy leader sends is taken in few large pieces, instead of
     // waking both threads for every one of its messages.
-    for (std::size_t before = 0; is_inside(batch) && transaction_bytes_ + batch.size_bytes() >= kSmallTransaction && batch.size_bytes() < kBatchBytes;) {
-        if (std::exchange(before, batch.size_bytes()) == batch.size_bytes()) break;
-        std::this_thread::sleep_for(kMoreToCome);
+    for (int naps = 0; naps < kNapsForMore && is_inside(batch) && transaction_bytes_ + batch.size_bytes() >= kSmallTransaction && batch.size_bytes() < kBatchBytes;
+         ++naps) {
+        std::this_thread::sleep_for(kNap);
+        const std::size_t before = batch.size_bytes();
         source_->read(batch, kBatchBytes, std::chrono::milliseconds{0});
+        if (batch.size_bytes() != before) naps = -1;
     }
     // While the applier is busy there is no hurry: fewer and fuller batches, instead of thousands that hold next to nothing.
     // The leader is read all the same: it stands still when nobody takes what it sends.
-    while (!batch.empty() && batch.size_bytes() < kBatchBytes && !queue_.all_taken()) {
+    while (!batch.empty() && batch.size_bytes() < kBatchBytes && !queue_.wait_until_taken(kNap)) {
         progress_.clear();
         source_->report(acknowledgement_.durable());
-        source_->read(batch, kBatchBytes, kApplierBusy);
+        source_->read(batch, kBatchBytes, std::chrono::milliseconds{0});
     }
     transaction_bytes_ = is_inside(batch) ? transaction_bytes_ + batch.size_bytes() : 0;
     leader_waits_.store(source_->leader_waits_for_us(), std::memory_order_relaxed);

@@ -156,6 +156,37 @@ TEST(Reader, TakesALargeTransactionInFewPieces) {
     EXPECT_LE(batches, 30U);
 }
 
+/// A leader that says one thing at first and then nothing more for the time being.
+class QuietSource : public Source {
+public:
+    explicit QuietSource(std::atomic<int>& reads) : reads_{reads} {}
+    void read(Batch& batch, std::size_t, std::chrono::milliseconds wait) override {
+        if (++reads_ <= 2) return batch.add(Idle{{static_cast<std::uint64_t>(reads_.load()), 0}});
+        if (batch.empty()) std::this_thread::sleep_for(wait);  // with something in hand a source returns at once
+    }
+    void report(Position) override {}
+
+private:
+    std::atomic<int>& reads_;
+};
+
+TEST(Reader, SleepsWhileTheApplierIsBusyAndTheLeaderQuiet) {
+    // It turned in circles there, and took from the follower's server a core that both had to share.
+    BatchQueue queue{1'000'000};
+    Acknowledgement acknowledgement{{}};
+    Waker waker;
+    std::atomic<int> reads = 0;
+    {
+        Reader reader{std::make_unique<QuietSource>(reads), queue, acknowledgement, waker};
+        std::this_thread::sleep_for(100ms);
+        EXPECT_LE(reads, 450) << "a look every quarter of a millisecond is enough";
+        EXPECT_NE(queue.pop(0ms), nullptr);
+        EXPECT_NE(queue.pop(20ms), nullptr) << "the applier is free: what was collected comes at once";
+        queue.cancel();
+        waker.wake();
+    }
+}
+
 TEST(Reader, DoesNotHoldASmallTransactionBack) {
     const auto start = std::chrono::steady_clock::now();
     const auto [batches, events] = batches_of(std::make_unique<DrippingSource>(1000, 3));
