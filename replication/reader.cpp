@@ -1,6 +1,7 @@
 #include "replication/reader.h"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -17,12 +18,23 @@ constexpr std::chrono::microseconds kNap{250};
 // A transaction of more than this is not a small one any more, for which a millisecond would count.
 constexpr std::size_t kSmallTransaction = 8 * 1024;
 constexpr int kNapsForMore = 4;
+// What was committed longer ago than this is a backlog; of one as much is taken at once as comes within the other.
+constexpr std::chrono::milliseconds kBacklogAge{200};
+constexpr std::chrono::milliseconds kLongestGathering{50};
 // The leader hears from us at least this often, whatever the applier does.
 constexpr std::chrono::milliseconds kLongestSilence{1000};
 
 /// Is there nothing in it that the applier could commit?
 bool is_inside(const Batch& batch) {
     return !batch.empty() && std::ranges::none_of(batch.events(), [](const Event& event) { return std::holds_alternative<Commit>(event) || std::holds_alternative<Idle>(event); });
+}
+
+/// Was its last transaction committed a while ago? The two machines' clocks may differ: then a backlog is taken for none, or news wait a little.
+bool is_old(const Batch& batch) {
+    for (const Event& event : batch.events() | std::views::reverse)
+        if (const auto* commit = std::get_if<Commit>(&event))
+            return commit->time_us != 0 && std::chrono::system_clock::now().time_since_epoch() - std::chrono::microseconds{commit->time_us} > kBacklogAge;
+    return false;
 }
 
 }  // namespace
@@ -42,21 +54,22 @@ Reader::~Reader() {
 
 void Reader::fill(Batch& batch) {
     source_->read(batch, kBatchBytes, kLongestSilence);
-    // Nobody can commit a transaction before its end has come: of one that is not small, what a busy leader sends is taken in few large pieces, instead of
-    // waking both threads for every one of its messages.
-    for (int naps = 0; naps < kNapsForMore && is_inside(batch) && transaction_bytes_ + batch.size_bytes() >= kSmallTransaction && batch.size_bytes() < kBatchBytes;
-         ++naps) {
-        std::this_thread::sleep_for(kNap);
-        const std::size_t before = batch.size_bytes();
-        source_->read(batch, kBatchBytes, std::chrono::milliseconds{0});
-        if (batch.size_bytes() != before) naps = -1;
-    }
-    // While the applier is busy there is no hurry: fewer and fuller batches, instead of thousands that hold next to nothing.
-    // The leader is read all the same: it stands still when nobody takes what it sends.
-    while (!batch.empty() && batch.size_bytes() < kBatchBytes && !queue_.wait_until_taken(kNap)) {
+    const auto begun = std::chrono::steady_clock::now();
+    for (int quiet = 0; !batch.empty() && batch.size_bytes() < kBatchBytes;) {
+        // Nobody can commit a transaction before its end has come: of one that is not small, what a busy leader sends is taken in few large pieces, instead of
+        // waking both threads for every one of its messages. Of a backlog too: the follower then has fewer commits, and nobody waits for milliseconds of it.
+        const bool large = is_inside(batch) && transaction_bytes_ + batch.size_bytes() >= kSmallTransaction;
+        const bool backlog = is_old(batch) && std::chrono::steady_clock::now() - begun < kLongestGathering;
+        // While the applier is busy there is no hurry either, but the leader is read all the same: it stands still when nobody takes what it sends.
+        if ((large || backlog) && quiet < kNapsForMore)
+            std::this_thread::sleep_for(kNap);
+        else if (queue_.wait_until_taken(kNap))
+            break;
         progress_.clear();
         source_->report(acknowledgement_.durable());
+        const std::size_t before = batch.size_bytes();
         source_->read(batch, kBatchBytes, std::chrono::milliseconds{0});
+        quiet = batch.size_bytes() == before ? quiet + 1 : 0;
     }
     transaction_bytes_ = is_inside(batch) ? transaction_bytes_ + batch.size_bytes() : 0;
     leader_waits_.store(source_->leader_waits_for_us(), std::memory_order_relaxed);

@@ -162,7 +162,7 @@ public:
     explicit QuietSource(std::atomic<int>& reads) : reads_{reads} {}
     void read(Batch& batch, std::size_t, std::chrono::milliseconds wait) override {
         if (++reads_ <= 2) return batch.add(Idle{{static_cast<std::uint64_t>(reads_.load()), 0}});
-        if (batch.empty()) std::this_thread::sleep_for(wait);  // with something in hand a source returns at once
+        if (batch.empty()) std::this_thread::sleep_for(std::min(wait, 10ms));  // with something in hand a source returns at once
     }
     void report(Position) override {}
 
