@@ -38,6 +38,7 @@ std::string to_string(PositionKind kind, Position position) {
     switch (kind) {
         case PositionKind::lsn: return "lsn:" + lsn_to_string(position.major);
         case PositionKind::sequence: return fmt::format("seq:{}", position.major);
+        case PositionKind::frame: return fmt::format("wal:{}:{}", position.major, position.minor);
     }
     throw std::logic_error{"position kind"};
 }
@@ -47,7 +48,13 @@ ParsedPosition parse_position(std::string_view text) {
     if (text.starts_with("seq:")) {
         if (const auto number = whole_number<std::uint64_t>(text.substr(4), 10)) return {PositionKind::sequence, {*number, 0}};
     }
-    throw UsageError{fmt::format("\"{}\" is not a position: expected lsn:16/B374D848 or seq:42, as printed by `rowferry positions`", text)};
+    if (text.starts_with("wal:")) {
+        const auto colon = text.find(':', 4);
+        const auto major = whole_number<std::uint64_t>(text.substr(4, colon - 4), 10);
+        const auto minor = colon == std::string_view::npos ? std::nullopt : whole_number<std::uint32_t>(text.substr(colon + 1), 10);
+        if (major && minor) return {PositionKind::frame, {*major, *minor}};
+    }
+    throw UsageError{fmt::format("\"{}\" is not a position: expected lsn:16/B374D848, seq:42 or wal:3:1507, as printed by `rowferry positions`", text)};
 }
 
 }  // namespace rowferry

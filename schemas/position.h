@@ -11,6 +11,7 @@ namespace rowferry {
 enum class PositionKind : std::uint8_t {
     lsn,       ///< PostgreSQL logical decoding: end LSN of a commit. Text form `lsn:16/B374D848`.
     sequence,  ///< SQLite triggers: sequence number in the change table at a commit boundary. Text form `seq:42`.
+    frame,     ///< SQLite's write-ahead log: how often it began anew, and the last frame of a commit in it. Text form `wal:3:1507`.
 };
 
 /// A place between two transactions of one leader's history: everything at or below it is behind us.

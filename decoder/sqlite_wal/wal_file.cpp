@@ -1,0 +1,119 @@
+#include "decoder/sqlite_wal/wal_file.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "schemas/error.h"
+#include "schemas/identifier.h"
+
+namespace rowferry {
+
+// SQLite takes no locks on a -wal, so unlike the database's its descriptors may be closed.
+WalFile::~WalFile() {
+    if (fd_ >= 0) ::close(fd_);
+}
+
+void WalFile::open() {
+    struct stat ours {};
+    struct stat theirs {};
+    if (fd_ >= 0 && ::fstat(fd_, &ours) == 0 && ::stat(path_.c_str(), &theirs) == 0 && ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino) return;
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd_ < 0) throw RetryableError{fmt::format("{}: cannot be opened: {}", printable(path_), std::strerror(errno))};
+}
+
+void WalFile::read_at(std::uint64_t offset, std::span<std::byte> bytes) const {
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+        const ssize_t count = ::pread(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) throw RetryableError{fmt::format("{}: {}", printable(path_), std::strerror(errno))};
+        if (count == 0)
+            throw DecodeError{fmt::format("{}: it ends at byte {}, and its index says that more is committed: the log was cut", printable(path_), offset + done)};
+        done += static_cast<std::size_t>(count);
+    }
+}
+
+void WalFile::begin(const WalIndexHeader& index, std::uint32_t frame, WalChecksum checksum) {
+    salts_ = index.salts;
+    big_endian_ = index.big_endian_checksums;
+    frame_ = frame;
+    checksum_ = checksum;
+    // A place that was reached by a comparison, or behind a frame without a checksum.
+    adrift_ = frame != 0 && checksum == WalChecksum{};
+    if (frame != 0) open();
+}
+
+/// A log that began anew gets its header with its first frame.
+void WalFile::read_header() {
+    open();
+    std::array<std::byte, kWalHeaderSize> bytes;
+    read_at(0, bytes);
+    const auto header = parse_wal_header(bytes);
+    if (!header) throw DecodeError{fmt::format("{}: it has no valid header, and its index says that it holds commits", printable(path_))};
+    if (header->page_size != page_size_)
+        throw DecodeError{fmt::format("{}: its pages have {} bytes, and its index says {}", printable(path_), header->page_size, page_size_)};
+    checksum_ = header->checksum;
+}
+
+std::span<const std::byte> WalFile::read(std::uint32_t last, std::vector<std::byte>& buffer, std::size_t most) {
+    if (frame_ == 0) read_header();
+    const std::size_t count = std::min<std::size_t>(last - frame_, std::max<std::size_t>(most / frame_size(), 1));
+    if (buffer.size() < count * frame_size()) buffer.resize(count * frame_size());
+    const std::span<std::byte> frames{buffer.data(), count * frame_size()};
+    read_at(frame_offset(frame_ + 1, page_size_), frames);
+    return frames;
+}
+
+void WalFile::take(std::span<const std::byte> frames) {
+    for (std::size_t at = 0; at < frames.size(); at += frame_size()) {
+        ++frame_;
+        const auto bytes = frames.subspan(at, frame_size());
+        const FrameHeader header = parse_frame_header(bytes);
+        if (header.page == 0) throw DecodeError{fmt::format("{}: frame {} has no page number: the log is damaged", printable(path_), frame_)};
+        if (header.salts == WalSalts{} && header.checksum == WalChecksum{} && !(salts_ == WalSalts{})) {
+            adrift_ = true;
+            ++unsummed_;
+            continue;
+        }
+        const WalChecksum summed = continue_checksum(continue_checksum(checksum_, bytes.first(8), big_endian_), bytes.subspan(kFrameHeaderSize), big_endian_);
+        // Behind a frame without a checksum only the salts tell; from here on it can be gone on from.
+        if (!(header.salts == salts_) || (!adrift_ && !(summed == header.checksum)))
+            throw DecodeError{fmt::format("{}: frame {} (page {}): its {} wrong, although its index calls it committed: the log is damaged", printable(path_), frame_, header.page,
+                                          header.salts == salts_ ? "checksum is" : "salts are")};
+        checksum_ = header.checksum;
+        adrift_ = false;
+    }
+}
+
+FrameHeader WalFile::header_of(std::uint32_t frame) const {
+    std::array<std::byte, kFrameHeaderSize> bytes;
+    read_at(frame_offset(frame, page_size_), bytes);
+    return parse_frame_header(bytes);
+}
+
+void WalFile::read_page(std::uint32_t frame, std::span<std::byte> page) const { read_at(frame_offset(frame, page_size_) + kFrameHeaderSize, page); }
+
+void WalFile::sync() const {
+    if (fd_ >= 0 && ::fdatasync(fd_) != 0) throw RetryableError{fmt::format("{}: cannot be synced: {}", printable(path_), std::strerror(errno))};
+}
+
+LivePages::LivePages(const KeptFile& database, const WalFile& wal, const WalIndexHeader& snapshot, std::uint32_t pages)
+    : database_{database}, wal_{wal}, pages_{pages} {
+    for (std::uint32_t frame = 1; frame <= snapshot.last_frame; ++frame) frames_.put(wal.header_of(frame).page, frame);
+}
+
+void LivePages::read(std::uint32_t number, std::span<std::byte> page) const {
+    if (const std::uint64_t* frame = frames_.find(number)) return wal_.read_page(static_cast<std::uint32_t>(*frame), page);
+    const std::size_t count = database_.read(std::uint64_t{number - 1} * page.size(), page);
+    std::fill(page.begin() + static_cast<std::ptrdiff_t>(count), page.end(), std::byte{0});
+}
+
+}  // namespace rowferry

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "decoder/sqlite_wal/kept_file.h"
+#include "decoder/sqlite_wal/page_map.h"
+#include "decoder/sqlite_wal/wal_format.h"
+#include "decoder/sqlite_wal/wal_index.h"
+
+namespace rowferry {
+
+/// The -wal of a leader, read beside SQLite. Only frames that the wal-index calls committed are ever asked for. One thread.
+/// Errors: RetryableError where reading fails, DecodeError for bytes that cannot be what SQLite wrote.
+class WalFile {
+public:
+    WalFile(std::string path, std::uint32_t page_size) : path_{std::move(path)}, page_size_{page_size} {}
+    ~WalFile();
+    WalFile(const WalFile&) = delete;
+    WalFile& operator=(const WalFile&) = delete;
+
+    /// Begins to read the log that the index speaks of, behind `frame` whose checksum is given; 0: from the beginning.
+    void begin(const WalIndexHeader& index, std::uint32_t frame, WalChecksum checksum);
+    [[nodiscard]] std::uint32_t frame() const noexcept { return frame_; }
+    [[nodiscard]] WalSalts salts() const noexcept { return salts_; }
+
+    /// The frames behind frame() up to `last`, at most `most` bytes of them or one, with their headers. The caller makes sure, by asking the wal-index again, that
+    /// the log did not begin anew meanwhile, and then calls take().
+    std::span<const std::byte> read(std::uint32_t last, std::vector<std::byte>& buffer, std::size_t most);
+    /// Moves frame() on. Throws DecodeError, naming the frame, when a frame's salts or checksum are wrong. Frames that SQLite committed without a checksum are let pass
+    /// and counted: they are what it does after ROLLBACK TO in a transaction that had spilled (3.40.1, perhaps others).
+    void take(std::span<const std::byte> frames);
+    [[nodiscard]] std::uint64_t unsummed() const noexcept { return unsummed_; }
+
+    /// Header of any frame of the log.
+    [[nodiscard]] FrameHeader header_of(std::uint32_t frame) const;
+    void read_page(std::uint32_t frame, std::span<std::byte> page) const;
+    /// Waits until what was read is on the leader's disk.
+    void sync() const;
+    [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+private:
+    void open();
+    void read_header();
+    void read_at(std::uint64_t offset, std::span<std::byte> bytes) const;
+    [[nodiscard]] std::size_t frame_size() const noexcept { return kFrameHeaderSize + page_size_; }
+
+    std::string path_;
+    std::uint32_t page_size_;
+    int fd_ = -1;
+    WalSalts salts_;
+    bool big_endian_ = false;
+    std::uint32_t frame_ = 0;          ///< The last one that was read.
+    WalChecksum checksum_;
+    bool adrift_ = false;              ///< The frame before had no checksum to go on from.
+    std::uint64_t unsummed_ = 0;
+};
+
+/// The leader as one read transaction sees it: its file, and over it the log's frames up to that transaction's. The transaction is held meanwhile.
+class LivePages {
+public:
+    LivePages(const KeptFile& database, const WalFile& wal, const WalIndexHeader& snapshot, std::uint32_t pages);
+    [[nodiscard]] std::uint32_t page_count() const noexcept { return pages_; }
+    void read(std::uint32_t number, std::span<std::byte> page) const;
+
+private:
+    const KeptFile& database_;
+    const WalFile& wal_;
+    std::uint32_t pages_;
+    PageMap frames_;
+};
+
+}  // namespace rowferry
