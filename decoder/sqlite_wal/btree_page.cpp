@@ -47,10 +47,9 @@ DatabaseFormat read_database_format(const PageView& view) {
     return format;
 }
 
-BtreePage::BtreePage(const Database& database, std::uint32_t number) : number_{number} {
-    const std::span<const std::byte> page = database.view->page(number);
-    if (page.size() != database.format.page_size) fail_page(number, "is not as large as the others");
-    bytes_ = page.first(database.format.usable);
+BtreePage::BtreePage(const DatabaseFormat& format, std::uint32_t number, std::span<const std::byte> page) : number_{number} {
+    if (page.size() != format.page_size) fail_page(number, "is not as large as the others");
+    bytes_ = page.first(format.usable);
     const std::size_t header = number == 1 ? kFileHeader : 0;
     const std::byte* at = bytes_.data() + header;
     const auto kind = std::to_integer<std::uint8_t>(*at);
@@ -120,12 +119,11 @@ std::span<const std::byte> Database::overflow_page(std::uint32_t number, std::ui
 }
 
 std::span<const std::byte> whole_payload(const Database& database, const BtreeCell& cell, std::uint32_t page, std::vector<std::byte>& buffer) {
-    if (cell.overflow == 0) return cell.local;
+    buffer.assign(cell.local.begin(), cell.local.end());
+    if (cell.overflow == 0) return buffer;
     const std::uint64_t pages = (cell.payload_size - cell.local.size()) / (database.format.usable - 4);
     if (pages > database.view->page_count()) fail_page(page, fmt::format("a row of {} bytes, more than the database has", cell.payload_size));
-    buffer.clear();
     buffer.reserve(static_cast<std::size_t>(cell.payload_size));
-    buffer.insert(buffer.end(), cell.local.begin(), cell.local.end());
     database.overflow(cell, page, [&](std::uint32_t, std::span<const std::byte> part) { buffer.insert(buffer.end(), part.begin(), part.end()); });
     return buffer;
 }

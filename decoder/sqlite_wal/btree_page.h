@@ -73,14 +73,11 @@ struct BtreeCell {
     std::span<const std::byte> bytes;   ///< The whole cell but for a child pointer: equal bytes are equal rows, if the overflow pages are.
 };
 
-/// A database at one commit: its pages and what its header says of them. Does not own the view.
-struct Database;
-
-/// One b-tree page. A view: as cheap to copy as it is short-lived.
+/// One b-tree page. A view of its bytes, and as short-lived as they are.
 class BtreePage {
 public:
     /// Throws DecodeError when the page is no b-tree page, or its cell offsets do not fit into it.
-    BtreePage(const Database& database, std::uint32_t number);
+    BtreePage(const DatabaseFormat& format, std::uint32_t number, std::span<const std::byte> page);
 
     [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
     [[nodiscard]] PageKind kind() const noexcept { return kind_; }
@@ -109,13 +106,20 @@ private:
     PageKind kind_;
 };
 
+/// A database at one commit: its pages and what its header says of them. Does not own the view.
 struct Database {
     const PageView* view = nullptr;
     DatabaseFormat format;
 
     Database() = default;
     explicit Database(const PageView& pages) : view{&pages}, format{read_database_format(pages)} {}
-    [[nodiscard]] BtreePage page(std::uint32_t number) const { return BtreePage{*this, number}; }
+    [[nodiscard]] BtreePage page(std::uint32_t number) const { return BtreePage{format, number, view->page(number)}; }
+    /// The same over a copy of the page in `buffer`, for whoever looks at others meanwhile.
+    [[nodiscard]] BtreePage held_page(std::uint32_t number, std::vector<std::byte>& buffer) const {
+        const std::span<const std::byte> bytes = view->page(number);
+        buffer.assign(bytes.begin(), bytes.end());
+        return BtreePage{format, number, buffer};
+    }
     /// The pages that a cell's payload goes on in, in order, with the bytes that each of them adds. A cell without any: nothing. Throws
     /// DecodeError when the chain ends too early; `page` is the cell's, for the message.
     template <typename Visit>
@@ -134,7 +138,7 @@ private:
     [[nodiscard]] std::span<const std::byte> overflow_page(std::uint32_t number, std::uint32_t of_page) const;
 };
 
-/// The whole payload of a cell: where it is, or put together in `buffer` when it has overflow pages.
+/// The whole payload of a cell, copied into `buffer`.
 [[nodiscard]] std::span<const std::byte> whole_payload(const Database& database, const BtreeCell& cell, std::uint32_t page, std::vector<std::byte>& buffer);
 
 }  // namespace rowferry

@@ -185,8 +185,7 @@ private:
 
     void finish() {
         diff_.update(map_);
-        for (const RowRef& ref : overflow_)
-            after_.overflow(after_.page(ref.page).cell(ref.cell), ref.page, [&](std::uint32_t page, std::span<const std::byte>) { map_.set_overflow(page, ref.page); });
+        for (const RowRef& ref : overflow_) map_.add_overflow(after_, after_.page(ref.page).cell(ref.cell), ref.page);
         overflow_.clear();
         if (schema_touched_) note_schema_overflow();
         if (schema_changed_) {

@@ -80,7 +80,7 @@ void RowCursor::load() {
     if (at_end()) return;
     const RowRun& run = (*runs_)[run_];
     if (!page_) {
-        page_.emplace(*database_, run.page);
+        page_ = database_->held_page(run.page, bytes_);
         index_ = run.begin;
     }
     cell_ = page_->cell(index_);

@@ -41,6 +41,8 @@ class RowCursor {
 public:
     /// `by_rowid`: rowids have to ascend. Both must outlive the cursor.
     RowCursor(const Database& database, const RowRuns& runs, bool by_rowid) : database_{&database}, runs_{&runs}, by_rowid_{by_rowid} { load(); }
+    RowCursor(const RowCursor&) = delete;
+    RowCursor& operator=(const RowCursor&) = delete;
 
     [[nodiscard]] bool at_end() const noexcept { return run_ == runs_->size(); }
     [[nodiscard]] const BtreeCell& cell() const noexcept { return cell_; }
@@ -60,7 +62,8 @@ private:
 
     const Database* database_;
     const RowRuns* runs_;
-    std::optional<BtreePage> page_;
+    std::optional<BtreePage> page_;  // of bytes_
+    std::vector<std::byte> bytes_;
     std::size_t run_ = 0;
     std::uint32_t index_ = 0;
     BtreeCell cell_;

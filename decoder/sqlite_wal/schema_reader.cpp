@@ -78,13 +78,14 @@ bool same_text_type(const std::string& left, const std::string& right) { return 
 std::vector<SchemaRow> read_schema_rows(const Database& database) {
     const RowLayout layout{"sqlite_schema", {kType, kName, kTable, kRoot, kSql}, std::vector<RowLayout::Column>(kSchemaColumns), 0, database.format.encoding};
     std::vector<SchemaRow> rows;
+    std::vector<std::byte> held;
     std::vector<std::byte> payload;
     std::vector<Cell> cells(kSchemaColumns);
     Arena arena;
     std::vector<std::uint32_t> open{kSchemaRoot};
     for (std::uint64_t visited = 0; !open.empty(); ++visited) {
         if (visited > database.view->page_count()) fail_page(kSchemaRoot, "the pages of the schema run in a circle");
-        const BtreePage page = database.page(open.back());
+        const BtreePage page = database.held_page(open.back(), held);
         open.pop_back();
         if (!page.is_table()) fail_page(page.number(), "is of another kind than the schema");
         if (page.is_interior())

@@ -20,10 +20,14 @@ std::uint32_t TreeMap::root_of(std::uint32_t page) const noexcept {
 
 void TreeMap::add_overflow(const Database& database, const BtreePage& page) {
     if (!page.has_rows()) return;
-    for (std::uint32_t i = 0; i < page.cell_count(); ++i) {
-        const BtreeCell cell = page.cell(i);
-        if (cell.overflow != 0) database.overflow(cell, page.number(), [&](std::uint32_t number, std::span<const std::byte>) { set_overflow(number, page.number()); });
-    }
+    std::vector<BtreeCell> cells;  // their bytes may go while the chains are read
+    for (std::uint32_t i = 0; i < page.cell_count(); ++i)
+        if (const BtreeCell cell = page.cell(i); cell.overflow != 0) cells.push_back(cell);
+    for (const BtreeCell& cell : cells) add_overflow(database, cell, page.number());
+}
+
+void TreeMap::add_overflow(const Database& database, const BtreeCell& cell, std::uint32_t page) {
+    database.overflow(cell, page, [&](std::uint32_t number, std::span<const std::byte>) { set_overflow(number, page); });
 }
 
 void TreeMap::add_tree(const Database& database, std::uint32_t root) {

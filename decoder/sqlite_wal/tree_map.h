@@ -33,6 +33,8 @@ public:
     void add_tree(const Database& database, std::uint32_t root);
     /// The overflow pages of the page's cells.
     void add_overflow(const Database& database, const BtreePage& page);
+    /// Those of one cell of `page`.
+    void add_overflow(const Database& database, const BtreeCell& cell, std::uint32_t page);
 
 private:
     void set(std::uint32_t page, std::uint32_t link, bool overflow) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -19,7 +20,7 @@ namespace rowferry::test {
 
 using Page = std::vector<std::byte>;
 
-/// A database's pages in memory.
+/// A database's pages in memory. Handed out as short as a PageView may, so that whoever holds them longer reads something else.
 class MemoryPages : public PageView {
 public:
     MemoryPages() = default;
@@ -29,10 +30,9 @@ public:
 
     [[nodiscard]] std::span<const std::byte> page(std::uint32_t number) const override {
         if (number == 0 || number > page_count_) throw DecodeError{"page " + std::to_string(number) + " is not there"};
-        if (const auto own = pages_.find(number); own != pages_.end()) return own->second;
-        if (base_ != nullptr && number <= base_->page_count()) return base_->page(number);
-        static const Page kNone(65536);  // a free page that nobody wrote
-        return std::span{kNone}.first(page_size_);
+        if (const auto own = pages_.find(number); own != pages_.end()) return lent(own->second);
+        if (base_ != nullptr && number <= base_->page_count()) return lent(base_->page(number));
+        return lent(Page(page_size_));  // a free page that nobody wrote
     }
     [[nodiscard]] std::uint32_t page_size() const override { return page_size_; }
     [[nodiscard]] std::uint32_t page_count() const override { return page_count_; }
@@ -61,10 +61,18 @@ public:
     [[nodiscard]] std::map<std::uint32_t, Page>& raw() { return pages_; }
 
 private:
+    [[nodiscard]] std::span<const std::byte> lent(std::span<const std::byte> page) const {
+        Page& place = lent_[turn_++ % kPagesHeld];
+        place.assign(page.begin(), page.end());
+        return place;
+    }
+
     const MemoryPages* base_ = nullptr;
     std::map<std::uint32_t, Page> pages_;
     std::uint32_t page_size_ = 0;
     std::uint32_t page_count_ = 0;
+    mutable std::array<Page, kPagesHeld> lent_;
+    mutable std::size_t turn_ = 0;
 };
 
 /// One commit as the write-ahead log has it.
