@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <cerrno>
-#include <ctime>
 #include <mutex>
 
 #include <fmt/format.h>
@@ -12,6 +11,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include "schemas/calendar.h"
 #include "schemas/identifier.h"
 
 namespace rowferry {
@@ -75,21 +75,6 @@ std::shared_ptr<StderrSink>& the_sink() {
 }
 
 }  // namespace
-
-std::string utc_time(std::int64_t microseconds, int digits) {
-    std::int64_t seconds = microseconds / 1'000'000;
-    std::int64_t rest = microseconds % 1'000'000;
-    if (rest < 0) {
-        rest += 1'000'000;
-        --seconds;
-    }
-    const auto whole = static_cast<std::time_t>(seconds);
-    std::tm parts{};
-    ::gmtime_r(&whole, &parts);
-    for (int digit = 6; digit > digits; --digit) rest /= 10;
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:0{}}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
-                       parts.tm_min, parts.tm_sec, rest, digits);
-}
 
 std::string log_line(LogFormat format, std::chrono::system_clock::time_point time, spdlog::level::level_enum level, std::string_view message) {
     const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();

@@ -32,7 +32,4 @@ void show_status(std::string_view line);
                                    std::string_view message);
 [[nodiscard]] LogFormat current_log_format();
 
-/// `2026-03-01T12:00:00.123456Z`: microseconds since 1970 as UTC.
-[[nodiscard]] std::string utc_time(std::int64_t microseconds, int digits = 6);
-
 }  // namespace rowferry

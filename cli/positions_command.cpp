@@ -5,6 +5,7 @@
 
 #include "cli/capture.h"
 #include "cli/databases.h"
+#include "schemas/calendar.h"
 #include "schemas/identifier.h"
 
 namespace rowferry {

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "schemas/calendar.h"
 #include "schemas/identifier.h"
 
 namespace rowferry {

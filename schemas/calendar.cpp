@@ -2,6 +2,9 @@
 
 #include <charconv>
 #include <cmath>
+#include <ctime>
+
+#include <fmt/format.h>
 
 namespace rowferry {
 namespace {
@@ -199,6 +202,21 @@ bool to_julian_day(const PointInTime& time, double& number) noexcept {
         return false;
     number = static_cast<double>(milliseconds) / static_cast<double>(kMillisecondsPerDay);
     return true;
+}
+
+std::string utc_time(std::int64_t microseconds, int digits) {
+    std::int64_t seconds = microseconds / 1'000'000;
+    std::int64_t rest = microseconds % 1'000'000;
+    if (rest < 0) {
+        rest += 1'000'000;
+        --seconds;
+    }
+    const auto whole = static_cast<std::time_t>(seconds);
+    std::tm parts{};
+    ::gmtime_r(&whole, &parts);
+    for (int digit = 6; digit > digits; --digit) rest /= 10;
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:0{}}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
+                       parts.tm_min, parts.tm_sec, rest, digits);
 }
 
 }  // namespace rowferry

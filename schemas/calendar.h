@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "schemas/table_schema.h"
@@ -50,5 +51,8 @@ char* print_timestamp(char* to, const PointInTime& time, bool zoned) noexcept;
 /// Julian days as SQLite's own functions give and take them: in whole milliseconds, years 0000 to 9999. False for any other number.
 [[nodiscard]] bool from_julian_day(double number, PointInTime& time) noexcept;
 [[nodiscard]] bool to_julian_day(const PointInTime& time, double& number) noexcept;
+
+/// `2026-03-01T12:00:00.123456Z`: microseconds since 1970 as UTC.
+[[nodiscard]] std::string utc_time(std::int64_t microseconds, int digits = 6);
 
 }  // namespace rowferry

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "db/scratch_file.h"
 #include "decoder/pgoutput/pg_names.h"
 #include "decoder/pgoutput/pg_publication.h"
 #include "decoder/pgoutput/pg_slot.h"
-#include "decoder/pgoutput/scratch_file.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
 #include "schemas/standby_names.h"

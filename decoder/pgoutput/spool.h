@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "decoder/pgoutput/scratch_file.h"
+#include "db/scratch_file.h"
 
 namespace rowferry {
 

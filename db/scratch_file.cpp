@@ -1,4 +1,4 @@
-#include "decoder/pgoutput/scratch_file.h"
+#include "db/scratch_file.h"
 
 #include <cerrno>
 #include <cstring>
