@@ -48,6 +48,7 @@ std::string dispatch(const Options& options, const LogOptions& log, const StopSi
         case Command::run: return run_command(options, log, stop);
         case Command::clone: return clone_command(options, log, stop);
         case Command::copy_table: return copy_table_command(options, log, stop);
+        case Command::tail: return tail_command(options, stop);
         case Command::drop: return drop_command(options, stop);
         case Command::schema: return schema_command(options, stop);
         case Command::positions: return positions_command(options, stop);
@@ -57,7 +58,7 @@ std::string dispatch(const Options& options, const LogOptions& log, const StopSi
 
 /// What the process exits with when it has to be ended by force after a signal.
 ExitCode forced_exit_code(const Options& options) {
-    const bool ends_by_signal = options.command == Command::run && options.run.until.kind == Until::Kind::never;
+    const bool ends_by_signal = (options.command == Command::run || options.command == Command::tail) && options.run.until.kind == Until::Kind::never;
     return ends_by_signal ? ExitCode::done : ExitCode::interrupted;
 }
 

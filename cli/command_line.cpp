@@ -38,6 +38,13 @@ constexpr std::array kCommands{
                 "Copy one table of a stream again, or take a new one in, while the stream runs; readers see the old rows until the new ones are in place.",
                 "Example:\n"
                 "  rowferry copy-table postgresql://app@db.example/shop sqlite:/srv/shop.db --table public.orders\n"},
+    CommandText{Command::tail, false,
+                "Print a leader's committed changes as they happen. Leaves nothing on the leader, unless --stream asks for a position that is kept.",
+                "Example:\n"
+                "  rowferry tail postgresql://app@db.example/shop\n"
+                "  rowferry tail postgresql://app@db.example/shop --table orders --op insert --format json | jq .after.total\n"
+                "  rowferry tail sqlite:/srv/app.db --stream audit --format json >> audit.jsonl\n"
+                "  rowferry tail sqlite:/srv/app.db --stream audit --until current --format sql\n"},
     CommandText{Command::drop, false, "Remove what a stream made for itself (slot, publication, triggers, checkpoint); never a table or row.",
                 "Example:\n"
                 "  rowferry drop postgresql://app@db.example/shop sqlite:/srv/shop.db --stream default\n"},
@@ -105,7 +112,7 @@ Form make_form(CLI::App& program, const CommandText& text) {
     Form form{text.command, program.add_subcommand(std::string{to_string(text.command)}, text.description), {}};
     form.app->footer(text.footer);
     add_endpoint(form, "leader", true);
-    if (text.command != Command::schema) add_endpoint(form, "follower", text.follower_required);
+    if (text.command != Command::schema && text.command != Command::tail) add_endpoint(form, "follower", text.follower_required);
     for (const Setting& setting : all_settings())
         if ((setting.commands & static_cast<unsigned>(text.command)) != 0) add_setting(form, setting);
     return form;
@@ -156,11 +163,11 @@ std::variant<CommandLine, InformationRequest> parse_command_line(int argc, const
         }
         const auto chosen = program.get_subcommands();
         if (chosen.empty())
-            throw UsageError{"expected a command: run, clone, copy-table, schema, drop or positions; see rowferry --help"};
+            throw UsageError{"expected a command: run, tail, clone, copy-table, schema, drop or positions; see rowferry --help"};
         throw UsageError{fmt::format("{}; see rowferry {} --help", without_secrets(error.what()), chosen.front()->get_name())};
     }
     const auto parsed = std::find_if(forms.begin(), forms.end(), [](const Form& form) { return form.app->parsed(); });
-    if (parsed == forms.end()) throw UsageError{"expected a command: run, clone, copy-table, schema, drop or positions; see rowferry --help"};
+    if (parsed == forms.end()) throw UsageError{"expected a command: run, tail, clone, copy-table, schema, drop or positions; see rowferry --help"};
     return CommandLine{parsed->command, flags_of(*parsed)};
 }
 

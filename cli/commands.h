@@ -11,6 +11,7 @@ namespace rowferry {
 std::string run_command(const Options& options, const LogOptions& log, const StopSignal& stop);
 std::string clone_command(const Options& options, const LogOptions& log, const StopSignal& stop);
 std::string copy_table_command(const Options& options, const LogOptions& log, const StopSignal& stop);
+std::string tail_command(const Options& options, const StopSignal& stop);
 std::string drop_command(const Options& options, const StopSignal& stop);
 /// The DDL of a new follower on standard output. Needs the leader only.
 std::string schema_command(const Options& options, const StopSignal& stop);

@@ -12,6 +12,7 @@
 #include "cli/capture.h"
 #include "cli/duration.h"
 #include "cli/rule_options.h"
+#include "cli/tail_options.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
 
@@ -98,7 +99,7 @@ Until parse_until(const std::string& text) {
 
 /// Which of them it has to be is known once the method is chosen.
 void check_until(const SettingLayer& settings, const Options& options) {
-    if (options.command != Command::run || options.run.until.kind != Until::Kind::position) return;
+    if ((options.command != Command::run && options.command != Command::tail) || options.run.until.kind != Until::Kind::position) return;
     const auto methods = capture_methods(options.leader.engine);
     const auto fits = [&](CaptureMethod method) { return position_kind(options.leader.engine, method) == options.run.until.position_kind; };
     if (std::ranges::none_of(methods, fits))
@@ -133,6 +134,7 @@ std::string parse_stream(const std::string& text) {
 void require_endpoints(Command command, bool leader, bool follower) {
     const bool needs_follower = command == Command::run || command == Command::clone || command == Command::copy_table;
     if (leader && (follower || !needs_follower)) return;
+    if (command == Command::tail) throw UsageError{"LEADER is missing: rowferry tail LEADER (or ROWFERRY_LEADER, or the key leader of a config file)"};
     throw UsageError{fmt::format("{} is missing: rowferry {} LEADER {} (or ROWFERRY_{}, or the key {} of a config file)",
                                  leader ? "FOLLOWER" : "LEADER", to_string(command), needs_follower ? "FOLLOWER" : "[FOLLOWER]",
                                  leader ? "FOLLOWER" : "LEADER", leader ? "follower" : "leader")};
@@ -172,6 +174,7 @@ Options resolve_options(Command command, const SettingLayer& settings) {
     request.selection.tables = patterns(settings, "table", false);
     request.selection.excluded = patterns(settings, "exclude-table", false);
     request.selection.schemas = patterns(settings, "schema", true);
+    if (command == Command::tail) resolve_tail(settings, options);
     if (command == Command::copy_table) {
         // In environment and file `table` means the tables of the stream.
         const SettingValue* tables = find(settings, "table");

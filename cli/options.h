@@ -6,20 +6,31 @@
 #include "cli/logging.h"
 #include "cli/settings.h"
 #include "replication/stream.h"
+#include "replication/tail_stream.h"
+#include "tail/record_format.h"
 
 namespace rowferry {
+
+/// What only `tail` needs to know. The rest of it is in RunOptions.
+struct TailSettings {
+    TailFormat format = TailFormat::text;
+    unsigned kinds = 0;  ///< Bits of record_kind.
+    From from;
+    std::string state;   ///< Path; empty for a temporary stream.
+};
 
 /// Everything a command needs to know, checked.
 struct Options {
     Command command = Command::run;
     Endpoint leader;
-    std::optional<Endpoint> follower;  ///< Always there for run, clone and copy-table.
+    std::optional<Endpoint> follower;  ///< Always there for run, clone and copy-table. For tail its state, if it has one.
     RunOptions run;
     std::optional<CaptureMethod> capture;  ///< What --capture says; see choose_capture().
     std::optional<bool> progress;      ///< Nothing: when standard error is a terminal.
     std::vector<std::string> tables_to_copy;  ///< copy-table: patterns. The stream's own come from its checkpoint.
     bool all = false;
     bool json = false;
+    TailSettings tail;
     std::optional<Engine> schema_for;  ///< schema: always there.
 };
 

@@ -13,9 +13,10 @@ constexpr unsigned kDrop = static_cast<unsigned>(Command::drop);
 constexpr unsigned kPositions = static_cast<unsigned>(Command::positions);
 constexpr unsigned kCopyTable = static_cast<unsigned>(Command::copy_table);
 constexpr unsigned kSchema = static_cast<unsigned>(Command::schema);
+constexpr unsigned kTail = static_cast<unsigned>(Command::tail);
 // Whatever shapes tables takes the rules.
-constexpr unsigned kRuled = kRun | kClone | kCopyTable | kSchema;
-constexpr unsigned kAll = kRun | kClone | kDrop | kPositions | kCopyTable | kSchema;
+constexpr unsigned kRuled = kRun | kClone | kCopyTable | kSchema | kTail;
+constexpr unsigned kAll = kRun | kClone | kDrop | kPositions | kCopyTable | kSchema | kTail;
 
 using Type = Setting::Type;
 
@@ -23,10 +24,10 @@ using Type = Setting::Type;
 constexpr std::array kSettings{
     Setting{"leader", Type::text, 0, "LEADER", "Database to read from: postgresql://… or sqlite:PATH"},
     Setting{"follower", Type::text, 0, "FOLLOWER", "Database to write to: postgresql://… or sqlite:PATH"},
-    Setting{"stream", Type::text, kRun | kDrop | kPositions | kCopyTable, "NAME", "Name of the stream, [a-z0-9_]{1,32} (default: default)"},
-    Setting{"table", Type::list, kRun | kClone | kCopyTable | kSchema, "PATTERN", "Only tables that match, as in pg_dump; may be repeated"},
-    Setting{"exclude-table", Type::list, kRun | kClone | kSchema, "PATTERN", "Leave out tables that match; may be repeated"},
-    Setting{"schema", Type::list, kRun | kClone | kSchema, "PATTERN", "Replicate only schemas that match; may be repeated"},
+    Setting{"stream", Type::text, kRun | kDrop | kPositions | kCopyTable | kTail, "NAME", "Name of the stream, [a-z0-9_]{1,32} (default: default; tail: none, and nothing is kept)"},
+    Setting{"table", Type::list, kRun | kClone | kCopyTable | kSchema | kTail, "PATTERN", "Only tables that match, as in pg_dump; may be repeated"},
+    Setting{"exclude-table", Type::list, kRun | kClone | kSchema | kTail, "PATTERN", "Leave out tables that match; may be repeated"},
+    Setting{"schema", Type::list, kRun | kClone | kSchema | kTail, "PATTERN", "Replicate only schemas that match; may be repeated"},
     Setting{"columns", Type::list, kRuled, "TABLE=A,B,…", "Replicate only these columns of a table; may be repeated, as the next ones", true},
     Setting{"exclude-columns", Type::list, kRuled, "TABLE=A,B,…", "Leave these columns of a table out", true},
     Setting{"filter", Type::list, kRuled, "TABLE=EXPRESSION", "Replicate only rows for which this is true, in the leader's SQL", true},
@@ -39,23 +40,29 @@ constexpr std::array kSettings{
             "A SQLite leader's value that does not fit: stop, quarantine or null (default: stop)"},
     Setting{"salt-file", Type::text, kRuled, "FILE", "Salt for sha256 masks (or ROWFERRY_MASK_SALT in the environment)"},
     Setting{"mask-salt", Type::text, 0, "TEXT", "Salt for sha256 masks", false, false, true},
-    Setting{"capture", Type::text, kRun | kPositions | kCopyTable, "METHOD",
+    Setting{"capture", Type::text, kRun | kPositions | kCopyTable | kTail, "METHOD",
             "How the leader's changes are read: logical, triggers or statements (default: the stream's own; for a new one logical where it can work, else triggers)"},
-    Setting{"until", Type::text, kRun, "current|POSITION", "End once the follower holds what is committed now, or exactly this position"},
+    Setting{"until", Type::text, kRun | kTail, "current|POSITION", "End once what is committed now has arrived, or at exactly this position"},
     Setting{"on-existing", Type::text, kRun | kClone | kCopyTable, "refuse|truncate", "When the follower's tables hold rows already (default: refuse)"},
     Setting{"copy-jobs", Type::text, kRun, "N", "Parts of the first copy to copy side by side, 1 to 64 (default: 2)"},
     Setting{"ddl", Type::text, kRun, "stop|apply", "When the leader changes a table's shape: stop and say what to run, or follow (default: stop)"},
-    Setting{"keyless", Type::text, kRun | kCopyTable, "refuse|full|insert", "PostgreSQL tables without replica identity (default: refuse)"},
-    Setting{"exact-replace", Type::flag, kRun, "", "SQLite leader: log the rows that INSERT OR REPLACE removes"},
+    Setting{"keyless", Type::text, kRun | kCopyTable | kTail, "refuse|full|insert", "PostgreSQL tables without replica identity (default: refuse)"},
+    Setting{"exact-replace", Type::flag, kRun | kTail, "", "SQLite leader: log the rows that INSERT OR REPLACE removes"},
     Setting{"fire-triggers", Type::flag, kRun | kClone | kCopyTable, "", "SQLite follower: accept user triggers on its tables, and let them fire"},
-    Setting{"partitions", Type::text, kRun | kClone | kSchema, "leaf|root",
+    Setting{"partitions", Type::text, kRun | kClone | kSchema | kTail, "leaf|root",
             "Partitioned tables leaf by leaf, or as one through their root (default: leaf, for a SQLite follower root)"},
-    Setting{"retry-for", Type::text, kRun | kCopyTable, "DURATION", "Give up after this long without a connection: 500ms, 30s, 5m, 2h, 0 (default: never)"},
-    Setting{"spool", Type::text, kRun | kCopyTable, "DIR",
+    Setting{"retry-for", Type::text, kRun | kCopyTable | kTail, "DURATION", "Give up after this long without a connection: 500ms, 30s, 5m, 2h, 0 (default: never)"},
+    Setting{"spool", Type::text, kRun | kCopyTable | kTail, "DIR",
             "PostgreSQL leader: where large transactions wait for their end (default: $TMPDIR, else /var/tmp)"},
-    Setting{"spool-memory", Type::text, kRun | kCopyTable, "SIZE", "How much of them waits in memory: 512kB, 16MB, 1GB (default: 16MB)"},
+    Setting{"spool-memory", Type::text, kRun | kCopyTable | kTail, "SIZE", "How much of them waits in memory: 512kB, 16MB, 1GB (default: 16MB)"},
     Setting{"progress", Type::flag, kRun | kClone | kCopyTable, "", "Show progress (default: when standard error is a terminal)", false, true},
     Setting{"for", Type::text, kSchema, "postgresql|sqlite", "Engine of the follower (default: that of the config's follower)", true},
+    Setting{"format", Type::text, kTail, "text|json|sql", "How changes are printed: to be read, a record a line, or as statements (default: text)", true},
+    Setting{"op", Type::list, kTail, "insert|update|delete|truncate|shape", "Print only such changes; may be repeated", true},
+    Setting{"from", Type::text, kTail, "now|start|POSITION",
+            "Begin with what is committed from now on, with everything that the leader keeps for the stream (default), or behind this position", true},
+    Setting{"state", Type::text, kTail, "FILE",
+            "With --stream: where its position is kept (default: $XDG_STATE_HOME/rowferry/tail_NAME.db, or below ~/.local/state)", true},
     Setting{"all", Type::flag, kDrop, "", "Every stream of this leader", true},
     Setting{"json", Type::flag, kPositions, "", "Print JSON", true},
     Setting{"config", Type::text, kAll, "FILE", "Read settings from this TOML file; the keys are the names of the flags"},
@@ -73,6 +80,7 @@ std::string_view to_string(Command command) {
         case Command::positions: return "positions";
         case Command::copy_table: return "copy-table";
         case Command::schema: return "schema";
+        case Command::tail: return "tail";
     }
     throw std::logic_error{"command"};
 }

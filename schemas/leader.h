@@ -36,6 +36,8 @@ struct StreamRequest {
     SpoolOptions spool;               ///< PostgreSQL.
     bool binary = false;              ///< PostgreSQL: the follower takes every table of the stream in binary form (Follower::binary_obstacle).
     bool need_profiles = false;       ///< SQLite: the follower needs to know what the columns hold (ColumnProfile).
+    /// Nothing of the stream outlives this leader object: follow() comes right behind start(), once, and drop() ends it. Only where offers_temporary().
+    bool temporary = false;
 
     /// What the checkpoint keeps of it, so that a later start that asks for something else is noticed: table patterns, then a line per rule.
     [[nodiscard]] std::string canonical() const;
@@ -73,6 +75,9 @@ public:
     [[nodiscard]] virtual PositionKind position_kind() const = 0;
     /// For messages: host, port and database or path, without secrets.
     [[nodiscard]] virtual std::string describe() const = 0;
+
+    /// Can a stream be followed that leaves nothing on the leader (StreamRequest::temporary)?
+    [[nodiscard]] virtual bool offers_temporary() const { return false; }
 
     /// Who this is. A SQLite leader that was never used has an empty `system` until start().
     virtual LeaderIdentity identify() = 0;

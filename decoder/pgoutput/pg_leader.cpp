@@ -19,6 +19,7 @@
 #include "decoder/pgoutput/pg_slot.h"
 #include "decoder/pgoutput/pg_snapshot.h"
 #include "decoder/pgoutput/pg_source.h"
+#include "decoder/pgoutput/pg_temporary.h"
 #include "decoder/pgoutput/pg_watch.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
@@ -38,6 +39,7 @@ public:
     [[nodiscard]] CaptureMethod capture() const override { return CaptureMethod::logical; }
     [[nodiscard]] PositionKind position_kind() const override { return PositionKind::lsn; }
     [[nodiscard]] std::string describe() const override { return conninfo_.describe(); }
+    [[nodiscard]] bool offers_temporary() const override { return true; }
 
     LeaderIdentity identify() override;
     Position current_position() override;
@@ -71,6 +73,8 @@ private:
     std::vector<PgTable> before_mark_;  ///< The stream's tables in front of the last mark.
     Position mark_;
     bool marked_ = false;
+    std::string temporary_stream_;       ///< That this object began.
+    std::unique_ptr<PgLink> temporary_;  ///< Between start() and follow() of a temporary stream: the slot lives as long as this connection.
 };
 
 PgSession& PgLogicalLeader::session() {
@@ -144,18 +148,24 @@ std::unique_ptr<Snapshot> PgLogicalLeader::start(const StreamRequest& request) {
     }
     drop_publications(session(), request.stream);
 
+    pg_temporary::remove_orphans(session(), database_oid());
+
     const std::vector<PgTable> tables = selected(request, true);
-    if (!pg_ddl_trigger::install(session()))
+    if (request.temporary)
+        pg_temporary::hold(session(), temporary_stream_ = request.stream);
+    else if (!pg_ddl_trigger::install(session()))
         spdlog::info("the role may not make event triggers: a shape change of a table will be found by comparing the catalog, and most will stop the stream");
     // The publication comes first: decoding looks it up in the catalog as it was at each change.
     create_publications(session(), request, tables);
-    const auto link = replication_link();
+    auto link = replication_link();
     spdlog::info("making slot {}: the leader first waits for the transactions that are open or prepared now", name);
-    const PgResult created = link->query(fmt::format("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput (SNAPSHOT 'export')", quote_identifier(name)));
+    const PgResult created = link->query(fmt::format("CREATE_REPLICATION_SLOT {}{} LOGICAL pgoutput (SNAPSHOT 'export')", quote_identifier(name),
+                                                     request.temporary ? " TEMPORARY" : ""));
     const std::uint64_t consistent_point = parse_lsn(PQgetvalue(created.get(), 0, 1));
     // The exported snapshot lives until the next command on `link`, which is dropped once the snapshot has imported it.
     auto snapshot = std::make_unique<PgSnapshot>(conninfo_, application_ + "_copy", PQgetvalue(created.get(), 0, 2), consistent_point, stop_);
     snapshot->use_tables(tables, request);
+    if (request.temporary) temporary_ = std::move(link);
     return snapshot;
 }
 
@@ -246,7 +256,8 @@ std::unique_ptr<Source> PgLogicalLeader::follow(const StreamRequest& request, co
             shapes->expect(oid, table == before_mark_.end() ? std::nullopt : std::optional{table->schema}, mark_.major);
         }
     auto watch = std::make_unique<PgWatch>(conninfo_, request, *shapes);
-    auto link = replication_link();
+    if (request.temporary && !temporary_) throw HaltError{fmt::format("stream {} was temporary, and its slot has gone with the connection that made it", request.stream)};
+    auto link = request.temporary ? std::move(temporary_) : replication_link();
     verify_history(checkpoint, *link);
     const std::string publications =
         quote_identifier(publication_name(request.stream)) +
@@ -257,8 +268,9 @@ std::unique_ptr<Source> PgLogicalLeader::follow(const StreamRequest& request, co
                              quote_identifier(name), lsn_to_string(from), streaming ? "on" : "off", binary ? " binary 'true'," : "", quote_literal(publications)));
     };
     auto spool = std::make_unique<Spool>(request.spool.directory, request.spool.memory);
-    wait_for_slot(session(), name, stop_);
-    begin(*link, checkpoint.position.major, true);
+    // The slot of a temporary stream could not be read a second time (see receive_whole), so its transactions all come after their end.
+    if (!request.temporary) wait_for_slot(session(), name, stop_);
+    begin(*link, checkpoint.position.major, !request.temporary);
     // On the reader's thread, and so with a session of its own.
     auto receive_whole = [begin, name, conninfo = conninfo_, application = application_, &stop = stop_](std::uint64_t from) {
         PgSession control{conninfo, PgRole::leader, application + "_control"};
@@ -321,6 +333,13 @@ std::vector<std::string> PgLogicalLeader::streams_here() {
 
 std::vector<std::string> PgLogicalLeader::drop(const std::optional<std::string>& stream, bool dry_run) {
     std::vector<std::string> removed;
+    if (stream && *stream == temporary_stream_ && !dry_run) {
+        // The slot goes with its connection; the server may still be working through something long for it.
+        temporary_.reset();
+        removed = drop_publications(session(), *stream);
+        wait_for_slot(session(), slot(*stream), stop_);
+        return removed;
+    }
     for (const std::string& name : stream ? std::vector<std::string>{*stream} : streams_here()) {
         if (drop_slot(session(), slot(name), dry_run) && !dry_run) removed.push_back("slot " + slot(name));
         if (!dry_run) std::ranges::copy(drop_publications(session(), name), std::back_inserter(removed));

@@ -36,6 +36,7 @@ private:
 std::string note_to_json(const PublicationNote& note) {
     Json json{{"rowferry", 1}, {"follower", note.follower_id}, {"restore", Json::array()}, {"insert_only", Json::array()},
               {"members", note.members}, {"leaves", note.leaves}, {"subset", note.subset}};
+    if (note.temporary) json["temporary"] = true;
     for (const auto& item : note.restore)
         json["restore"].push_back({{"schema", item.table.schema}, {"table", item.table.name}, {"identity", std::string{item.replica_identity}}, {"oid", item.oid}});
     for (const auto& item : note.insert_only)
@@ -53,6 +54,7 @@ std::optional<PublicationNote> note_from_json(const std::string& text) {
             note.restore.push_back({{item.at("schema").get<std::string>(), item.at("table").get<std::string>()}, item.at("identity").get<std::string>().at(0), item.value("oid", std::uint32_t{0})});
         for (const Json& item : json.at("insert_only"))
             note.insert_only.push_back({{item.at("schema").get<std::string>(), item.at("table").get<std::string>()}, item.at("changes").get<std::int64_t>(), item.value("oid", std::uint32_t{0})});
+        note.temporary = json.value("temporary", false);
         note.members = json.value("members", "");
         note.leaves = json.value("leaves", "");
         note.subset = json.value("subset", "");
@@ -197,6 +199,7 @@ void create_publications(PgSession& session, const StreamRequest& request, const
     const std::vector<StreamPublication> others = read_publications(session);
     PublicationNote note;
     note.follower_id = request.follower_id;
+    note.temporary = request.temporary;
     std::vector<const PgTable*> to_set_full;
     for (const PgTable& table : tables) {
         if (table.schema.insert_only) note.insert_only.push_back({table.schema.name, counted_changes(session, table.schema.name), table.schema.leader_id});

@@ -24,6 +24,7 @@ struct PublicationNote {
         std::uint32_t oid = 0;
     };
     std::string follower_id;
+    bool temporary = false;  ///< Of a stream that ends with the process that made it.
     std::vector<Restore> restore;
     std::vector<InsertOnly> insert_only;
     std::string members;  ///< Oids of the publications' pg_publication_rel rows: a table that is taken out and put back has another.

@@ -1,0 +1,340 @@
+// What `tail` prints, change by change: values that a reader of JSON or SQL must get exactly, transactions that are whole or not printed, and an
+// output that nobody takes.
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <csignal>
+#include <filesystem>
+#include <limits>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "schemas/error.h"
+#include "tail/json_value.h"
+#include "tail/sql_literal.h"
+#include "tail/tail_printer.h"
+#include "tests/support/sqlite_db.h"
+#include "tests/support/temp_dir.h"
+#include "tests/unit/batch_builder.h"
+
+namespace rowferry::test {
+namespace {
+
+std::string json_of(const Cell& cell, Engine engine = Engine::sqlite, ValueClass type = ValueClass::any) {
+    ColumnSchema column;
+    column.value_class = type;
+    std::string out;
+    append_json_value(cell, column, engine, out);
+    return out;
+}
+
+std::string pg_json(std::string_view text, ValueClass type) { return json_of(Cell::text(text), Engine::postgresql, type); }
+
+std::string sql_of(const Cell& cell, Engine engine = Engine::sqlite, ValueClass type = ValueClass::any) {
+    ColumnSchema column;
+    column.value_class = type;
+    std::string out;
+    append_sql_literal(cell, column, engine, out);
+    return out;
+}
+
+TEST(JsonValue, IntegersThatADoubleCannotHoldAreTexts) {
+    EXPECT_EQ(json_of(Cell::integer(-7)), "-7");
+    EXPECT_EQ(json_of(Cell::integer(9007199254740991)), "9007199254740991");
+    EXPECT_EQ(json_of(Cell::integer(9007199254740992)), R"({"integer":"9007199254740992"})");
+    EXPECT_EQ(json_of(Cell::integer(std::numeric_limits<std::int64_t>::min())), R"({"integer":"-9223372036854775808"})");
+    EXPECT_EQ(pg_json("9223372036854775807", ValueClass::integer), R"({"integer":"9223372036854775807"})");
+}
+
+TEST(JsonValue, RealsAreToldFromIntegers) {
+    EXPECT_EQ(json_of(Cell::real(0.1)), "0.1");
+    EXPECT_EQ(json_of(Cell::real(1)), R"({"real":"1"})");
+    EXPECT_EQ(json_of(Cell::real(-0.0)), R"({"real":"-0"})");
+    EXPECT_EQ(json_of(Cell::real(1e300)), R"({"real":"1e+300"})");
+    EXPECT_EQ(json_of(Cell::real(5e-324)), "5e-324");
+    EXPECT_EQ(json_of(Cell::real(-HUGE_VAL)), R"({"real":"-Infinity"})");
+    EXPECT_EQ(pg_json("NaN", ValueClass::real), R"({"real":"NaN"})");
+    EXPECT_EQ(pg_json("-Infinity", ValueClass::real), R"({"real":"-Infinity"})");
+    EXPECT_EQ(pg_json("7", ValueClass::real), R"({"real":"7"})");
+    EXPECT_EQ(pg_json("1e-05", ValueClass::real), "1e-05");
+}
+
+TEST(JsonValue, PostgresqlsOtherTypesAreTheirText) {
+    EXPECT_EQ(pg_json("t", ValueClass::boolean), "true");
+    EXPECT_EQ(pg_json("19.90", ValueClass::numeric), R"("19.90")");
+    EXPECT_EQ(pg_json("NaN", ValueClass::numeric), R"("NaN")");
+    EXPECT_EQ(pg_json("\\x00ff", ValueClass::bytes), R"({"bytes":"00ff"})");
+    EXPECT_EQ(pg_json("{1,NULL}", ValueClass::other), R"("{1,NULL}")");
+    EXPECT_EQ(pg_json("t", ValueClass::text), R"("t")");
+}
+
+TEST(JsonValue, TextsAreReadBackAsTheyWere) {
+    using namespace std::literals;
+    for (const std::string_view text : {""sv, "a\"b\\c\n\t\r\x01\x7f"sv, "\0x\0"sv, "ß日本🦊\u2028"sv})
+        EXPECT_EQ(nlohmann::json::parse(json_of(Cell::text(text))).get<std::string>(), text);
+    EXPECT_EQ(json_of(Cell::text("\xff" "A")), R"({"text":"ff41"})");
+    EXPECT_EQ(json_of(Cell::text("\xed\xa0\x80")), R"({"text":"eda080"})") << "half a surrogate pair";
+    EXPECT_EQ(json_of(Cell::blob("\x00\xff"sv)), R"({"bytes":"00ff"})");
+    EXPECT_EQ(json_of(Cell::null()), "null");
+    EXPECT_THROW((void)json_of(Cell::unchanged()), std::logic_error);
+    EXPECT_THROW((void)json_of(Cell::absent()), std::logic_error);
+}
+
+TEST(SqlLiteral, SqliteReadsBackExactlyWhatWasPrinted) {
+    using namespace std::literals;
+    SqliteDb db{new_temp_dir("literal") / "a.db"};
+    const auto read_back = [&](const Cell& cell) { return db.query("SELECT " + sql_of(cell)).at(0).at(0); };
+    for (const std::int64_t value : {std::int64_t{0}, std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::max()})
+        EXPECT_EQ(std::get<std::int64_t>(read_back(Cell::integer(value))), value);
+    for (const double value : {1.0, -0.0, 0.1, 1e300, 5e-324, 123456789012345680.0, HUGE_VAL, -HUGE_VAL}) {
+        const double back = std::get<double>(read_back(Cell::real(value)));
+        EXPECT_EQ(back, value);
+        EXPECT_EQ(std::signbit(back), std::signbit(value));
+    }
+    for (const std::string_view text : {""sv, "it's"sv, "a\nb\x1b[2J"sv, "\0"sv, "a\0b"sv, "\xff\xfe"sv, "ß🦊"sv}) {
+        EXPECT_EQ(std::get<std::string>(read_back(Cell::text(text))), text);
+        EXPECT_EQ(sql_of(Cell::text(text)).find_first_of("\n\x1b"sv), std::string::npos);
+    }
+    EXPECT_EQ(std::get<SqliteBlob>(read_back(Cell::blob("\0\xff"sv))).bytes, "\0\xff"sv);
+}
+
+TEST(SqlLiteral, PostgresqlValuesKeepTheirText) {
+    const auto of = [](std::string_view text, ValueClass type) { return sql_of(Cell::text(text), Engine::postgresql, type); };
+    EXPECT_EQ(of("12", ValueClass::integer), "12");
+    EXPECT_EQ(of("-12", ValueClass::integer), "'-12'");
+    EXPECT_EQ(of("NaN", ValueClass::real), "'NaN'");
+    EXPECT_EQ(of("19.90", ValueClass::numeric), "19.90");
+    EXPECT_EQ(of("t", ValueClass::boolean), "true");
+    EXPECT_EQ(of("it's \\n", ValueClass::text), "'it''s \\n'");
+    EXPECT_EQ(of("a\nb\\'\x1b", ValueClass::text), "E'a\\nb\\\\''\\x1b'");
+}
+
+/// Prints into a file and gives what is in it.
+class Printed {
+public:
+    explicit Printed(TailFormat format = TailFormat::json, unsigned kinds = record_kind::all, SpoolOptions spool = {})
+        : file_{new_temp_dir("tail") / "out"}, fd_{::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)},
+          printer_{make_record_format(format, {}), Output{fd_, stop_}, kinds, spool} {
+        printer_.set_leader({Engine::postgresql, "7", 1, "shop"}, PositionKind::lsn);
+    }
+    ~Printed() { ::close(fd_); }
+
+    TailPrinter& printer() { return printer_; }
+    void take(std::initializer_list<Step> steps) {
+        Batch batch;
+        for (const Step& step : steps) add_step(batch, step);
+        printer_.apply(batch.events());
+        printer_.flush(false);
+    }
+    [[nodiscard]] std::string text() const {
+        std::string text(std::filesystem::file_size(file_), '\0');
+        EXPECT_EQ(::pread(fd_, text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
+        return text;
+    }
+    [[nodiscard]] std::vector<nlohmann::json> changes() const {
+        std::vector<nlohmann::json> all;
+        const std::string lines = text();
+        for (std::size_t start = 0, end = 0; (end = lines.find('\n', start)) != std::string::npos; start = end + 1)
+            if (auto record = nlohmann::json::parse(lines.substr(start, end - start)); record["operation"] != "table") all.push_back(std::move(record));
+        return all;
+    }
+
+private:
+    StopSignal stop_;
+    std::filesystem::path file_;
+    int fd_;
+    TailPrinter printer_;
+};
+
+TablePtr orders(bool with_key = true) {
+    auto table = std::make_shared<TableSchema>();
+    table->name = {"public", "orders"};
+    for (const auto& [name, type, value] :
+         {std::tuple{"id", "integer", ValueClass::integer}, std::tuple{"note", "text", ValueClass::text}, std::tuple{"total", "numeric", ValueClass::numeric}}) {
+        ColumnSchema column;
+        column.name = name;
+        column.type = type;
+        column.value_class = value;
+        table->columns.push_back(column);
+    }
+    if (with_key) table->primary_key = table->identity = {0};
+    return table;
+}
+
+TEST(TailPrinter, NullUnchangedAndAbsentAreThreeThings) {
+    Printed out;
+    out.take({begin(90), update(orders(), {"7", absent, absent}, {"8", unchanged, null}), commit(100, 1'700'000'000'123'456)});
+    const nlohmann::json record = out.changes().at(0);
+    EXPECT_EQ(record["before"], (nlohmann::json{{"id", 7}}));
+    EXPECT_EQ(record["after"], (nlohmann::json{{"id", 8}, {"total", nullptr}}));
+    EXPECT_EQ(record["unchanged"], nlohmann::json::array({"note"}));
+    EXPECT_EQ(record["key"], (nlohmann::json{{"id", 7}})) << "as it was before";
+    EXPECT_EQ(record["transaction"]["position"], "lsn:0/64");
+    EXPECT_EQ(record["transaction"]["time"], "2023-11-14T22:13:20.123456Z");
+    EXPECT_EQ(record["leader"], "postgresql:7:1:shop");
+}
+
+TEST(TailPrinter, LastIsTheLastOneThatIsPrinted) {
+    Printed out{TailFormat::json, record_kind::insert};
+    const TablePtr table = orders();
+    out.take({begin(90), insert(table, {"1", "a", null}), insert(table, {"2", "b", null}), remove(table, {"1", absent, absent}), commit(100), begin(100),
+              remove(table, {"2", absent, absent}), commit(110)});
+    const auto changes = out.changes();
+    ASSERT_EQ(changes.size(), 2U);
+    EXPECT_EQ(changes[0]["last"], false);
+    EXPECT_EQ(changes[1]["last"], true);
+    EXPECT_EQ(changes[1]["ordinal"], 2);
+}
+
+TEST(TailPrinter, NothingOfATransactionIsPrintedBeforeItsEnd) {
+    Printed out;
+    const TablePtr table = orders();
+    out.take({begin(90), insert(table, {"1", "a", null})});
+    EXPECT_EQ(out.text(), "");
+    out.printer().abandon();  // the connection was lost
+    out.take({begin(90), insert(table, {"1", "a", null}), insert(table, {"2", "b", null}), commit(100)});
+    EXPECT_EQ(out.changes().size(), 2U);
+    out.take({begin(90), insert(table, {"1", "a", null}), insert(table, {"2", "b", null}), commit(100), begin(100), insert(table, {"3", "c", null}), commit(110)});
+    EXPECT_EQ(out.changes().size(), 3U) << "what was printed is not printed again by the same process";
+}
+
+TEST(TailPrinter, ALargeTransactionWaitsInAFile) {
+    const auto folder = new_temp_dir("spool");
+    Printed small{TailFormat::json, record_kind::all, {folder.string(), 1000}};
+    Printed large{TailFormat::json, record_kind::all, {folder.string(), 100'000'000}};
+    const TablePtr table = orders();
+    for (Printed* out : {&small, &large}) {
+        out->take({begin(90)});
+        // One record is larger than what is read back from the file at once.
+        for (int i = 1; i <= 3000; ++i) out->take({insert(table, {std::to_string(i), i == 1500 ? std::string(600'000, 'x') : "note", "1.50"})});
+        out->take({commit(100)});
+    }
+    EXPECT_EQ(small.changes().size(), 3000U);
+    EXPECT_EQ(small.text(), large.text());
+    EXPECT_TRUE(std::filesystem::is_empty(folder));
+}
+
+TEST(TailPrinter, TableIsDescribedOncePerShape) {
+    Printed out;
+    const TablePtr table = orders();
+    auto wider = std::make_shared<TableSchema>(*table);
+    wider->columns.push_back(wider->columns[1]);
+    wider->columns.back().name = "more";
+    Batch batch;
+    add_step(batch, begin(90));
+    add_step(batch, insert(table, {"1", "a", null}));
+    batch.add(ShapeChange{batch.keep(table), batch.keep(wider), batch.keep(wider), {}});
+    add_step(batch, insert(wider, {"2", "a", null, "m"}));
+    add_step(batch, commit(100));
+    out.printer().apply(batch.events());
+    out.printer().flush(false);
+    const auto changes = out.changes();
+    ASSERT_EQ(changes.size(), 3U);
+    EXPECT_EQ(changes[1]["operation"], "shape");
+    EXPECT_EQ(changes[1]["after"]["columns"].size(), 4U);
+    EXPECT_NE(changes[0]["table"]["version"], changes[2]["table"]["version"]);
+    EXPECT_EQ(changes[1]["after"]["version"], changes[2]["table"]["version"]);
+    const std::string text = out.text();
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 4) << "the first shape is described, the second by its change";
+    out.take({begin(100), insert(wider, {"3", "a", null, "m"}), commit(110)});
+    EXPECT_EQ(out.changes().size(), 4U);
+}
+
+TEST(TailPrinter, SqlNamesOneRow) {
+    Printed out{TailFormat::sql};
+    const TablePtr table = orders();
+    const TablePtr keyless = orders(false);
+    out.take({begin(90), insert(table, {"1", "it's", null}), update(table, {"1", absent, absent}, {"2", unchanged, "1.50"}), update(table, {"2", "b", unchanged}),
+              remove(keyless, {"1", "a", null}),
+              truncate({table}, true), commit(100)});
+    EXPECT_EQ(out.text(),
+              "BEGIN; -- lsn:0/64\n"
+              "INSERT INTO \"public\".\"orders\" (\"id\", \"note\", \"total\") VALUES (1, 'it''s', NULL);\n"
+              "UPDATE \"public\".\"orders\" SET \"id\" = 2, \"total\" = 1.50 WHERE \"id\" = 1;\n"
+              "UPDATE \"public\".\"orders\" SET \"note\" = 'b' WHERE \"id\" = 2;\n"
+              "DELETE FROM \"public\".\"orders\" WHERE ctid = (SELECT ctid FROM \"public\".\"orders\" WHERE \"id\" IS NOT DISTINCT FROM 1 AND \"note\" IS NOT DISTINCT FROM 'a' "
+              "AND \"total\" IS NULL LIMIT 1);\n"
+              "TRUNCATE ONLY \"public\".\"orders\" RESTART IDENTITY;\n"
+              "COMMIT;\n");
+}
+
+TEST(TailPrinter, TextIsShortAndHarmless) {
+    Printed out{TailFormat::text};
+    const TablePtr table = orders();
+    out.take({begin(90), insert(table, {"1", "\x1b[2J\n" + std::string(500, 'x'), null}), update(table, {"1", "a", "1"}, {"1", "b", "1"}), commit(100)});
+    const std::string text = out.text();
+    EXPECT_EQ(text.find('\x1b'), std::string::npos);
+    EXPECT_NE(text.find("…(505 bytes)"), std::string::npos) << text;
+    EXPECT_NE(text.find("  update  public.orders id=1: note 'a' → 'b'\n"), std::string::npos) << text;
+}
+
+class Pipe {
+public:
+    Pipe() {
+        if (::pipe2(ends_, O_CLOEXEC) != 0) throw std::runtime_error{"pipe"};
+    }
+    ~Pipe() {
+        close_reader();
+        ::close(ends_[1]);
+    }
+    void close_reader() {
+        if (ends_[0] >= 0) ::close(ends_[0]);
+        ends_[0] = -1;
+    }
+    [[nodiscard]] int reader() const { return ends_[0]; }
+    [[nodiscard]] int writer() const { return ends_[1]; }
+
+private:
+    int ends_[2];
+};
+
+TEST(Output, AReaderThatTakesNothingIsWaitedForUntilTheStopSignal) {
+    Pipe pipe;
+    StopSignal stop;
+    Output output{pipe.writer(), stop};
+    std::thread later{[&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds{100});
+        stop.request();
+    }};
+    EXPECT_THROW(output.write(std::string(1'000'000, 'x')), InterruptedError);
+    later.join();
+}
+
+TEST(Output, ASlowReaderGetsEverything) {
+    Pipe pipe;
+    StopSignal stop;
+    Output output{pipe.writer(), stop};
+    std::string got;
+    std::thread reader{[&] {
+        char piece[3000];
+        while (got.size() < 500'000) got.append(piece, static_cast<std::size_t>(::read(pipe.reader(), piece, sizeof piece)));
+    }};
+    std::string sent;
+    for (int i = 0; sent.size() < 500'000; ++i) {
+        const std::string line = std::to_string(i) + "\n";
+        sent += line;
+        output.write(line);
+    }
+    output.flush();
+    reader.join();
+    EXPECT_EQ(got, sent);
+}
+
+TEST(Output, AReaderThatHasGoneIsNoticedWithoutWriting) {
+    std::signal(SIGPIPE, SIG_IGN);  // as the program does
+    Pipe pipe;
+    StopSignal stop;
+    Output output{pipe.writer(), stop};
+    EXPECT_NO_THROW(output.check_reader());
+    pipe.close_reader();
+    EXPECT_THROW(output.check_reader(), ReaderGoneError);
+    output.write("x");
+    EXPECT_THROW(output.flush(), ReaderGoneError);
+}
+
+}  // namespace
+}  // namespace rowferry::test
