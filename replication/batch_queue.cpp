@@ -1,10 +1,16 @@
 #include "replication/batch_queue.h"
 
+#include <algorithm>
+
 namespace rowferry {
 namespace {
 // More than a full queue of ordinary batches, one being filled and one being applied: a backlog allocates nothing once it runs. Batches that
 // come and go between the other allocations of two threads leave holes that the C library cannot give back.
 constexpr std::size_t kKeptBatches = 32;
+
+bool is_work(const Batch& batch) {
+    return std::ranges::any_of(batch.events(), [](const Event& event) { return !std::holds_alternative<Idle>(event); });
+}
 }  // namespace
 
 BatchPtr BatchQueue::take_empty() {
@@ -21,7 +27,9 @@ bool BatchQueue::push(BatchPtr& batch, std::chrono::milliseconds wait) {
     const bool fits = room_.wait_for(lock, wait, [&] { return cancelled_ || queue_.empty() || bytes_ + size <= max_bytes_; });
     if (!fits || cancelled_) return false;
     bytes_ += size;
+    with_work_ += is_work(*batch) ? 1 : 0;
     queue_.push_back(std::move(batch));
+    lock.unlock();  // whoever wakes up takes it at once
     filled_.notify_one();
     return true;
 }
@@ -69,13 +77,15 @@ BatchPtr BatchQueue::pop(std::chrono::milliseconds wait) {
     BatchPtr batch = std::move(queue_.front());
     queue_.pop_front();
     bytes_ -= batch->size_bytes();
+    with_work_ -= is_work(*batch) ? 1 : 0;
+    lock.unlock();
     room_.notify_one();
     return batch;
 }
 
-bool BatchQueue::empty() const {
+bool BatchQueue::has_work() const {
     const std::lock_guard lock{mutex_};
-    return queue_.empty();
+    return with_work_ > 0;
 }
 
 void BatchQueue::recycle(BatchPtr batch) {

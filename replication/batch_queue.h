@@ -39,7 +39,8 @@ public:
 
     /// The next batch; null when none came within `wait`. Applier.
     BatchPtr pop(std::chrono::milliseconds wait);
-    [[nodiscard]] bool empty() const;
+    /// Is there more than idle positions in it? Applier.
+    [[nodiscard]] bool has_work() const;
     /// Gives a batch back for reuse. Applier.
     void recycle(BatchPtr batch);
 
@@ -50,6 +51,7 @@ private:
     std::deque<BatchPtr> queue_;
     std::vector<BatchPtr> empty_;
     std::size_t bytes_ = 0;
+    std::size_t with_work_ = 0;
     std::size_t max_bytes_;
     bool closed_ = false;
     bool cancelled_ = false;

@@ -18,9 +18,10 @@ constexpr std::chrono::microseconds kNap{250};
 // A transaction of more than this is not a small one any more, for which a millisecond would count.
 constexpr std::size_t kSmallTransaction = 8 * 1024;
 constexpr int kNapsForMore = 4;
+constexpr std::chrono::milliseconds kRestOfTransaction{1};
 // What was committed longer ago than this is a backlog; of one as much is taken at once as comes within the other.
 constexpr std::chrono::milliseconds kBacklogAge{200};
-constexpr std::chrono::milliseconds kLongestGathering{50};
+constexpr std::chrono::milliseconds kLongestGathering{20};
 // The leader hears from us at least this often, whatever the applier does.
 constexpr std::chrono::milliseconds kLongestSilence{1000};
 
@@ -61,14 +62,16 @@ void Reader::fill(Batch& batch) {
         const bool large = is_inside(batch) && transaction_bytes_ + batch.size_bytes() >= kSmallTransaction;
         const bool backlog = is_old(batch) && std::chrono::steady_clock::now() - begun < kLongestGathering;
         // While the applier is busy there is no hurry either, but the leader is read all the same: it stands still when nobody takes what it sends.
+        // What a small transaction has begun with is nothing that the applier could do before the rest has come.
+        const bool beginning = is_inside(batch) && !large && quiet < kNapsForMore;
         if ((large || backlog) && quiet < kNapsForMore)
             std::this_thread::sleep_for(kNap);
-        else if (queue_.wait_until_taken(kNap))
+        else if (!beginning && queue_.wait_until_taken(kNap))
             break;
         progress_.clear();
         source_->report(acknowledgement_.durable());
         const std::size_t before = batch.size_bytes();
-        source_->read(batch, kBatchBytes, std::chrono::milliseconds{0});
+        source_->read(batch, kBatchBytes, beginning ? kRestOfTransaction : std::chrono::milliseconds{0});
         quiet = batch.size_bytes() == before ? quiet + 1 : 0;
     }
     transaction_bytes_ = is_inside(batch) ? transaction_bytes_ + batch.size_bytes() : 0;

@@ -215,7 +215,7 @@ bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
                 done = loop.settle(ApplyLoop::Clock::now());
                 continue;
             }
-            done = loop.apply(*batch, !queue.empty(), ApplyLoop::Clock::now());
+            done = loop.apply(*batch, queue.has_work(), ApplyLoop::Clock::now());
             queue.recycle(std::move(batch));
         }
     } catch (...) {

@@ -15,7 +15,7 @@ public:
     virtual ~Source() = default;
 
     /// Appends events to `batch` until its size reaches `budget` bytes or the leader has nothing more right now. Blocks at most
-    /// `wait` for the first event; may return with an empty batch. A transaction may go on in the next batch.
+    /// `wait` for the first of them; may return without one. A transaction may go on in the next batch.
     /// Also does whatever keeps the connection alive.
     virtual void read(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) = 0;
 

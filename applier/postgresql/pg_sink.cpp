@@ -22,17 +22,12 @@ constexpr std::uint32_t kCopyRun = 50;
 constexpr std::uint32_t kFirstPause = 1000;
 constexpr std::uint32_t kLongestPause = 64 * 1000;
 
-// No row to move makes the statement itself fail, so that the COMMIT behind it in the pipeline cannot take effect.
-constexpr std::string_view kAdvance =
-    "WITH moved AS (UPDATE rowferry.checkpoint SET position = $1, acked = $1, resume = coalesce($2, resume), leader = coalesce($7, "
-    "leader), "
-    "commit_time_us = CASE WHEN $3 = 0 THEN commit_time_us ELSE $3 END "
-    "WHERE stream = $4 AND position = $5 AND term = $6 AND state = 'ready' RETURNING 1) SELECT 1 / count(*), pg_catalog.set_config('synchronous_commit', $8, true) FROM moved";
+// Counting costs the server a little for every statement, and saves a round trip for all of them.
+constexpr std::size_t kOneTrip = 16;
 // Behind a COMMIT: its record ends at the first or before it, and survives once the second has passed that.
 constexpr std::string_view kLogPlace =
     "SELECT pg_catalog.pg_current_wal_insert_lsn() - '0/0'::pg_lsn, pg_catalog.pg_current_wal_flush_lsn() - '0/0'::pg_lsn, "
     "pg_catalog.current_setting('synchronous_standby_names') = ''";
-constexpr std::string_view kDivisionByZero = "22012";
 
 }  // namespace
 
@@ -54,10 +49,11 @@ PgSink::PgSink(std::shared_ptr<PgSharedLink> shared, const Checkpoint& checkpoin
     // A plan is made once and for any array, while the table may still be empty: it has to find each row by the index.
     link_.query("SET plan_cache_mode = force_generic_plan; SET jit = off; SET enable_seqscan = off; SET enable_hashjoin = off; "
                 "SET enable_mergejoin = off; SET enable_bitmapscan = off; SET enable_memoize = off; SET enable_material = off");
-    advance_.name = "advance";
-    advance_.sql = kAdvance;
-    advance_.types = {kTextOid, kByteaOid, kInt8Oid, kTextOid, kTextOid, kInt8Oid, kTextOid, kTextOid};
-    advance_.formats = {0, 1, 0, 0, 0, 0, 0, 0};
+    begin_.name = "begin";
+    begin_.sql = kBegin;
+    commit_.name = "commit";
+    commit_.sql = "COMMIT";
+    advance_ = pg_advance::statement();
     durable_ = checkpoint.position;
     look_at_durability();
     for (PgSinkTable& source : tables) {
@@ -85,9 +81,11 @@ bool PgSink::writes_alike(const TableSchema& left, const TableSchema& right) {
 void PgSink::open_transaction() {
     if (open_) return send_marks();
     open_ = true;
-    pipeline_.control(kBegin);
+    send_begin();
     if (defer_) pipeline_.control("SET CONSTRAINTS ALL DEFERRED");
 }
+
+void PgSink::send_begin() { pipeline_.send(begin_, {}, {}, {}); }
 
 PgSink::Table& PgSink::table_of(const TableSchema* schema) {
     if (schema == last_schema_) return *last_table_;
@@ -122,11 +120,16 @@ void PgSink::use_shape(Table& table, TableSchema schema) {
 
 bool PgSink::already_in(const Table& table) const { return skipping_ || after_ < table.source.included_to; }
 
-void PgSink::apply(std::span<const Event> events) {
+/// What is known by the addresses of other events is void.
+void PgSink::start_events(std::span<const Event> events) {
     events_ = events;
     known_.clear();
     last_schema_ = nullptr;
     run_end_ = 0;
+}
+
+void PgSink::apply(std::span<const Event> events) {
+    start_events(events);
     const auto count = static_cast<std::uint32_t>(events.size());
     for (std::uint32_t first = 0; first < count;) {
         // Nothing passes a truncate or a change of shape.
@@ -197,7 +200,6 @@ std::uint32_t PgSink::insert_run(std::uint32_t first, const Change& change) cons
 
 void PgSink::change(std::uint32_t event, const Change& change, Table& table) {
     PgTablePlan& plan = *table.plan;
-    counts_due_ = counts_due_ || change.operation != Operation::insert;
     try {
         if (table.quarantined.concern(plan, change)) return quarantine(event, change, table);
         switch (change.operation) {
@@ -206,13 +208,20 @@ void PgSink::change(std::uint32_t event, const Change& change, Table& table) {
                 counts_due_ = counts_due_ || !plan.follower().replica_triggers.empty() || !plan.follower().replica_rules.empty();
                 sender_.send(plan, change, plan.insert(), event);
                 return;
-            case Operation::update: sender_.send(plan, change, plan.update(change), event); return;
-            case Operation::remove: sender_.send(plan, change, plan.remove(), event); return;
+            case Operation::update: return send_counted(plan, change, plan.update(change), event);
+            case Operation::remove: return send_counted(plan, change, plan.remove(), event);
         }
     } catch (const ValueError& error) {
         if (!plan.lenient() || change.operation == Operation::remove) fail_value(plan, change, error.what(), place(event));
     }
     quarantine(event, change, table);
+}
+
+/// A row that is missing is no error to the server. Where the commit follows in the same pipeline the server has to make it one.
+void PgSink::send_counted(PgTablePlan& plan, const Change& change, PgStatement& statement, std::uint32_t event) {
+    PgStatement* const counted = finish_later_ && events_.size() <= kOneTrip && plan.follower().replica_rules.empty() ? plan.counted(statement) : nullptr;
+    counts_due_ = counts_due_ || counted == nullptr;
+    sender_.send(plan, change, counted == nullptr ? statement : *counted, event);
 }
 
 void PgSink::on_result(const PgPipeline::Pending& pending, const PGresult* result) {
@@ -240,6 +249,8 @@ void PgSink::on_result(const PgPipeline::Pending& pending, const PGresult* resul
     }
     if (good) {
         if (pending.kind == Kind::log_place) keep_log_place(result);
+        if (pending.kind == Kind::advance && std::string_view{PQcmdTuples(const_cast<PGresult*>(result))} != "1")
+            throw HaltError{fmt::format("stream {}: the follower has no checkpoint of it any more: somebody has removed it. Drop the stream and copy again", stream_)};
         if (pending.kind == Kind::commit && std::strcmp(PQcmdStatus(const_cast<PGresult*>(result)), "COMMIT") != 0)
             throw HaltError{"the follower rolled back where it should have committed"};
         return;
@@ -247,12 +258,14 @@ void PgSink::on_result(const PgPipeline::Pending& pending, const PGresult* resul
     const PgDiagnosis diagnosis = diagnose(result, link_.get());
     if (pending.of_many)
         throw PgError{diagnosis.sqlstate, fmt::format("{}: {}", to_string(pending.plan->follower().name), diagnosis.message)};
-    if (pending.plan != nullptr) fail_change(*pending.plan, change_at(pending.event), pending.statement, diagnosis, place(pending.event));
-    if (pending.kind == Kind::advance && diagnosis.sqlstate == kDivisionByZero)
+    if (pg_advance::is_refusal(diagnosis.sqlstate, diagnosis.message))
         throw HaltError{
             fmt::format("stream {}: the follower's checkpoint is no longer at {}: another rowferry writes to this follower, or the "
                         "checkpoint was changed by hand. Nothing was written; start again to continue from what it says",
                         stream_, to_string(kind_, position_))};
+    if (const auto rows = refused_count(diagnosis.sqlstate, diagnosis.message); rows && pending.plan != nullptr)
+        fail_count(*pending.plan, change_at(pending.event), *rows, place(pending.event));
+    if (pending.plan != nullptr) fail_change(*pending.plan, change_at(pending.event), pending.statement, diagnosis, place(pending.event));
     std::string_view doing = "transaction";
     if (pending.kind == Kind::commit || pending.kind == Kind::advance) doing = "commit";
     const std::string where = pending.kind == Kind::truncate ? "truncate, " + to_string(place(pending.event)) : std::string{doing};
@@ -392,31 +405,17 @@ PgPlace PgSink::place(std::uint32_t event) const {
 }
 
 void PgSink::commit(const CheckpointAdvance& advance) {
-    // A row that is missing is no error to the server: behind it in the pipeline the COMMIT would take effect.
+    // A row that is missing may be no error to the server (send_counted()): behind it in the pipeline the COMMIT would take effect.
     if (std::exchange(counts_due_, false)) pipeline_.finish();
     release_due_ = false;
     open_transaction();
-    const std::string position = to_string(kind_, advance.position);
-    const std::string old_position = to_string(kind_, position_);
-    const std::string time = std::to_string(advance.commit_time_us);
-    const std::string term = std::to_string(term_);
-    // An empty blob is not NULL: a pointer to something is needed.
-    const char* resume = advance.resume.data() == nullptr ? "" : advance.resume.data();
-    const std::string leader = advance.leader == nullptr ? std::string{} : to_string(*advance.leader);
     const bool at_once = advance.at_once || !lazy_;
-    const std::array<const char*, 8> values{position.c_str(),
-                                            advance.keep_resume ? nullptr : resume,
-                                            time.c_str(),
-                                            stream_.c_str(),
-                                            old_position.c_str(),
-                                            term.c_str(),
-                                            advance.leader == nullptr ? nullptr : leader.c_str(),
-                                            at_once ? at_once_.c_str() : "off"};
-    const std::array<int, 8> lengths{0, advance.keep_resume ? 0 : static_cast<int>(advance.resume.size()), 0, 0, 0, 0, 0, 0};
+    const PgAdvanceValues values{{stream_, kind_, position_, term_}, advance, at_once ? std::string_view{at_once_} : "off"};
     PgPipeline::Pending pending;
     pending.kind = PgPipeline::Pending::Kind::advance;
-    pipeline_.send(advance_, values, lengths, pending);
-    pipeline_.control("COMMIT", PgPipeline::Pending::Kind::commit);
+    pipeline_.send(advance_, values.values(), values.lengths(), pending);
+    pending.kind = PgPipeline::Pending::Kind::commit;
+    pipeline_.send(commit_, {}, {}, pending);
     if (!at_once) {
         pending.kind = PgPipeline::Pending::Kind::log_place;
         pipeline_.send(log_place_, {}, {}, pending);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "applier/postgresql/net_changes.h"
+#include "applier/postgresql/pg_advance.h"
 #include "applier/postgresql/pg_copy_stream.h"
 #include "applier/postgresql/pg_group_writer.h"
 #include "applier/postgresql/pg_pipeline.h"
@@ -85,8 +86,10 @@ private:
 
     static constexpr const char* kBegin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
     void open_transaction();
+    void send_begin();
     void look_at_durability();
     void keep_log_place(const PGresult* result);
+    void start_events(std::span<const Event> events);
     void apply_in_order(std::uint32_t first, std::uint32_t end);
     bool apply_group(std::uint32_t first, std::uint32_t end);
     bool plan_group(std::uint32_t first, std::uint32_t end);
@@ -97,8 +100,10 @@ private:
     void send_marks();
     void take_group_back(const PgTablePlan* refused, std::string_view why);
     Table* table_as_planned(const TableSchema* schema);
+    static bool may_be_grouped(const Table& table);
     static bool writes_alike(const TableSchema& left, const TableSchema& right);
     void change(std::uint32_t event, const Change& change, Table& table);
+    void send_counted(PgTablePlan& plan, const Change& change, PgStatement& statement, std::uint32_t event);
     void truncate(std::uint32_t event, const Truncate& truncate);
     void change_shape(std::uint32_t event, const ShapeChange& change);
     void check_all_fit() const;
@@ -125,6 +130,8 @@ private:
     PgQuarantine quarantine_;
     PgGroupWriter writer_;
     std::unique_ptr<PgCopyStream> copy_;
+    PgStatement begin_;   // known to the server by name: a small group is worth its parsing
+    PgStatement commit_;
     PgStatement advance_;
     std::string stream_;
     PositionKind kind_;

@@ -45,10 +45,7 @@ bool PgSink::plan_group(std::uint32_t first, std::uint32_t end) {
         if (row->table != last_schema) {
             last_schema = row->table;
             table = table_as_planned(last_schema);
-            // What is kept in memory about the side table could not be taken back. A trigger may look at any table.
-            if (table == nullptr || !table->quarantined.empty() || table->plan->lenient() || !table->plan->follower().replica_triggers.empty() ||
-                !table->plan->follower().replica_rules.empty())
-                return false;
+            if (table == nullptr || !may_be_grouped(*table)) return false;
         }
         if (table->group_number != group_number_) {
             table->group_number = group_number_;
@@ -74,6 +71,12 @@ bool PgSink::plan_group(std::uint32_t first, std::uint32_t end) {
     if (changes >= kFewChanges) return true;
     for (Table* one : grouped_) one->grouped = false;
     return false;
+}
+
+/// What is kept in memory about the side table could not be taken back. A trigger may look at any table.
+bool PgSink::may_be_grouped(const Table& table) {
+    const PgTarget& follower = table.plan->follower();
+    return table.quarantined.empty() && !table.plan->lenient() && follower.replica_triggers.empty() && follower.replica_rules.empty();
 }
 
 /// The table whose plan has this shape already; null where a closer look is due.
@@ -157,7 +160,7 @@ std::string PgSink::marks() {
 
 /// The same through the pipeline.
 void PgSink::send_marks() {
-    if (std::exchange(begin_due_, false)) pipeline_.control(kBegin);
+    if (std::exchange(begin_due_, false)) send_begin();
     if (std::exchange(release_due_, false)) pipeline_.control("RELEASE SAVEPOINT rowferry_group");
     if (std::exchange(savepoint_due_, false)) pipeline_.control("SAVEPOINT rowferry_group");
 }

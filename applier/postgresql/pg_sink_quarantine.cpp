@@ -30,6 +30,7 @@ bool fits_now(const PgTablePlan& plan, const std::vector<Cell>& row) {
 
 /// The change of a table with rows in the side table, or whose own row may belong there.
 void PgSink::quarantine(std::uint32_t event, const Change& change, Table& table) {
+    counts_due_ = true;
     const PgPlace at = place(event);
     const std::string position = at.commit ? to_string(kind_, *at.commit) : "after " + to_string(kind_, at.after);
     try {

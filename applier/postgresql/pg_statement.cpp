@@ -1,6 +1,32 @@
 #include "applier/postgresql/pg_statement.h"
 
+#include <charconv>
+
+#include <fmt/format.h>
+
 namespace rowferry {
+namespace {
+// No number: casting it is the error, and the server's message quotes it in every language.
+constexpr std::string_view kRefused = "rowferry counts ";
+}  // namespace
+
+PgStatement counted(const PgStatement& statement) {
+    PgStatement counted = statement;
+    counted.name += 'c';
+    counted.prepared = false;
+    counted.sql = fmt::format("WITH rowferry_rows AS ({}{}) SELECT CASE count(*) WHEN 1 THEN 1 ELSE ('{}' || count(*))::integer END FROM rowferry_rows", statement.sql,
+                              statement.sql.starts_with("SELECT") ? "" : " RETURNING 1", kRefused);
+    return counted;
+}
+
+std::optional<std::uint64_t> refused_count(std::string_view sqlstate, std::string_view message) {
+    const std::size_t at = message.find(kRefused);
+    std::uint64_t count = 0;
+    if (sqlstate != "22P02" || at == std::string_view::npos) return std::nullopt;
+    const std::string_view digits = message.substr(at + kRefused.size());
+    if (std::from_chars(digits.data(), digits.data() + digits.size(), count).ec != std::errc{}) return std::nullopt;
+    return count;
+}
 
 PgStatement* PgUpdateStatements::find(const ColumnMask& mask) {
     if (last_ < known_.size() && known_[last_].mask == mask) return &known_[last_].statement;

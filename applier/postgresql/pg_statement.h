@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace rowferry {
@@ -47,6 +49,12 @@ struct PgStatement {
     bool counts_replaced = false;      ///< Returns one row: how many rows had to go.
     bool prepared = false;
 };
+
+/// The same for an update or delete that has to concern one row and returns nothing: the server itself refuses any other number, so that what
+/// follows it in a pipeline, such as a COMMIT, cannot take effect.
+[[nodiscard]] PgStatement counted(const PgStatement& statement);
+/// How many rows there were instead, when that is what `message`, of sqlstate 22P02, is about.
+[[nodiscard]] std::optional<std::uint64_t> refused_count(std::string_view sqlstate, std::string_view message);
 
 /// Updates by the columns they write, made once and kept.
 class PgUpdateStatements {

@@ -328,6 +328,13 @@ PgStatement PgTablePlan::make_update(const ColumnMask& mask) const {
     return statement;
 }
 
+PgStatement* PgTablePlan::counted(const PgStatement& statement) {
+    if (statement.name.empty() || statement.counts_replaced) return nullptr;
+    for (auto& [plain, known] : counted_)
+        if (plain == &statement) return &known;
+    return &counted_.emplace_back(&statement, rowferry::counted(statement)).second;
+}
+
 PgStatement& PgTablePlan::insert() { return insert_; }
 PgStatement& PgTablePlan::remove() { return remove_; }
 

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "applier/postgresql/pg_statement.h"
@@ -50,6 +52,8 @@ public:
     [[nodiscard]] PgStatement& remove();
     /// Throws ValueError for a change of a key that the follower lets nobody set. A statement without a name is valid until the next call.
     [[nodiscard]] PgStatement& update(const Change& change);
+    /// counted() of one of the above; null for what returns something itself, or has no name.
+    [[nodiscard]] PgStatement* counted(const PgStatement& statement);
     /// Deletes what is equal to the row after in this one of the leader's unique keys.
     [[nodiscard]] PgStatement& displace(std::size_t unique_key);
     /// `COPY … FROM STDIN`.
@@ -101,6 +105,7 @@ private:
     PgStatement remove_;
     PgUpdateStatements updates_;
     std::vector<PgStatement> displaces_;  // one per unique key, made at the first use
+    std::deque<std::pair<const PgStatement*, PgStatement>> counted_;  // made at the first use
     PgStatement overflow_;        // for a column mask that updates_ has no room for
     ColumnMask mask_;
     std::unique_ptr<PgGroupPlan> group_;

@@ -60,6 +60,7 @@ void PgSource::listen_for_life() {
 
 void PgSource::read_messages(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) {
     const auto deadline = Clock::now() + wait;
+    const std::size_t before = batch.size_bytes();
     for (;;) {
         spooled_ = 0;
         heard_ = false;
@@ -72,7 +73,7 @@ void PgSource::read_messages(Batch& batch, std::size_t budget, std::chrono::mill
         const auto now = Clock::now();
         if (heard_) last_heard_ = now;
         if (reply_due_ || now - last_status_ >= kStatusInterval) send_status();
-        if (!batch.empty() || spooled_ > 0) return;
+        if (batch.size_bytes() > before || spooled_ > 0) return;
         listen_for_life();
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
         if (left.count() <= 0) return;

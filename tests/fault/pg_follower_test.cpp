@@ -123,6 +123,33 @@ TEST_F(PgFollowerTest, AMissingRowKeepsTheCommitBehindItAway) {
     }
 }
 
+// The server counts by itself there, and has to tell more than one from none.
+TEST_F(PgFollowerTest, TwoRowsOfOneKeyKeepTheCommitBehindThemAway) {
+    auto follower = connect();
+    copy(*follower, {users_}, Events{}.insert(users_, {"1", "ann"}));
+    exec("ALTER TABLE users DROP CONSTRAINT users_pkey; INSERT INTO users VALUES (1, 'another')");
+    auto target = sink(*follower);
+    CheckpointAdvance to;
+    to.position = {110, 0};
+    Events events;
+    events.begin(100).update(users_, {"1", "bob"}).commit(110);
+    EXPECT_HALT(target->apply_and_commit(events.get(), to), "key id=1, position lsn:0/6E: 2 rows instead of one");
+    target->rollback();
+    EXPECT_EQ(position(), "lsn:0/64 lsn:0/64");
+}
+
+TEST_F(PgFollowerTest, ACheckpointThatIsGoneIsAStop) {
+    auto follower = connect();
+    copy(*follower, {users_}, Events{}.insert(users_, {"1", "ann"}));
+    auto target = sink(*follower);
+    exec("DELETE FROM rowferry.checkpoint");
+    CheckpointAdvance to;
+    to.position = {110, 0};
+    Events events;
+    events.begin(100).update(users_, {"1", "bob"}).commit(110);
+    EXPECT_HALT(target->apply_and_commit(events.get(), to), "the follower has no checkpoint of it any more");
+}
+
 // The failure was taken for the group's, whose savepoint lies behind it.
 TEST_F(PgFollowerTest, AMissingRowInFrontOfAGroupIsAStop) {
     auto follower = connect();

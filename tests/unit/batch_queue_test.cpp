@@ -47,6 +47,21 @@ TEST(BatchQueue, TheCauseComesAfterTheBatches) {
     EXPECT_THROW(static_cast<void>(queue.pop(0ms)), RetryableError);
 }
 
+TEST(BatchQueue, AnIdlePositionIsNoWork) {
+    // A keepalive right behind every commit made the applier believe in a backlog, and wait for the follower twice.
+    BatchQueue queue{1000};
+    BatchPtr idle = batch_of(queue, 10);
+    BatchPtr work = queue.take_empty();
+    work->add(Begin{});
+    ASSERT_TRUE(queue.push(idle, 0ms));
+    EXPECT_FALSE(queue.has_work());
+    ASSERT_TRUE(queue.push(work, 0ms));
+    EXPECT_TRUE(queue.has_work());
+    queue.recycle(queue.pop(0ms));
+    queue.recycle(queue.pop(0ms));
+    EXPECT_FALSE(queue.has_work());
+}
+
 TEST(BatchQueue, UsedBatchesAreFilledAgain) {
     BatchQueue queue{1000};
     BatchPtr batch = queue.take_empty();
