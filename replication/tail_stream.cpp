@@ -260,7 +260,7 @@ void Tail::pump(Leader& leader, Checkpoint& checkpoint, std::unique_ptr<Source> 
                 done = loop.settle(ApplyLoop::Clock::now());
                 continue;
             }
-            done = loop.apply(*batch, !queue.empty(), ApplyLoop::Clock::now());
+            done = loop.apply(*batch, queue.has_work(), ApplyLoop::Clock::now());
             queue.recycle(std::move(batch));
         }
     } catch (...) {
