@@ -120,7 +120,7 @@ std::span<const std::byte> Database::overflow_page(std::uint32_t number, std::ui
 
 std::span<const std::byte> whole_payload(const Database& database, const BtreeCell& cell, std::uint32_t page, std::vector<std::byte>& buffer) {
     buffer.assign(cell.local.begin(), cell.local.end());
-    if (cell.overflow == 0) return buffer;
+    if (cell.local.size() == cell.payload_size) return buffer;
     const std::uint64_t pages = (cell.payload_size - cell.local.size()) / (database.format.usable - 4);
     if (pages > database.view->page_count()) fail_page(page, fmt::format("a row of {} bytes, more than the database has", cell.payload_size));
     buffer.reserve(static_cast<std::size_t>(cell.payload_size));

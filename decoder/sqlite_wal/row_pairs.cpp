@@ -1,27 +1,31 @@
 #include "decoder/sqlite_wal/row_pairs.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace rowferry {
 namespace {
 
-constexpr std::uint64_t kMostEntries = 1'000'000;  // 16 MB
+constexpr std::uint64_t kMostEntries = 2'500'000;  // 40 MB
 
 }  // namespace
 
 RowPairs::RowPairs(const DeltaSide& before, const DeltaSide& after)
-    : before_{&before}, after_{&after}, by_rowid_{before.layout->key_width() == 0 && after.layout->key_width() == 0} {
-    if (by_rowid_) {
-        cursor_before_.emplace(*before.database, before.runs, true);
-        cursor_after_.emplace(*after.database, after.runs, true);
+    : before_{&before},
+      after_{&after},
+      by_rowid_{before.layout->key_width() == 0 && after.layout->key_width() == 0},
+      one_sided_{before.runs.empty() || after.runs.empty()} {
+    if (by_rowid_ || one_sided_) {
+        cursor_before_.emplace(*before.database, before.runs, by_rowid_);
+        cursor_after_.emplace(*after.database, after.runs, by_rowid_);
     } else {
         parts_ = 1 + (count_rows(before.runs) + count_rows(after.runs)) / kMostEntries;
     }
 }
 
-bool RowPairs::next(RowPair& pair) { return by_rowid_ ? next_by_rowid(pair) : next_by_key(pair); }
+bool RowPairs::next(RowPair& pair) { return by_rowid_ || one_sided_ ? next_in_order(pair) : next_by_key(pair); }
 
-bool RowPairs::next_by_rowid(RowPair& pair) {
+bool RowPairs::next_in_order(RowPair& pair) {
     RowCursor& before = *cursor_before_;
     RowCursor& after = *cursor_after_;
     if (before.at_end() && after.at_end()) return false;
@@ -59,11 +63,14 @@ bool RowPairs::same_key(RowRef before, RowRef after) {
 
 void RowPairs::load_entries(const DeltaSide& side, std::vector<Entry>& entries) {
     entries.clear();
+    entries.reserve(static_cast<std::size_t>(count_rows(side.runs) / parts_ * 17 / 16 + 64));  // growing would take twice as much
     for (RowCursor cursor{*side.database, side.runs, false}; !cursor.at_end(); cursor.next()) {
         const std::uint64_t hash = hash_values(key_of(side, cursor.cell(), cursor.ref().page, buffer_before_, key_before_));
         if (parts_ == 1 || (hash >> 32) % parts_ == part_) entries.push_back({hash, cursor.ref()});
     }
-    std::stable_sort(entries.begin(), entries.end(), [](const Entry& left, const Entry& right) { return left.hash < right.hash; });
+    std::sort(entries.begin(), entries.end(), [](const Entry& left, const Entry& right) {
+        return std::tie(left.hash, left.ref.page, left.ref.cell) < std::tie(right.hash, right.ref.page, right.ref.cell);
+    });
 }
 
 void RowPairs::load_part() {

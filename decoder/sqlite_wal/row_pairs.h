@@ -38,7 +38,7 @@ private:
         std::uint64_t hash;
         RowRef ref;
     };
-    [[nodiscard]] bool next_by_rowid(RowPair& pair);
+    [[nodiscard]] bool next_in_order(RowPair& pair);
     [[nodiscard]] bool next_by_key(RowPair& pair);
     void load_part();
     void load_entries(const DeltaSide& side, std::vector<Entry>& entries);
@@ -50,6 +50,7 @@ private:
     const DeltaSide* before_;
     const DeltaSide* after_;
     bool by_rowid_;
+    bool one_sided_;  // there is nothing to pair
     std::optional<RowCursor> cursor_before_;
     std::optional<RowCursor> cursor_after_;
 

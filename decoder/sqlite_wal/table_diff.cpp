@@ -9,7 +9,7 @@ namespace rowferry {
 namespace {
 
 constexpr std::size_t kMostFound = 1'000'000;       // 20 MB
-constexpr std::uint64_t kMostCandidates = 1'000'000;  // 24 MB
+constexpr std::uint64_t kMostCandidates = 2'000'000;  // 48 MB
 
 const RowLayout& nothing() {
     static const RowLayout kNothing{"", {}, {}, 0, TextEncoding::utf8};
@@ -74,7 +74,9 @@ void TableDiff::begin(const TreeDiff& diff, std::uint32_t tree, const Database& 
 /// Without a name for it the rowid is nothing that a follower has, and VACUUM may give every row another one.
 bool TableDiff::may_have_come_again() const noexcept {
     if (before_.layout->key_width() != 0 || after_.layout->key_width() != 0 || before_.layout->names_rowid() || after_.layout->names_rowid()) return false;
-    const std::uint64_t both = shapes_->identified ? key_changes_ : updated_;  // updates that may be some other row's
+    if (removed_ > 0 && inserted_ > 0) return true;
+    // Two updates may have made of each row what the other one was. Too rare to look for it among very many.
+    const std::uint64_t both = !all_found_ ? 0 : shapes_->identified ? key_changes_ : updated_;
     return removed_ + both > 0 && inserted_ + both > 0 && removed_ + inserted_ + both > 1;
 }
 
@@ -189,6 +191,8 @@ void TableDiff::cancel_equal_rows() {
 void TableDiff::cancel_part(std::uint64_t part, std::uint64_t parts) {
     std::vector<Candidate> before;
     std::vector<Candidate> after;
+    before.reserve(static_cast<std::size_t>((removed_ + updated_) / parts * 17 / 16 + 64));
+    after.reserve(static_cast<std::size_t>((inserted_ + updated_) / parts * 17 / 16 + 64));
     rewind();
     const auto consider = [&](std::vector<Candidate>& candidates, std::uint64_t hash, RowRef ref) {
         if ((hash >> 32) % parts == part) candidates.push_back({hash, number_ - 1, ref});
