@@ -23,6 +23,8 @@ bool changes_shape(std::span<const Event> events, std::size_t begin) {
     return false;
 }
 
+// A group of a backlog is closed when nothing more has come for so long.
+constexpr std::chrono::milliseconds kHoldForMore{5};
 // While more is committed than is durable, the follower is asked this often.
 constexpr std::chrono::milliseconds kLookEvery{100};
 
@@ -137,7 +139,8 @@ bool ApplyLoop::apply(const Batch& batch, bool more_waiting, Clock::time_point n
                 hand_over_to(index);
                 return finish_at_fence(now);
             }
-            if (complete_ && (index == unfinished || (has_shape_changes && changes_shape(events, index)))) {
+            const bool apart = index == unfinished && (!catching_up_ || group_is_full(now, index - first, (index - first) * bytes_per_event));
+            if (complete_ && (apart || (has_shape_changes && changes_shape(events, index)))) {
                 hand_over_and_commit(index, false);
             }
             inside_ = true;
@@ -169,10 +172,15 @@ bool ApplyLoop::apply(const Batch& batch, bool more_waiting, Clock::time_point n
         }
     }
     const std::size_t rest = events.size() - first;
-    if (complete_ && (rows_open_ || rest > 0) && !inside_ && (!more_waiting || group_is_full(now, rest, rest * bytes_per_event)))
+    if (complete_ && (rows_open_ || rest > 0) && !inside_ && (!(more_waiting || catching_up_) || group_is_full(now, rest, rest * bytes_per_event)))
         hand_over_and_commit(events.size(), false);
     else
         hand_over_to(events.size());
+    return settle(now);
+}
+
+bool ApplyLoop::nothing_came(Clock::time_point now) {
+    if (holds_group()) commit(now, false);
     return settle(now);
 }
 
@@ -191,6 +199,7 @@ bool ApplyLoop::settle(Clock::time_point now) {
 
 std::chrono::milliseconds ApplyLoop::next_settle(Clock::time_point now) const {
     const auto look = durable_ < committed_ ? kLookEvery : std::chrono::milliseconds{1000};
+    if (holds_group()) return kHoldForMore;
     if (!complete_ || rows_open_) return look;
     const auto due = std::chrono::duration_cast<std::chrono::milliseconds>(last_idle_commit_ + idle_interval_ - now);
     return std::clamp(due + std::chrono::milliseconds{1}, std::chrono::milliseconds{1}, look);

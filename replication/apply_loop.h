@@ -18,7 +18,8 @@ namespace rowferry {
 ///   idle        nothing open in the follower
 ///   grouped     whole leader transactions are applied, not committed: `complete_` says how far
 ///   inside      a leader transaction is partly applied (it spans batches)
-/// A leader transaction that does not end in its batch begins a group of its own: what is complete before it is committed first.
+/// A leader transaction that does not end in its batch begins a group of its own: what is complete before it is committed first, unless we are
+/// catching up, when fewer commits are worth more than early ones.
 class ApplyLoop {
 public:
     using Clock = std::chrono::steady_clock;
@@ -35,6 +36,11 @@ public:
     /// Commits an idle position and looks what has become durable, when that is due. Call between batches and when none comes. True once
     /// the fence is reached.
     bool settle(Clock::time_point now);
+
+    /// The same when no batch has come for next_settle(): what was held open for more is committed.
+    bool nothing_came(Clock::time_point now);
+    /// What comes was committed on the leader a while ago: groups are filled even while nothing waits.
+    void set_catching_up(bool catching_up) { catching_up_ = catching_up; }
 
     /// Stop at the next end of a leader transaction, as at a fence there.
     void stop_soon() { stop_soon_ = true; }
@@ -59,6 +65,8 @@ private:
     bool finish_at_fence(Clock::time_point now);
     bool ended(Clock::time_point now);
     void make_durable(Clock::time_point now);
+    /// Whole transactions are applied and wait for company.
+    [[nodiscard]] bool holds_group() const { return complete_ && rows_open_ && !inside_; }
     [[nodiscard]] bool group_is_full(Clock::time_point now, std::size_t more = 0, std::size_t more_bytes = 0) const;
 
     struct Complete {
@@ -82,6 +90,7 @@ private:
     bool inside_ = false;               ///< Between Begin and Commit.
     bool stop_soon_ = false;
     bool at_once_ = false;
+    bool catching_up_ = false;
     bool shape_changed_ = false;        ///< In the group that is open.
     std::size_t group_events_ = 0;
     std::size_t group_bytes_ = 0;

@@ -1,11 +1,11 @@
 #include "replication/reader.h"
 
 #include <algorithm>
-#include <ranges>
 #include <utility>
 
 #include <spdlog/spdlog.h>
 
+#include "replication/backlog.h"
 #include "schemas/error.h"
 
 namespace rowferry {
@@ -19,8 +19,7 @@ constexpr std::chrono::microseconds kNap{250};
 constexpr std::size_t kSmallTransaction = 8 * 1024;
 constexpr int kNapsForMore = 4;
 constexpr std::chrono::milliseconds kRestOfTransaction{1};
-// What was committed longer ago than this is a backlog; of one as much is taken at once as comes within the other.
-constexpr std::chrono::milliseconds kBacklogAge{200};
+// Of a backlog as much is taken at once as comes within this.
 constexpr std::chrono::milliseconds kLongestGathering{20};
 // The leader hears from us at least this often, whatever the applier does.
 constexpr std::chrono::milliseconds kLongestSilence{1000};
@@ -28,14 +27,6 @@ constexpr std::chrono::milliseconds kLongestSilence{1000};
 /// Is there nothing in it that the applier could commit?
 bool is_inside(const Batch& batch) {
     return !batch.empty() && std::ranges::none_of(batch.events(), [](const Event& event) { return std::holds_alternative<Commit>(event) || std::holds_alternative<Idle>(event); });
-}
-
-/// Was its last transaction committed a while ago? The two machines' clocks may differ: then a backlog is taken for none, or news wait a little.
-bool is_old(const Batch& batch) {
-    for (const Event& event : batch.events() | std::views::reverse)
-        if (const auto* commit = std::get_if<Commit>(&event))
-            return commit->time_us != 0 && std::chrono::system_clock::now().time_since_epoch() - std::chrono::microseconds{commit->time_us} > kBacklogAge;
-    return false;
 }
 
 }  // namespace
@@ -60,7 +51,7 @@ void Reader::fill(Batch& batch) {
         // Nobody can commit a transaction before its end has come: of one that is not small, what a busy leader sends is taken in few large pieces, instead of
         // waking both threads for every one of its messages. Of a backlog too: the follower then has fewer commits, and nobody waits for milliseconds of it.
         const bool large = is_inside(batch) && transaction_bytes_ + batch.size_bytes() >= kSmallTransaction;
-        const bool backlog = is_old(batch) && std::chrono::steady_clock::now() - begun < kLongestGathering;
+        const bool backlog = is_backlog(batch) && std::chrono::steady_clock::now() - begun < kLongestGathering;
         // While the applier is busy there is no hurry either, but the leader is read all the same: it stands still when nobody takes what it sends.
         // What a small transaction has begun with is nothing that the applier could do before the rest has come.
         const bool beginning = is_inside(batch) && !large && quiet < kNapsForMore;

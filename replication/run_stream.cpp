@@ -5,6 +5,7 @@
 
 #include "replication/acknowledgement.h"
 #include "replication/apply_loop.h"
+#include "replication/backlog.h"
 #include "replication/batch_queue.h"
 #include "replication/bootstrap.h"
 #include "replication/new_tables.h"
@@ -212,9 +213,10 @@ bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
             loop.set_at_once(reader.leader_waits_for_us());
             BatchPtr batch = queue.pop(std::min(loop.next_settle(ApplyLoop::Clock::now()), std::chrono::milliseconds{200}));
             if (!batch) {
-                done = loop.settle(ApplyLoop::Clock::now());
+                done = loop.nothing_came(ApplyLoop::Clock::now());
                 continue;
             }
+            loop.set_catching_up(is_backlog(*batch));
             done = loop.apply(*batch, queue.has_work(), ApplyLoop::Clock::now());
             queue.recycle(std::move(batch));
         }

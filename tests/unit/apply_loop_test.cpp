@@ -121,6 +121,24 @@ TEST_F(ApplyLoopTest, TransactionsShareACommitWhileMoreIsWaiting) {
     EXPECT_EQ(sink.position, at(120));
 }
 
+TEST_F(ApplyLoopTest, OfABacklogAGroupIsFilledThoughNothingWaits) {
+    start().set_catching_up(true);
+    feed(Feed{}.begin(90).row(1).commit(100).begin(100).row(2));
+    feed(Feed{}.row(3).commit(110));
+    EXPECT_EQ(sink.commits, 0);
+    EXPECT_LE(loop->next_settle(now), 5ms) << "nobody knows that more will come";
+    loop->nothing_came(now);
+    EXPECT_EQ(sink.commits, 1);
+    EXPECT_EQ(sink.rows, (std::vector<std::int64_t>{1, 2, 3}));
+    EXPECT_EQ(sink.position, at(110));
+    feed(Feed{}.begin(110).row(4).commit(120).begin(120).row(5));
+    loop->nothing_came(now);
+    EXPECT_EQ(sink.commits, 1) << "the leader is inside a transaction";
+    loop->set_catching_up(false);
+    feed(Feed{}.commit(130));
+    EXPECT_EQ(sink.commits, 2);
+}
+
 TEST_F(ApplyLoopTest, ATransactionThatSpansBatchesNeverCommitsHalf) {
     start();
     feed(Feed{}.begin(90).row(1).commit(100).begin(100).row(2));
@@ -266,10 +284,11 @@ TEST(ApplyLoopProperty, EveryCutAndEveryCrashGivesTheSameRowsOnce) {
             bool dead = false;
             const auto maybe_cut = [&] {
                 if (random() % 4 != 0) return;
+                loop.set_catching_up(random() % 3 == 0);
                 loop.apply(feed.batch, random() % 2 == 0, now);
                 EXPECT_LE(acknowledgement.durable(), sink.lazy ? sink.kept_position : sink.position);
                 if (random() % 4 == 0) sink.flush();
-                if (random() % 4 == 0) loop.settle(now += 150ms);
+                if (random() % 4 == 0) random() % 2 == 0 ? loop.settle(now += 150ms) : loop.nothing_came(now += 5ms);
                 feed.batch.clear();
                 dead = !last && random() % 10 == 0;
             };
@@ -290,7 +309,7 @@ TEST(ApplyLoopProperty, EveryCutAndEveryCrashGivesTheSameRowsOnce) {
             if (!dead) {
                 loop.apply(feed.batch, false, now);
                 feed.idle(lsn);
-                loop.settle(now);
+                loop.nothing_came(now);
             }
             const Position told = acknowledgement.durable();
             if (!sink.lazy) {
