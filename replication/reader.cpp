@@ -20,7 +20,7 @@ constexpr std::size_t kSmallTransaction = 8 * 1024;
 constexpr int kNapsForMore = 4;
 constexpr std::chrono::milliseconds kRestOfTransaction{1};
 // Of a backlog as much is taken at once as comes within this.
-constexpr std::chrono::milliseconds kLongestGathering{20};
+constexpr std::chrono::milliseconds kLongestGathering{50};
 // The leader hears from us at least this often, whatever the applier does.
 constexpr std::chrono::milliseconds kLongestSilence{1000};
 
