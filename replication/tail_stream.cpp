@@ -137,10 +137,10 @@ std::optional<Checkpoint> Tail::known(Leader& leader) {
 Checkpoint Tail::begin(Leader& leader, const std::optional<Checkpoint>& unfinished) {
     StreamRequest& request = options_.request;
     request.follower_id = unfinished ? unfinished->follower_id : random_id();
+    leader.check(request, leader.select_tables(request));
     if (options_.from.kind == From::Kind::position && options_.from.position < leader.current_position())
         throw RefusedError{fmt::format("--from {} has passed: the leader is at {} and keeps its changes only for a stream that exists (--stream NAME)",
                                        to_string(options_.from.position_kind, options_.from.position), to_string(leader.position_kind(), leader.current_position()))};
-    leader.check(request, leader.select_tables(request));
 
     Checkpoint checkpoint;
     checkpoint.stream = request.stream;
@@ -166,11 +166,12 @@ void Tail::set_start(Leader& leader, const Checkpoint& checkpoint, bool is_new) 
         case From::Kind::next: start_ = checkpoint.position; break;
         case From::Kind::now: start_ = is_new ? checkpoint.position : std::max(leader.current_position(), checkpoint.position); break;
         case From::Kind::position:
-            if (options_.from.position < checkpoint.position)
-                throw RefusedError{fmt::format("--from {} lies before {}, from where on the leader keeps changes for stream {}",
-                                               to_string(options_.from.position_kind, options_.from.position),
-                                               to_string(checkpoint.position_kind, checkpoint.position), checkpoint.stream)};
-            start_ = options_.from.position;
+            // A leader that had nothing for the stream has moved the checkpoint past what the reader saw last.
+            if (const Position given = is_new ? checkpoint.position : state_->given(); options_.from.position < given)
+                throw RefusedError{fmt::format("--from {} lies before {}: what stream {} printed up to there is not kept by the leader any more",
+                                               to_string(options_.from.position_kind, options_.from.position), to_string(checkpoint.position_kind, given),
+                                               checkpoint.stream)};
+            start_ = std::max(options_.from.position, checkpoint.position);
             break;
     }
     target_.skip_to(*start_);
@@ -233,7 +234,10 @@ void Tail::follow(Leader& leader, Checkpoint& checkpoint, std::optional<Position
 }
 
 void Tail::pump(Leader& leader, Checkpoint& checkpoint, std::unique_ptr<Source> source, std::optional<Position> fence) {
-    const auto sink = target_.open(checkpoint);
+    const LeaderIdentity now = leader.identify();  // perhaps a later timeline
+    Checkpoint here = checkpoint;
+    here.leader = now;
+    const auto sink = target_.open(here);
     Acknowledgement acknowledgement{checkpoint.position};
     Waker progress;
     BatchQueue queue{kQueueBytes};
@@ -246,7 +250,7 @@ void Tail::pump(Leader& leader, Checkpoint& checkpoint, std::unique_ptr<Source> 
                        acknowledgement.flushed(position);
                        progress.wake();
                    }};
-    if (const LeaderIdentity now = leader.identify(); !(now == checkpoint.leader)) loop.set_leader(now);
+    if (!(now == checkpoint.leader)) loop.set_leader(now);
     Reader reader{std::move(source), queue, acknowledgement, progress};
     try {
         const auto began = ApplyLoop::Clock::now();

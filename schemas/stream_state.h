@@ -29,12 +29,16 @@ public:
     /// The stream is on the leader.
     virtual void ready(const Checkpoint& ready) = 0;
 
+    /// The end of the last transaction of which a reader was given anything, or where the stream began: between it and the checkpoint's position there
+    /// was nothing for a reader. After ready().
+    virtual Position given() = 0;
+
     /// From here on the four below.
     virtual void follow(const Checkpoint& checkpoint) = 0;
     /// Of the group that the next commit() ends.
     virtual void change_shape(const ShapeChange& change) = 0;
-    /// Durable on return. Throws HaltError when somebody else moved the checkpoint.
-    virtual void commit(const CheckpointAdvance& advance) = 0;
+    /// Durable on return. `given`: see above; an earlier one leaves what is stored. Throws HaltError when somebody else moved the checkpoint.
+    virtual void commit(const CheckpointAdvance& advance, Position given) = 0;
     virtual void rollback() noexcept = 0;
 };
 

@@ -56,6 +56,7 @@ void Output::drain(std::string_view text) {
             throw InterruptedError{"stopped by a signal while nobody took the output"};
         const ssize_t written = ::write(fd_, text.data(), is_file_ ? text.size() : std::min(text.size(), kPiece));
         if (written >= 0) {
+            synced_ = false;
             text.remove_prefix(static_cast<std::size_t>(written));
         } else if (errno == EPIPE) {
             throw ReaderGoneError{};
@@ -66,7 +67,9 @@ void Output::drain(std::string_view text) {
 }
 
 void Output::sync() {
-    if (is_file_ && ::fdatasync(fd_) != 0) throw RetryableError{fmt::format("standard output cannot be written to: {}", std::strerror(errno))};
+    if (!is_file_ || synced_) return;
+    if (::fdatasync(fd_) != 0) throw RetryableError{fmt::format("standard output cannot be written to: {}", std::strerror(errno))};
+    synced_ = true;
 }
 
 void Output::check_reader() const {

@@ -36,6 +36,7 @@ private:
     int fd_;
     const StopSignal& stop_;
     bool is_file_ = false;
+    bool synced_ = true;
     std::string buffer_;
 };
 

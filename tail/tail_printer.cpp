@@ -136,6 +136,7 @@ void TailPrinter::step(const Commit& commit) {
         format_->end(text_);
         print();
         records_ += pending_.changes();
+        given_ = commit.position;
         described_.insert(described_here_.begin(), described_here_.end());
         if (text_.capacity() > 1024 * 1024) text_ = {};
     }

@@ -45,6 +45,8 @@ public:
     void flush(bool kept);
     void check_reader() const { output_.check_reader(); }
 
+    /// The end of the last transaction of which anything was printed; zero before.
+    [[nodiscard]] Position given() const noexcept { return given_; }
     [[nodiscard]] std::uint64_t records() const noexcept { return records_; }
 
 private:
@@ -64,6 +66,7 @@ private:
     std::string leader_;
     PositionKind kind_ = PositionKind::lsn;
     Position printed_to_;
+    Position given_;
     std::map<TableName, std::unique_ptr<PrintedTable>> tables_;
     std::map<const TableSchema*, const PrintedTable*> of_call_;  ///< Of one apply(): a table of another batch may have the same address.
     std::set<std::string> described_;          ///< Names with versions.

@@ -11,7 +11,7 @@ void TailSink::apply(std::span<const Event> events) {
 
 void TailSink::commit(const CheckpointAdvance& advance) {
     printer_.flush(state_ != nullptr);
-    if (state_ != nullptr) state_->commit(advance);
+    if (state_ != nullptr) state_->commit(advance, printer_.given());
 }
 
 void TailSink::rollback() noexcept {

@@ -142,7 +142,9 @@ std::vector<std::string> remove(SqliteDatabase& db, const std::string& stream, b
     drop_sqlite_table_copies(db, stream, !others);
     for (const char* table : {"rowferry_checkpoint", "rowferry_table_state"})
         db.prepare(fmt::format("DELETE FROM main.{} WHERE stream = ?1", table)).bind(1, std::string_view{stream}).run();
-    if (!others) db.execute("DROP TABLE main.rowferry_table_state; DROP TABLE main.rowferry_checkpoint");
+    // Only in the file of a stream that keeps no rows.
+    if (has_table(db, "rowferry_given")) db.prepare("DELETE FROM main.rowferry_given WHERE stream = ?1").bind(1, std::string_view{stream}).run();
+    if (!others) db.execute("DROP TABLE main.rowferry_table_state; DROP TABLE main.rowferry_checkpoint; DROP TABLE IF EXISTS main.rowferry_given");
     return lines;
 }
 

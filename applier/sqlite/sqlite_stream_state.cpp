@@ -1,5 +1,7 @@
 #include "applier/sqlite/sqlite_stream_state.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "applier/sqlite/sqlite_checkpoint_store.h"
@@ -33,12 +35,33 @@ public:
 
     void undo_open() noexcept override { file_->undo_open(); }
     void begin(const Checkpoint& copying) override { file_->start_copy(copying, {}, {}); }
-    void ready(const Checkpoint& ready) override { file_->finish_copy(ready, {}); }
+
+    void ready(const Checkpoint& ready) override {
+        SqliteConnection connection{path_, SqliteDatabase::Mode::read_write, stop_};
+        connection.db().execute("CREATE TABLE IF NOT EXISTS main.rowferry_given (stream TEXT PRIMARY KEY, position TEXT NOT NULL)");
+        // Before the checkpoint is `ready`: until then the stream begins anew.
+        connection.db()
+            .prepare("INSERT INTO main.rowferry_given (stream, position) VALUES (?1, ?2) ON CONFLICT (stream) DO UPDATE SET position = excluded.position")
+            .bind(1, std::string_view{ready.stream})
+            .bind(2, std::string_view{to_string(ready.position_kind, ready.position)})
+            .run();
+        file_->finish_copy(ready, {});
+    }
+
+    Position given() override {
+        SqliteConnection connection{path_, SqliteDatabase::Mode::read_write, stop_};
+        SqliteStatement row = connection.db().prepare("SELECT position FROM main.rowferry_given WHERE stream = ?1");
+        if (!row.bind(1, std::string_view{stream_}).step()) throw HaltError{fmt::format("{}: it does not say what stream {} has printed: somebody changed it", describe(), stream_)};
+        return parse_position(row.text(0)).position;
+    }
 
     void follow(const Checkpoint& checkpoint) override {
         writer_.reset();
+        update_given_ = {};
         connection_ = std::make_unique<SqliteConnection>(path_, SqliteDatabase::Mode::read_write, stop_);
         writer_ = std::make_unique<SqliteCheckpointWriter>(connection_->db(), checkpoint);
+        update_given_ = connection_->db().prepare("UPDATE main.rowferry_given SET position = ?2 WHERE stream = ?1");
+        given_ = given();
     }
 
     void change_shape(const ShapeChange& change) override {
@@ -46,11 +69,14 @@ public:
         writer_->change_shape(change);
     }
 
-    void commit(const CheckpointAdvance& advance) override {
+    void commit(const CheckpointAdvance& advance, Position given) override {
         open_group();
         writer_->advance(advance);
+        if (given > given_)
+            update_given_.bind(1, std::string_view{stream_}).bind(2, std::string_view{to_string(writer_->checkpoint().position_kind, given)}).run();
         connection_->commit();
         writer_->committed();
+        given_ = std::max(given_, given);
     }
 
     void rollback() noexcept override {
@@ -68,6 +94,8 @@ private:
     std::string stream_;
     std::unique_ptr<SqliteConnection> connection_;
     std::unique_ptr<SqliteCheckpointWriter> writer_;
+    SqliteStatement update_given_;
+    Position given_;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <filesystem>
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -254,6 +255,12 @@ TEST_F(TailTest, FromAndUntil) {
     EXPECT_EQ(ids(with({"--from", "now", "--until", "current"})), std::vector<int>{});
     leader.exec("INSERT INTO t VALUES (5)");
     EXPECT_EQ(ids(with({"--from", "start", "--until", "current"})), std::vector<int>{5});
+    // The stream moves on while there is nothing to print, and its reader does not hear of that.
+    const std::string five = "lsn:" + leader.value("SELECT pg_current_wal_flush_lsn()");
+    leader.exec("SELECT pg_logical_emit_message(true, 'somebody', 'else')");
+    EXPECT_EQ(ids(with({"--until", "current"})), std::vector<int>{});
+    leader.exec("INSERT INTO t VALUES (6)");
+    EXPECT_EQ(ids(with({"--from", five, "--until", "current"})), std::vector<int>{6});
     EXPECT_TRUE(ended(with({"--table", "u", "--until", "current"}), 3, "other tables"));
     EXPECT_TRUE(ended(rowferry({"tail", leader.endpoint(), "--from", one}), 3, "--stream"));
     EXPECT_TRUE(ended(rowferry({"tail", leader.endpoint(), "--from", "seq:7"}), 2, "lsn:"));
@@ -345,6 +352,19 @@ TEST_F(TailTest, Refusals) {
     EXPECT_TRUE(ended(tail_until_current(leader, options), 3));
     first->kill(SIGTERM);
     EXPECT_TRUE(ended(*first, 0));
+}
+
+TEST_F(TailTest, AStandbyIsRefused) {
+    PgCluster cluster;
+    const Database leader = Database::postgresql(cluster, "leader");
+    leader.exec("CREATE TABLE t (id int PRIMARY KEY)");
+    cluster.stop();
+    std::ofstream{cluster.data() / "standby.signal"} << "";
+    give_to_server_user(cluster.data() / "standby.signal");
+    cluster.start();
+    ASSERT_EQ(leader.value("SELECT pg_is_in_recovery()"), "t");
+    EXPECT_TRUE(ended(rowferry({"tail", leader.endpoint()}), 3, "standby in recovery"));
+    EXPECT_TRUE(ended(rowferry({"tail", leader.endpoint(), "--from", "lsn:0/1"}), 3, "standby in recovery"));
 }
 
 TEST_F(TailTest, ALostConnectionIsAGapWithoutAStreamAndNoneWithOne) {

@@ -45,12 +45,16 @@ std::string join(const std::vector<std::string>& parts) {
 
 }  // namespace
 
-void create_workload(const Database& leader, const WorkloadOptions& options, std::uint64_t seed) {
-    Workload workload{leader.is_postgresql(), options, seed};
+void create_workload_tables(const Database& leader, const WorkloadOptions& options) {
     std::string script = leader.is_postgresql() ? kPgTables : kSqliteTables;
     if (leader.is_postgresql() && options.keyless) script += "CREATE TABLE trail (token text, n int4);";
     if (!leader.is_postgresql() && options.raw_text) script += "CREATE TABLE mixed (id INTEGER PRIMARY KEY, v, w NUMERIC);";
     leader.exec(script);
+}
+
+void create_workload(const Database& leader, const WorkloadOptions& options, std::uint64_t seed) {
+    create_workload_tables(leader, options);
+    Workload workload{leader.is_postgresql(), options, seed};
     std::string rows = "BEGIN;";
     for (const std::string& statement : workload.fill()) rows += statement + ";";
     leader.exec(rows + "COMMIT;");

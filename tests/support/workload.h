@@ -20,6 +20,9 @@ struct WorkloadOptions {
 /// pairs WITHOUT ROWID and notes without a key.
 void create_workload(const Database& leader, const WorkloadOptions& options, std::uint64_t seed);
 
+/// Only the tables, without a row.
+void create_workload_tables(const Database& leader, const WorkloadOptions& options);
+
 /// Random statements on those tables in the leader's dialect. One thread.
 class Workload {
 public:

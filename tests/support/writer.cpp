@@ -42,6 +42,9 @@ std::uint64_t choose_seed(std::uint64_t wanted) {
 
 Writer::Writer(Database leader, WriterOptions options) : leader_{std::move(leader)}, options_{options} {
     options_.seed = choose_seed(options.seed);
+    if (options_.ticks)
+        leader_.exec("CREATE TABLE begun (token VARCHAR(100) PRIMARY KEY NOT NULL); CREATE TABLE ticks (n INTEGER PRIMARY KEY, token VARCHAR(100) NOT NULL);"
+                     "CREATE TABLE clock (id INTEGER PRIMARY KEY, n INTEGER NOT NULL); INSERT INTO clock VALUES (1, 0)");
 }
 
 Writer::~Writer() {
@@ -104,6 +107,7 @@ void Writer::work(int number) {
 void Writer::write_one(Session& session, Workload& workload, int number, std::uint64_t serial) {
     const std::string token = fmt::format("{}-{}-{}-{}", options_.seed, round_, number, serial);
     session.begin();
+    if (options_.ticks) session.run(fmt::format("INSERT INTO begun (token) VALUES ('{}')", token));
     const auto give_up = [&] { session.run("ROLLBACK"); };
     const int operations = options_.small && workload.chance(80) ? 1 : 1 + workload.below(5);
     for (int i = 0; i < operations; ++i) {
@@ -115,6 +119,8 @@ void Writer::write_one(Session& session, Workload& workload, int number, std::ui
     }
     if (!session.run(fmt::format("INSERT INTO ledger (token, writer) VALUES ('{}', {})", token, number))) return give_up();
     if (workload.chance(8)) return give_up();
+    // The row's lock is held to the end: whoever has the next number commits next, and one that rolls back takes none.
+    if (options_.ticks && !session.run(fmt::format("UPDATE clock SET n = n + 1; INSERT INTO ticks SELECT n, '{}' FROM clock", token))) return give_up();
     bool done = false;
     try {
         done = session.run("COMMIT");

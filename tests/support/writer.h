@@ -22,6 +22,8 @@ struct WriterOptions {
     std::uint64_t seed = 0;   ///< 0: a random one. ROWFERRY_SEED in the environment wins; printed either way.
     int threads = 3;
     double rate = 150;        ///< Transactions per second and thread; 0: as fast as it goes.
+    bool ticks = false;       ///< Every transaction begins with its token in the table `begun` and ends with the next number and its token in `ticks`: numbers
+                              ///< are in commit order, without a gap. The constructor makes the tables.
     bool small = false;       ///< Mostly one row per transaction, so that commit records of several sessions touch.
 };
 
