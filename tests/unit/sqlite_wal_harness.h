@@ -122,6 +122,20 @@ public:
         return seen;
     }
 
+    /// Everything that the leader committed since the last time as one change, as after a time away: what is known is which pages differ.
+    SeenCommit catch_up(std::size_t budget = 4096) {
+        WalCommit all{{}, leader_.pages().page_count()};
+        for (WalCommit& commit : leader_.take()) {
+            for (auto& [number, page] : commit.pages) all.pages[number] = std::move(page);
+            all.page_count = commit.page_count;
+            all.pages.erase(all.pages.upper_bound(all.page_count), all.pages.end());
+        }
+        std::erase_if(all.pages, [&](const auto& changed) {
+            return changed.first <= leader_.pages().page_count() && std::ranges::equal(leader_.pages().page(changed.first), changed.second);
+        });
+        return apply(all, budget);
+    }
+
     /// Everything that the leader committed since the last time, one after the other.
     std::vector<SeenCommit> follow(std::size_t budget = 4096) {
         std::vector<SeenCommit> result;
