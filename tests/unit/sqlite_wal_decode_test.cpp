@@ -147,6 +147,16 @@ TEST(SqliteWalDecode, TablesExchangeTheirNames) {
     EXPECT_EQ(f.after("BEGIN; ALTER TABLE a RENAME TO c; ALTER TABLE b RENAME TO a; ALTER TABLE c RENAME TO b; COMMIT"), (Lines{"D a i2 ty", "I b i2 ty"}));
 }
 
+/// No page of the tables themselves is written: they only belong to others.
+TEST(SqliteWalDecode, LargeTablesExchangeTheirNames) {
+    Followed f{"CREATE TABLE a (id INTEGER PRIMARY KEY, v); CREATE TABLE b (id INTEGER PRIMARY KEY, v)", "PRAGMA page_size = 512"};
+    f.after(numbers(1, 1000) + " INSERT INTO a SELECT i, 'row ' || i FROM n");
+    f.after(numbers(501, 1200) + " INSERT INTO b SELECT i, 'row ' || (i / 2 * 2) FROM n");
+    EXPECT_EQ(f.after("BEGIN; ALTER TABLE a RENAME TO c; ALTER TABLE b RENAME TO a; ALTER TABLE c RENAME TO b; COMMIT").size(), 2U * (500 + 250 + 200));
+    EXPECT_EQ(f.after("BEGIN; ALTER TABLE a RENAME TO old; CREATE TABLE a (id INTEGER PRIMARY KEY, v); INSERT INTO a SELECT * FROM old WHERE id < 1000; COMMIT").size(), 201U + 700U);
+    f.after("UPDATE old SET v = 'x' WHERE id % 100 = 0; UPDATE a SET v = 'y' WHERE id % 100 = 0; UPDATE b SET v = 'z' WHERE id % 100 = 0");
+}
+
 TEST(SqliteWalDecode, DefaultsOfAddedColumnsAreWhatSqliteMakesOfThem) {
     Followed f{"CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)"};
     for (const char* column : {"a INT DEFAULT '12'", "b TEXT DEFAULT 12", "c REAL DEFAULT 3", "d DEFAULT x'0102'", "e DEFAULT -1.5", "f DEFAULT 'it''s'", "g DEFAULT TRUE", "h TEXT DEFAULT abc",

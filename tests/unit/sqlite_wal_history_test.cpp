@@ -112,7 +112,7 @@ public:
     void change_schema() {
         const int number = ++schema_changes_;
         const auto made = names("SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'x[0-9]*'");
-        switch (random_.below(13)) {
+        switch (random_.below(15)) {
             case 0: run(fmt::format("CREATE TABLE x{} AS SELECT id, n, t FROM a", number)); break;
             case 1: if (!made.empty()) run("DROP TABLE " + random_.pick(made)); break;
             case 2: run(fmt::format("ALTER TABLE a ADD COLUMN c{} INT DEFAULT {}", number, random_.pick(std::vector<const char*>{"7", "NULL", "1.5"}))); break;
@@ -133,6 +133,15 @@ public:
                 for (int i = random_.below(300); i > 0; --i) run(fmt::format("INSERT INTO xx (v) VALUES ({}.5)", random_.below(100)));
                 for (int i = random_.below(20); i > 0; --i) operate();
                 db_.exec("COMMIT");
+                break;
+            case 12:
+                if (made.empty()) break;
+                db_.exec(fmt::format("BEGIN; ALTER TABLE {0} RENAME TO x{1}o; CREATE TABLE {0} AS SELECT * FROM x{1}o WHERE rowid % 3 > 0", random_.pick(made), number));
+                db_.exec("COMMIT");
+                break;
+            case 13:
+                if (made.size() < 2) break;
+                db_.exec(fmt::format("BEGIN; ALTER TABLE {0} RENAME TO between; ALTER TABLE {1} RENAME TO {0}; ALTER TABLE between RENAME TO {1}; COMMIT", made.front(), made.back()));
                 break;
             default: run(fmt::format("PRAGMA incremental_vacuum({})", random_.below(20))); break;
         }
