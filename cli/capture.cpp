@@ -5,15 +5,17 @@
 #include <stdexcept>
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include "cli/databases.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "triggers/postgresql/pg_trigger_leader.h"
 
 namespace rowferry {
 namespace {
 
-constexpr std::array kPostgresql{CaptureMethod::logical};
+constexpr std::array kPostgresql{CaptureMethod::logical, CaptureMethod::triggers};
 constexpr std::array kSqlite{CaptureMethod::triggers};
 constexpr std::array kAll{CaptureMethod::logical, CaptureMethod::triggers, CaptureMethod::statements};
 
@@ -31,6 +33,20 @@ std::optional<CaptureMethod> captured_by(const Options& options, const StopSigna
     follower->open(false);
     const auto checkpoint = follower->load_checkpoint(options.run.request.stream);
     return checkpoint ? std::optional{checkpoint->capture} : std::nullopt;
+}
+
+/// For a stream that does not exist yet: the first method that works on this leader.
+CaptureMethod default_capture(const Options& options) {
+    const std::span<const CaptureMethod> methods = capture_methods(options.leader.engine);
+    if (options.leader.engine == Engine::sqlite) return methods.front();
+    const PgConninfo conninfo{options.leader.target};
+    const std::string& stream = options.run.request.stream;
+    if (is_captured_by_triggers(conninfo, stream)) return CaptureMethod::triggers;  // an unfinished start, or another follower's
+    const std::string obstacle = logical_decoding_obstacle(conninfo, stream);
+    if (obstacle.empty()) return CaptureMethod::logical;
+    if (options.command == Command::run)
+        spdlog::info("changes will be captured by triggers: logical decoding needs more ({}). --capture logical insists on it", obstacle);
+    return CaptureMethod::triggers;
 }
 
 }  // namespace
@@ -59,7 +75,7 @@ CaptureMethod choose_capture(const Options& options, const StopSignal& stop) {
                                        "--capture {} --on-existing truncate",
                                        options.run.request.stream, to_string(*present), to_string(*options.capture), options.run.request.stream, to_string(*options.capture))};
     if (present) return *present;
-    return options.capture.value_or(capture_methods(options.leader.engine).front());
+    return options.capture ? *options.capture : default_capture(options);
 }
 
 }  // namespace rowferry

@@ -9,6 +9,7 @@
 #include "db/pg_conninfo.h"
 #include "decoder/pgoutput/pg_leader.h"
 #include "schemas/error.h"
+#include "triggers/postgresql/pg_trigger_leader.h"
 #include "triggers/sqlite/sqlite_leader.h"
 
 namespace rowferry {
@@ -28,6 +29,7 @@ LeaderFactory leader_factory(const Endpoint& endpoint, CaptureMethod capture, co
                 case CaptureMethod::logical:
                     return [conninfo = PgConninfo{endpoint.target}, stream, &stop] { return make_pg_logical_leader(conninfo, stop, stream); };
                 case CaptureMethod::triggers:
+                    return [conninfo = PgConninfo{endpoint.target}, stream, &stop] { return make_pg_trigger_leader(conninfo, stop, stream); };
                 case CaptureMethod::statements: no_source(endpoint, capture);
             }
             break;

@@ -101,10 +101,12 @@ Until parse_until(const std::string& text) {
 void check_until(const SettingLayer& settings, const Options& options) {
     if ((options.command != Command::run && options.command != Command::tail) || options.run.until.kind != Until::Kind::position) return;
     const auto methods = capture_methods(options.leader.engine);
-    const auto fits = [&](CaptureMethod method) { return position_kind(options.leader.engine, method) == options.run.until.position_kind; };
+    const auto fits = [&](CaptureMethod method) {
+        return (!options.capture || *options.capture == method) && position_kind(options.leader.engine, method) == options.run.until.position_kind;
+    };
     if (std::ranges::none_of(methods, fits))
         throw UsageError{fmt::format("{}: a {} leader has positions like {}", find(settings, "until")->origin, to_string(options.leader.engine),
-                                     to_string(position_kind(options.leader.engine, methods.front()), Position{42, 0}))};
+                                     to_string(position_kind(options.leader.engine, options.capture.value_or(methods.front())), Position{42, 0}))};
 }
 
 std::size_t parse_jobs(const std::string& text) {

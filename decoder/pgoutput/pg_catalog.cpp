@@ -371,6 +371,7 @@ select n.nspname, case when p.prokind = 'p' then 'procedure ' when p.prokind = '
 union all
 select n.nspname, c.relname, 'trigger ' || t.tgname from pg_catalog.pg_trigger t join pg_catalog.pg_class c on c.oid = t.tgrelid
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace where not t.tgisinternal and n.nspname not in ('pg_catalog', 'information_schema', 'rowferry')
+   and not exists (select from pg_catalog.pg_proc p join pg_catalog.pg_namespace f on f.oid = p.pronamespace where p.oid = t.tgfoid and f.nspname = 'rowferry')
 union all
 select n.nspname, c.relname, 'policy ' || p.polname from pg_catalog.pg_policy p join pg_catalog.pg_class c on c.oid = p.polrelid
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace

@@ -64,13 +64,6 @@ void check_row_security(PgSession& session, const std::vector<PgTable>& tables) 
             throw RefusedError{fmt::format("{}: a row security policy would hide rows from the copy: use the owner or a role with BYPASSRLS", to_string(table.schema.name))};
 }
 
-void check_not_copying(PgSession& session) {
-    if (session.query("select pg_catalog.to_regclass('rowferry.checkpoint')").is_null(0, 0)) return;
-    const PgRows rows = session.query("select stream from rowferry.checkpoint where state = 'copying'");
-    if (!rows.empty())
-        throw RefusedError{fmt::format("the leader is itself a follower whose copy (stream {}) is not complete: it promises nothing yet", printable(rows.text(0, 0)))};
-}
-
 void check_names(PgSession& session, const StreamRequest& request, const std::string& slot) {
     const auto note = read_publication_note(session, request.stream);
     if (note && note->follower_id != request.follower_id)
@@ -92,6 +85,13 @@ void check_spool(const SpoolOptions& spool) {
 }
 
 }  // namespace
+
+void check_not_copying(PgSession& session) {
+    if (session.query("select pg_catalog.to_regclass('rowferry.checkpoint')").is_null(0, 0)) return;
+    const PgRows rows = session.query("select stream from rowferry.checkpoint where state = 'copying'");
+    if (!rows.empty())
+        throw RefusedError{fmt::format("the leader is itself a follower whose copy (stream {}) is not complete: it promises nothing yet", printable(rows.text(0, 0)))};
+}
 
 void check_pg_leader(PgSession& session, const StreamRequest& request, const std::vector<PgTable>& tables, const std::string& slot) {
     check_row_security(session, tables);

@@ -12,6 +12,9 @@ namespace rowferry {
 /// table; logs warnings for what is legal but dangerous.
 void check_pg_leader(PgSession& session, const StreamRequest& request, const std::vector<PgTable>& tables, const std::string& slot);
 
+/// A leader that is itself a follower whose copy is not complete is no leader yet.
+void check_not_copying(PgSession& session);
+
 /// The same for tables that a running stream copies again or gets in addition.
 void check_pg_tables(PgSession& session, const std::string& stream, const std::vector<PgTable>& tables);
 

@@ -167,7 +167,8 @@ TEST(Options, UntilFitsTheLeader) {
     EXPECT_EQ(until.kind, Until::Kind::position);
     EXPECT_EQ(until.position.major, 42U);
     EXPECT_TRUE(says(refusal(run_with({"--until", "lsn:0/1"})), "seq:42"));
-    EXPECT_TRUE(says(refusal({"run", "postgresql://h/d", "sqlite:b", "--until", "seq:1"}), "lsn:0/2A"));
+    EXPECT_TRUE(says(refusal({"run", "postgresql://h/d", "sqlite:b", "--capture", "logical", "--until", "seq:1"}), "lsn:0/2A"));
+    EXPECT_EQ(options({"run", "postgresql://h/d", "sqlite:b", "--capture", "triggers", "--until", "seq:1"}).run.until.position.major, 1U);
     EXPECT_FALSE(options(kRun).capture);
     EXPECT_EQ(options(run_with({"--capture", "triggers"})).capture, CaptureMethod::triggers);
     EXPECT_TRUE(says(refusal(run_with({"--capture", "statements"})), "--capture: changes of a sqlite leader"));

@@ -1,0 +1,161 @@
+// PostgreSQL captured by triggers: what stops a stream and says so, what is followed, and that the leader's log stays small.
+
+#include <signal.h>
+
+#include <filesystem>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "tests/support/stream_test.h"
+
+namespace rowferry::test {
+namespace {
+
+using Options = std::vector<std::string>;
+
+class PgTriggerStops : public StreamTest {
+protected:
+    Database leader_ = Database::postgresql(PgCluster::shared(), "leader");
+    Database follower_ = Database::sqlite("follower");
+
+    [[nodiscard]] RowferryResult catch_up(Options options = {}) const {
+        options.insert(options.end(), {"--capture", "triggers"});
+        return run_until_current(leader_, follower_, options);
+    }
+    void begin(const std::string& sql) const {
+        leader_.exec(sql);
+        ASSERT_TRUE(ended(catch_up(), 0));
+        ASSERT_TRUE(same_rows(leader_, follower_));
+    }
+    void copied_again(const std::string& table) const {
+        ASSERT_TRUE(ended(rowferry(command("copy-table", leader_, follower_, {"--table", table})), 0));
+        ASSERT_TRUE(ended(catch_up(), 0));
+        EXPECT_TRUE(same_rows(leader_, follower_));
+    }
+};
+
+TEST_F(PgTriggerStops, AGapInTheCaptureIsNeverPassedOver) {
+    begin("CREATE TABLE t (id int PRIMARY KEY, s text); INSERT INTO t VALUES (1, 'a')");
+    for (const std::string& gap : Options{"DROP TRIGGER rowferry_insert ON t; INSERT INTO t VALUES (2, 'b')", "ALTER TABLE t DISABLE TRIGGER ALL; UPDATE t SET s = 'c'; ALTER TABLE t ENABLE TRIGGER ALL",
+                                          "ALTER TABLE t DISABLE TRIGGER rowferry_delete; DELETE FROM t; ALTER TABLE t ENABLE ALWAYS TRIGGER rowferry_delete; INSERT INTO t VALUES (1, 'a')"}) {
+        leader_.exec(gap);
+        EXPECT_TRUE(ended(catch_up(), 7, "table public.t")) << gap;
+        copied_again("t");
+    }
+    // Another stream's new triggers do not hide it either.
+    leader_.exec("DROP TRIGGER rowferry_update ON t; UPDATE t SET s = 'unseen'");
+    const Database other = Database::sqlite("other");
+    ASSERT_TRUE(ended(run_until_current(leader_, other, {"--capture", "triggers", "--stream", "other"}), 0));
+    EXPECT_TRUE(ended(catch_up(), 7, "not those with which the stream began"));
+    // A running stream sees it, too.
+    copied_again("t");
+    const auto process = start_run(leader_, follower_);
+    ASSERT_TRUE(process->wait_for_err("following"));
+    leader_.exec("DROP TRIGGER rowferry_update ON t; INSERT INTO t VALUES (50, 'seen')");
+    EXPECT_TRUE(ended(*process, 7, "dropped, disabled or replaced"));
+}
+
+TEST_F(PgTriggerStops, AColumnWithoutDefaultIsFollowedAndOtherShapesStop) {
+    begin("CREATE TABLE t (id int PRIMARY KEY, s text, n int); INSERT INTO t VALUES (1, 'a', 1); CREATE TABLE u (id int PRIMARY KEY, a int, b int); INSERT INTO u VALUES (1, 2, 3)");
+    leader_.exec("INSERT INTO t VALUES (2, 'b', 2); ALTER TABLE t ADD x int; INSERT INTO t VALUES (3, 'c', 3, 33); ALTER TABLE t ADD y text; UPDATE t SET y = 'y' WHERE id = 1; DELETE FROM t WHERE id = 2");
+    EXPECT_TRUE(ended(catch_up(), 7, "ADD COLUMN")) << "--ddl stop";
+    ASSERT_TRUE(ended(catch_up({"--ddl", "apply"}), 0));
+    EXPECT_TRUE(same_rows(leader_, follower_));
+    leader_.exec("INSERT INTO t VALUES (4, 'd', 4, 44, 'yy'); ALTER TABLE t ALTER s SET NOT NULL; CREATE INDEX ON t (n)");
+    ASSERT_TRUE(ended(catch_up({"--ddl", "apply"}), 0));
+    EXPECT_TRUE(same_rows(leader_, follower_));
+    leader_.exec("ALTER TABLE u DROP a; ALTER TABLE u ADD a int; INSERT INTO u VALUES (2, 3, 2)");
+    EXPECT_TRUE(ended(catch_up({"--ddl", "apply"}), 7, "table public.u"));
+    copied_again("u");
+    for (const std::string& change : Options{"ALTER TABLE u ALTER b TYPE bigint", "ALTER TABLE u RENAME b TO c", "ALTER TABLE u ADD d int DEFAULT 7", "ALTER TABLE u DROP CONSTRAINT u_pkey"}) {
+        leader_.exec(change + "; INSERT INTO u (id) VALUES ((SELECT max(id) + 1 FROM u))");
+        EXPECT_TRUE(ended(catch_up({"--ddl", "apply"}), 7, "table public.u")) << change;
+        copied_again("u");
+    }
+}
+
+TEST_F(PgTriggerStops, AnotherHistoryIsNoticedOnBothSides) {
+    begin("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)");
+    const std::string old = follower_.path().string() + ".backup";
+    std::filesystem::copy_file(follower_.path(), old);
+    leader_.exec("INSERT INTO t VALUES (2)");
+    const auto process = start_run(leader_, follower_);
+    ASSERT_TRUE(shows(*process, follower_, "SELECT count(*) FROM t", "2"));
+    ASSERT_TRUE(wait_for_value(leader_, "SELECT acked > 1 FROM rowferry.capture_stream", "t"));
+    process->kill(SIGTERM);
+    ASSERT_TRUE(ended(*process, 0));
+    EXPECT_TRUE(ended(run_until_current(leader_, Database::sqlite_at(old)), 7, "restored from a backup"));
+    // The leader without its end, and with another one in its place.
+    leader_.exec("UPDATE rowferry.capture_tick SET tag = gen_random_uuid()");
+    EXPECT_TRUE(ended(catch_up(), 7, "diverged"));
+    leader_.exec("DELETE FROM rowferry.capture_tick");
+    EXPECT_TRUE(ended(catch_up(), 7, "diverged"));
+    leader_.exec("DELETE FROM rowferry.capture_stream");
+    EXPECT_TRUE(ended(catch_up(), 7, "gone from the leader"));
+}
+
+TEST_F(PgTriggerStops, StreamsShareTheirTriggersAndDropTakesOnlyItsOwn) {
+    begin("CREATE TABLE t (id int PRIMARY KEY, s text); CREATE TABLE u (id int PRIMARY KEY); INSERT INTO t VALUES (1, 'a')");
+    const Database other = Database::postgresql(PgCluster::shared(), "other");
+    ASSERT_TRUE(ended(run_until_current(leader_, other, {"--capture", "triggers", "--stream", "other", "--table", "t"}), 0));
+    const Database third = Database::sqlite("third");
+    ASSERT_TRUE(ended(run_until_current(leader_, third, {"--capture", "logical", "--stream", "third"}), 0)) << "both methods side by side";
+    EXPECT_TRUE(ended(run_until_current(leader_, Database::sqlite("fourth"), {"--capture", "triggers"}), 3, "exists on this leader for another follower"));
+    leader_.exec("INSERT INTO t VALUES (2, 'b'); INSERT INTO u VALUES (2)");
+    ASSERT_TRUE(ended(catch_up(), 0));
+    ASSERT_TRUE(ended(rowferry(command("drop", leader_, follower_)), 0));
+    EXPECT_EQ(leader_.value("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'u'::regclass"), "0");
+    leader_.exec("UPDATE t SET s = 'c'");
+    ASSERT_TRUE(ended(run_until_current(leader_, other, {"--stream", "other", "--table", "t"}), 0));
+    ASSERT_TRUE(ended(run_until_current(leader_, third, {"--stream", "third"}), 0));
+    EXPECT_TRUE(same_rows(leader_, other, {"t"}));
+    EXPECT_TRUE(same_rows(leader_, third));
+    ASSERT_TRUE(ended(rowferry(command("drop", leader_, other, {"--stream", "other"})), 0));
+    ASSERT_TRUE(ended(rowferry(command("drop", leader_, third, {"--all"})), 0));
+    EXPECT_EQ(leftovers(leader_), Options{});
+}
+
+/// A follower that is a leader: what a stream writes, with session_replication_role = replica, is captured as well.
+TEST_F(PgTriggerStops, AFollowerIsALeaderForTheNext) {
+    const Database middle = Database::postgresql(PgCluster::shared(), "middle");
+    leader_.exec("CREATE TABLE t (id int PRIMARY KEY, s text); INSERT INTO t SELECT i, 'v' || i FROM generate_series(1, 100) i");
+    ASSERT_TRUE(ended(run_until_current(leader_, middle, {"--capture", "triggers"}), 0));
+    ASSERT_TRUE(ended(run_until_current(middle, follower_, {"--capture", "triggers", "--stream", "next"}), 0));
+    leader_.exec("INSERT INTO t SELECT i, 'w' FROM generate_series(101, 300) i; UPDATE t SET s = 'x' WHERE id % 7 = 0; DELETE FROM t WHERE id % 11 = 0; UPDATE t SET id = -id WHERE id < 10");
+    ASSERT_TRUE(ended(run_until_current(leader_, middle), 0));
+    leader_.exec("INSERT INTO t VALUES (1000, 'one')");
+    ASSERT_TRUE(ended(run_until_current(leader_, middle), 0));
+    ASSERT_TRUE(ended(run_until_current(middle, follower_, {"--stream", "next"}), 0));
+    EXPECT_TRUE(same_rows(leader_, middle));
+    EXPECT_TRUE(same_rows(middle, follower_));
+    ASSERT_TRUE(ended(rowferry(command("drop", middle, follower_, {"--stream", "next"})), 0));
+    EXPECT_TRUE(middle.ready()) << "it is still a follower";
+}
+
+/// The log is emptied behind the stream, also while a transaction stays open, and nobody waits for that.
+TEST_F(PgTriggerStops, TheLogStaysSmall) {
+    begin("CREATE TABLE t (id int PRIMARY KEY, s text); CREATE TABLE idle (id int PRIMARY KEY)");
+    const auto process = start_run(leader_, follower_);
+    ASSERT_TRUE(process->wait_for_err("following"));
+    PgConnection open{leader_.uri()};
+    open.exec("BEGIN; INSERT INTO idle VALUES (1)");
+    // What the first partition holds stays, as the open transaction wrote to it; the others take turns.
+    for (const char* next : {"1", "2", "1"}) {
+        // As if the tables of other streams were written to: entries of relations that are none of this one's.
+        leader_.exec("INSERT INTO rowferry.capture_change (slot, seq, xid, rel, op, depth, news) SELECT current, nextval('rowferry.capture_sequence'), pg_current_xact_id()::text::bigint, 0, 'I', 1, "
+                     "ARRAY[repeat('x', 35000000)] FROM rowferry.capture_slot, generate_series(1, 2); INSERT INTO t SELECT coalesce(max(id), 0) + 1 FROM t");
+        EXPECT_TRUE(wait_for_value(leader_, "SELECT current FROM rowferry.capture_slot", next)) << process->err();
+    }
+    EXPECT_TRUE(wait_for_value(leader_, "SELECT sum(pg_total_relation_size(oid)) < 100000000 FROM pg_class WHERE relname ~ '^capture_change_[0-9]$'", "t"));
+    EXPECT_TRUE(wait_for_value(leader_, "SELECT pg_relation_size('rowferry.capture_change_0') > 0", "t"));
+    open.exec("COMMIT");
+    EXPECT_TRUE(shows(*process, follower_, "SELECT count(*) FROM idle", "1"));
+    EXPECT_TRUE(wait_for_value(leader_, "SELECT pg_relation_size('rowferry.capture_change_0')", "0"));
+    process->kill(SIGTERM);
+    ASSERT_TRUE(ended(*process, 0));
+    EXPECT_TRUE(same_rows(leader_, follower_));
+}
+
+}  // namespace
+}  // namespace rowferry::test

@@ -1,0 +1,176 @@
+#include "triggers/postgresql/capture_install.h"
+
+#include <chrono>
+#include <functional>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "schemas/error.h"
+#include "schemas/identifier.h"
+#include "triggers/postgresql/capture_sql.h"
+#include "triggers/postgresql/capture_store.h"
+
+namespace rowferry::pg_capture {
+namespace {
+
+// While we wait for a table's lock the application's writers queue behind us: never for long, and then they get their turn.
+constexpr const char* kLockTimeout = "SET LOCAL lock_timeout = '250ms'";
+constexpr int kAttemptsToRemove = 15;
+constexpr int kAttemptsToTell = 4;
+constexpr std::chrono::milliseconds kPause{250};
+
+constexpr const char* kInstallLock = "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('rowferry_capture', 0))";
+
+/// `work` in a transaction, again and again while somebody else's lock is in the way; `attempts` 0: as long as it takes.
+void with_table(PgSession& session, const TableName& table, int attempts, const StopSignal& stop, const std::function<void()>& work) {
+    for (int attempt = 1;; ++attempt) {
+        try {
+            PgTransaction transaction{session};
+            session.query(kLockTimeout);
+            work();
+            transaction.commit();
+            return;
+        } catch (const PgError& error) {
+            if (error.sqlstate() != "55P03") throw;
+            if (attempt == attempts)
+                throw RetryableError{fmt::format("{} is in use by a transaction that lasts: its triggers need a moment in which nobody uses it", to_string(table))};
+            if (attempt == kAttemptsToTell) spdlog::info("waiting for transactions that write to {}: triggers need a moment in which nobody does", to_string(table));
+        }
+        if (!stop.sleep(kPause)) throw InterruptedError{"stopped while waiting for a table's lock"};
+    }
+}
+
+/// Statement triggers see nothing of what happens through a parent table or comes from a subscription, and where triggers or foreign keys change the table again while a
+/// statement on it still runs, only the versions of its rows tell the order.
+Level level_for(PgSession& session, std::uint32_t oid) {
+    const PgRows rows = session.query(
+        "select exists (select from pg_catalog.pg_trigger where tgrelid = c.oid and not tgisinternal and tgenabled <> 'D' and not starts_with(tgname, 'rowferry_')) "
+        "or c.relispartition or c.relkind <> 'r' or exists (select from pg_catalog.pg_inherits where inhrelid = c.oid or inhparent = c.oid) "
+        "or exists (select from pg_catalog.pg_subscription_rel where srrelid = c.oid) "
+        "or exists (select from pg_catalog.pg_constraint where contype = 'f' and conrelid = c.oid and confrelid = c.oid and (confupdtype in ('c', 'n', 'd') or confdeltype in ('c', 'n', 'd'))) "
+        "from pg_catalog.pg_class c where c.oid = $1",
+        {std::to_string(oid)});
+    return !rows.empty() && rows.boolean(0, 0) ? Level::row : Level::statement;
+}
+
+bool logs_at(const std::string& triggers, Level level) { return Member{triggers, {}}.row_level() == (level == Level::row); }
+
+void capture_table(PgSession& session, const std::string& stream, const PgTable& table) {
+    const std::uint32_t oid = table.schema.leader_id;
+    session.query(fmt::format("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", rows_of_table(table)));
+    const Level level = level_for(session, oid);
+    const std::string before = read_triggers(session, {oid})[oid];
+    std::string now = before;
+    if (before.empty() || !logs_at(before, level)) {
+        for (const std::string& statement : remove_triggers(table.schema.name)) session.query(statement);
+        for (const std::string& statement : make_triggers(table.schema.name, level)) session.query(statement);
+        now = read_triggers(session, {oid})[oid];
+        if (now.empty()) throw HaltError{fmt::format("{}: the triggers were made, and are not there", to_string(table.schema.name))};
+        // Nobody could write in between: what relied on the old ones may rely on these.
+        if (!before.empty()) session.query("update rowferry.capture_member set triggers = $1 where rel = $2 and triggers = $3", {now, std::to_string(oid), before});
+    }
+    session.query(
+        "insert into rowferry.capture_member (stream, rel, triggers, layout) select $1, $2, $3, coalesce(pg_catalog.string_agg(a.attnum::text, ' ' order by a.attnum), '') "
+        "from pg_catalog.pg_attribute a where a.attrelid = $2 and a.attnum > 0 and not a.attisdropped "
+        "on conflict (stream, rel) do update set triggers = excluded.triggers, layout = excluded.layout",
+        {stream, std::to_string(oid), now});
+}
+
+struct Named {
+    std::uint32_t oid = 0;
+    TableName name;
+};
+
+/// Of these tables, those that exist, have triggers of ours, and are not another stream's.
+std::vector<Named> unneeded(PgSession& session, const std::vector<std::uint32_t>& oids) {
+    const PgRows rows = session.query(
+        "select distinct c.oid, n.nspname, c.relname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
+        "join pg_catalog.pg_trigger t on t.tgrelid = c.oid and t.tgparentid = 0 and t.tgname in ('rowferry_insert', 'rowferry_update', 'rowferry_delete', 'rowferry_truncate') "
+        "where c.oid = any ($1::oid[]) and not exists (select from rowferry.capture_member m where m.rel = c.oid)",
+        {oid_array(oids)});
+    std::vector<Named> tables;
+    for (std::size_t row = 0; row < rows.size(); ++row)
+        tables.push_back({static_cast<std::uint32_t>(std::stoul(rows.text(row, 0))), {rows.text(row, 1), rows.text(row, 2)}});
+    return tables;
+}
+
+}  // namespace
+
+std::string rows_of_table(const PgTable& table) { return (table.partitioned ? "" : "ONLY ") + quote_table(table.schema.name); }
+
+void install_objects(PgSession& session) {
+    PgTransaction transaction{session, "BEGIN; SET LOCAL client_min_messages = warning"};
+    session.query(kInstallLock);
+    if (!is_installed(session))
+        for (const std::string& statement : make_objects()) session.query(statement);
+    transaction.commit();
+}
+
+void add_stream(PgSession& session, const std::string& stream, const std::string& follower_id) {
+    // What is acknowledged before the first snapshot is nothing: the log is kept from here on.
+    session.query(
+        "insert into rowferry.capture_stream (stream, follower_id, acked, acked_snapshot, acked_at) values ($1, $2, 0, pg_catalog.pg_current_snapshot(), pg_catalog.clock_timestamp())",
+        {stream, follower_id});
+}
+
+void capture_tables(PgSession& session, const std::string& stream, const std::vector<PgTable>& tables, const StopSignal& stop) {
+    for (const PgTable& table : tables) with_table(session, table.schema.name, 0, stop, [&] { capture_table(session, stream, table); });
+}
+
+std::vector<std::string> release_tables(PgSession& session, const std::string& stream, const std::vector<std::uint32_t>& oids, const StopSignal& stop) {
+    std::vector<std::string> removed;
+    session.query("delete from rowferry.capture_member where stream = $1 and rel = any ($2::oid[])", {stream, oid_array(oids)});
+    for (const Named& table : unneeded(session, oids)) {
+        bool done = false;
+        with_table(session, table.name, kAttemptsToRemove, stop, [&] {
+            session.query("LOCK TABLE " + quote_table(table.name) + " IN ACCESS EXCLUSIVE MODE");
+            if (unneeded(session, {table.oid}).empty()) return;  // another stream began with it
+            for (const std::string& statement : remove_triggers(table.name)) session.query(statement);
+            done = true;
+        });
+        if (done) removed.push_back("triggers rowferry_insert, rowferry_update, rowferry_delete and rowferry_truncate on " + to_string(table.name));
+    }
+    return removed;
+}
+
+std::vector<std::string> remove_stream(PgSession& session, const std::string& stream, const StopSignal& stop) {
+    std::vector<std::string> removed;
+    if (!read_stream(session, stream)) return removed;
+    std::vector<std::uint32_t> oids;
+    for (const auto& [oid, triggers] : read_members(session, stream)) oids.push_back(oid);
+    removed = release_tables(session, stream, oids, stop);
+    session.query("delete from rowferry.capture_stream where stream = $1", {stream});
+    removed.push_back("capture of stream " + stream);
+    return removed;
+}
+
+std::vector<std::string> remove_unused_objects(PgSession& session) {
+    std::vector<std::string> removed;
+    if (!is_installed(session)) return removed;
+    PgTransaction transaction{session, "BEGIN; SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = '3s'"};
+    session.query(kInstallLock);
+    if (!read_streams(session).empty()) return removed;
+    for (const std::string& statement : remove_objects()) session.query(statement);
+    removed.emplace_back("tables, functions and sequence rowferry.capture_…");
+    // A leader that is itself a follower has its checkpoint there.
+    const bool empty = session.query("select from pg_catalog.pg_depend d join pg_catalog.pg_namespace n on n.oid = d.refobjid "
+                                     "where d.refclassid = 'pg_catalog.pg_namespace'::regclass and n.nspname = 'rowferry'")
+                           .empty();
+    if (empty) {
+        session.query("DROP SCHEMA rowferry");
+        removed.emplace_back("schema rowferry");
+    }
+    transaction.commit();
+    return removed;
+}
+
+bool lock_stream(PgSession& session, const std::string& stream) {
+    return session.query("select pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('rowferry_capture ' || $1, 0))", {stream}).boolean(0, 0);
+}
+
+void unlock_stream(PgSession& session, const std::string& stream) {
+    session.query("select pg_catalog.pg_advisory_unlock(pg_catalog.hashtextextended('rowferry_capture ' || $1, 0))", {stream});
+}
+
+}  // namespace rowferry::pg_capture
