@@ -167,10 +167,7 @@ void PgSink::apply_in_order(std::uint32_t first, std::uint32_t last) {
             }
             change(i, *row, table);
         } else if (const auto* begin = std::get_if<Begin>(&event)) {
-            after_ = begin->after;
-            // Sent again after a reconnect: its commit lies before the checkpoint. The next one may begin exactly there.
-            skipping_ = begin->after < position_;
-            ++transactions_;
+            begin_leader_transaction(*begin);
         } else if (const auto* shape = std::get_if<ShapeChange>(&event)) {
             change_shape(i, *shape);
         } else if (std::holds_alternative<Commit>(event)) {
@@ -179,6 +176,13 @@ void PgSink::apply_in_order(std::uint32_t first, std::uint32_t last) {
             truncate(i, *tables);
         }
     }
+}
+
+void PgSink::begin_leader_transaction(const Begin& begin) {
+    after_ = begin.after;
+    // Sent again after a reconnect: its commit lies before the checkpoint. The next one may begin exactly there.
+    skipping_ = begin.after < position_;
+    ++transactions_;
 }
 
 /// One past the last event of a run of inserts into the same table. Transactions may begin and end in it: they change no rows.

@@ -91,11 +91,13 @@ private:
     void keep_log_place(const PGresult* result);
     void start_events(std::span<const Event> events);
     void apply_in_order(std::uint32_t first, std::uint32_t end);
+    void begin_leader_transaction(const Begin& begin);
     bool apply_group(std::uint32_t first, std::uint32_t end);
     bool plan_group(std::uint32_t first, std::uint32_t end);
     void add_to_group(std::uint32_t event, const Change& row, Table& table);
     void write_group(Table& table);
     void write_groups();
+    void copy_group(std::uint32_t first, std::uint32_t end, Table& table);
     std::string marks();
     void send_marks();
     void take_group_back(const PgTablePlan* refused, std::string_view why);

@@ -103,8 +103,12 @@ bool PgSink::apply_group(std::uint32_t first, std::uint32_t end) {
     for (Table* table : grouped_) table->net.begin(table->plan->group(false).merges() ? table->plan->leader().identity : ColumnIndexes{});
     PgGroupFailed failure;
     try {
-        apply_in_order(first, end);
-        write_groups();
+        if (only_copies_ && grouped_.size() == 1) {
+            copy_group(first, end, *grouped_.front());
+        } else {
+            apply_in_order(first, end);
+            write_groups();
+        }
         grouping_ = false;
         release_due_ = !std::exchange(savepoint_due_, false);  // still due: there was nothing to write
         ++groups_written_;
@@ -129,6 +133,27 @@ bool PgSink::apply_group(std::uint32_t first, std::uint32_t end) {
     replaced_ = replaced;
     run_end_ = 0;
     return false;
+}
+
+/// Nothing but inserts into one table: the server tells whether two of them have the same key, and gets the first rows while we look at the next.
+void PgSink::copy_group(std::uint32_t first, std::uint32_t end, Table& table) {
+    if (!copy_) copy_ = std::make_unique<PgCopyStream>(link_);
+    bool begun = false;
+    for (const Event& event : events_.subspan(first, end - first)) {
+        if (const auto* row = std::get_if<Change>(&event)) {
+            if (already_in(table)) continue;
+            table.touched_by = transactions_;
+            if (!std::exchange(begun, true)) copy_->begin(*table.plan, marks(), PgCopyStream::form_of(events_.subspan(first, end - first)));
+            copy_->add(*row);
+        } else if (const auto* begin = std::get_if<Begin>(&event)) {
+            begin_leader_transaction(*begin);
+        } else {
+            check_all_fit();
+        }
+    }
+    if (!begun) return;
+    copy_->end();
+    if (const auto failure = copy_->result()) throw PgGroupFailed{table.plan.get(), failure->diagnosis.message};
 }
 
 /// A key that changes is a place that nothing of its table may pass.
