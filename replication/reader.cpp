@@ -11,7 +11,7 @@
 namespace rowferry {
 namespace {
 // Large enough that a follower has much to do for each and its round trips do not count, small enough that a queue of them bounds memory well.
-constexpr std::size_t kBatchBytes = 4 * 1024 * 1024;
+constexpr std::size_t kBatchBytes = 8 * 1024 * 1024;
 // How long what a busy leader sends may lie in the socket: it takes about a quarter of a megabyte, less in small messages, and then the sender stands still.
 // Shorter naps cost more wake-ups than they bring.
 constexpr std::chrono::microseconds kNap{250};

@@ -1,6 +1,7 @@
 #include "decoder/pgoutput/pg_source.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -20,6 +21,8 @@ constexpr std::chrono::seconds kStatusInterval{1};
 // works through a large transaction that is not ours, so not too soon.
 constexpr std::chrono::seconds kAskAfter{10};
 constexpr std::chrono::seconds kGoneAfter{60};
+// What is sent of a transaction in progress is taken in pieces: nobody waits for it, and a wake-up for every message costs as much as the message.
+constexpr std::chrono::microseconds kSpoolNap{250};
 
 }  // namespace
 
@@ -73,7 +76,11 @@ void PgSource::read_messages(Batch& batch, std::size_t budget, std::chrono::mill
         const auto now = Clock::now();
         if (heard_) last_heard_ = now;
         if (reply_due_ || now - last_status_ >= kStatusInterval) send_status();
-        if (batch.size_bytes() > before || spooled_ > 0) return;
+        if (batch.size_bytes() > before) return;
+        if (spooled_ > 0) {
+            if (!replay_) std::this_thread::sleep_for(kSpoolNap);
+            return;
+        }
         listen_for_life();
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
         if (left.count() <= 0) return;
