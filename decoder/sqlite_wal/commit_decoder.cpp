@@ -21,7 +21,7 @@ constexpr std::size_t kFileHeader = 100;
 
 class CommitDecoder::Parts {
 public:
-    Parts(const PageView& view, TableChooser& chooser) : after_{view}, tables_{chooser} {
+    Parts(const PageView& view, TableChooser& chooser, const DecodeLimits& limits) : after_{view}, tables_{chooser}, table_diff_{limits} {
         tables_.start(after_);
         map_.resize(view.page_count());
         map_.add_tree(after_, kSchemaRoot);
@@ -215,7 +215,8 @@ private:
     bool active_ = false;
 };
 
-CommitDecoder::CommitDecoder(const PageView& view, TableChooser& chooser) : parts_{std::make_unique<Parts>(view, chooser)} {}
+CommitDecoder::CommitDecoder(const PageView& view, TableChooser& chooser, const DecodeLimits& limits)
+    : parts_{std::make_unique<Parts>(view, chooser, limits)} {}
 CommitDecoder::~CommitDecoder() = default;
 
 void CommitDecoder::begin(const PageView& before, const PageView& after, std::span<const std::uint32_t> changed) { parts_->begin(before, after, changed); }

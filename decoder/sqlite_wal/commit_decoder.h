@@ -9,6 +9,7 @@
 
 #include "db/sqlite_schema.h"
 #include "decoder/sqlite_wal/page_view.h"
+#include "decoder/sqlite_wal/row_pairs.h"
 #include "schemas/batch.h"
 
 namespace rowferry {
@@ -61,7 +62,7 @@ public:
 class CommitDecoder {
 public:
     /// Reads the schema and all carried tables of `view`, every page of them.
-    CommitDecoder(const PageView& view, TableChooser& chooser);
+    CommitDecoder(const PageView& view, TableChooser& chooser, const DecodeLimits& limits = {});
     ~CommitDecoder();
     CommitDecoder(const CommitDecoder&) = delete;
     CommitDecoder& operator=(const CommitDecoder&) = delete;

@@ -4,13 +4,7 @@
 #include <tuple>
 
 namespace rowferry {
-namespace {
-
-constexpr std::uint64_t kMostEntries = 2'500'000;  // 40 MB
-
-}  // namespace
-
-RowPairs::RowPairs(const DeltaSide& before, const DeltaSide& after)
+RowPairs::RowPairs(const DeltaSide& before, const DeltaSide& after, const DecodeLimits& limits)
     : before_{&before},
       after_{&after},
       by_rowid_{before.layout->key_width() == 0 && after.layout->key_width() == 0},
@@ -19,7 +13,7 @@ RowPairs::RowPairs(const DeltaSide& before, const DeltaSide& after)
         cursor_before_.emplace(*before.database, before.runs, by_rowid_);
         cursor_after_.emplace(*after.database, after.runs, by_rowid_);
     } else {
-        parts_ = 1 + (count_rows(before.runs) + count_rows(after.runs)) / kMostEntries;
+        parts_ = 1 + (count_rows(before.runs) + count_rows(after.runs)) / limits.keys;
     }
 }
 

@@ -17,6 +17,13 @@ struct DeltaSide {
     RowRuns runs;
 };
 
+/// How much of a table's difference is held in memory at a time; what is beyond is read again instead.
+struct DecodeLimits {
+    std::size_t changes = 1'000'000;     ///< Of one table in one commit: pages and cell numbers, 20 bytes each.
+    std::size_t keys = 2'500'000;        ///< Of a table without rowid: 16 bytes each.
+    std::size_t candidates = 2'000'000;  ///< Rows without a key that may have come again: 24 bytes each.
+};
+
 /// A row before, a row behind, or one that is on both sides.
 struct RowPair {
     RowRef before;
@@ -27,7 +34,7 @@ struct RowPair {
 /// time as fit into memory. The order of keyed pairs means nothing. The sides must outlive it.
 class RowPairs {
 public:
-    RowPairs(const DeltaSide& before, const DeltaSide& after);
+    RowPairs(const DeltaSide& before, const DeltaSide& after, const DecodeLimits& limits);
 
     /// False at the end.
     [[nodiscard]] bool next(RowPair& pair);

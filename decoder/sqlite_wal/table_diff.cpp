@@ -8,8 +8,7 @@
 namespace rowferry {
 namespace {
 
-constexpr std::size_t kMostFound = 1'000'000;       // 20 MB
-constexpr std::uint64_t kMostCandidates = 2'000'000;  // 48 MB
+constexpr std::size_t kFewFound = 100'000;  // room for them is kept from one commit to the next
 
 const RowLayout& nothing() {
     static const RowLayout kNothing{"", {}, {}, 0, TextEncoding::utf8};
@@ -49,7 +48,7 @@ void TableDiff::begin(const TreeDiff& diff, std::uint32_t tree, const Database& 
     after_.layout = shapes.after != nullptr ? shapes.after : before_.layout;
     find_runs(diff, tree, before, after, before_.layout->key_width() == 0, after_.layout->key_width() == 0, shapes.same_records, before_.runs, after_.runs);
     found_.clear();
-    if (found_.capacity() > kMostFound / 8) found_.shrink_to_fit();
+    if (found_.capacity() > kFewFound) found_.shrink_to_fit();
     all_found_ = false;
     gone_before_.clear();
     gone_after_.clear();
@@ -61,7 +60,7 @@ void TableDiff::begin(const TreeDiff& diff, std::uint32_t tree, const Database& 
     for (Found found; scan(found);) {
         ++(found.before && found.after ? updated_ : found.before ? removed_ : inserted_);
         if (found.key_changed) ++key_changes_;
-        if (fits && found_.size() == kMostFound) {
+        if (fits && found_.size() == limits_.changes) {
             fits = false;
             found_ = {};
         }
@@ -82,7 +81,7 @@ bool TableDiff::may_have_come_again() const noexcept {
 
 void TableDiff::rewind() {
     number_ = 0;
-    if (!all_found_) pairs_.emplace(before_, after_);
+    if (!all_found_) pairs_.emplace(before_, after_, limits_);
 }
 
 bool TableDiff::take(Found& found) {
@@ -184,7 +183,7 @@ void TableDiff::cancel_equal_rows() {
         gone_after_.assign(found, true);
         return;
     }
-    const std::uint64_t parts = 1 + (removed_ + 2 * updated_ + inserted_) / kMostCandidates;
+    const std::uint64_t parts = 1 + (removed_ + 2 * updated_ + inserted_) / limits_.candidates;
     for (std::uint64_t part = 0; part < parts; ++part) cancel_part(part, parts);
 }
 

@@ -31,9 +31,11 @@ struct TableShapes {
 [[nodiscard]] bool same_records(const RowLayout& before, const RowLayout& after, std::span<const int> from);
 
 /// The row changes of one table in one commit, in three phases: all removes, all updates, all inserts; see CommitDecoder for the rules. Rows are pages and
-/// cell numbers until they are handed out. Up to a million changes are remembered; with more of them each phase goes through the pages again.
+/// cell numbers until they are handed out. As many changes as the limits allow are remembered; with more of them each phase goes through the pages again.
 class TableDiff {
 public:
+    explicit TableDiff(const DecodeLimits& limits) : limits_{limits} {}
+
     /// Looks at all rows of the tree's delta and counts. Everything must live until the last next().
     void begin(const TreeDiff& diff, std::uint32_t tree, const Database& before, const Database& after, const TableShapes& shapes);
 
@@ -74,6 +76,7 @@ private:
     void cancel_part(std::uint64_t part, std::uint64_t parts);
     void match(std::span<const Candidate> before, std::span<const Candidate> after);
 
+    DecodeLimits limits_;
     const TreeDiff* diff_ = nullptr;
     const TableShapes* shapes_ = nullptr;
     DeltaSide before_;

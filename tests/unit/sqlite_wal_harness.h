@@ -98,8 +98,7 @@ struct SeenCommit {
 /// Follows a leader commit by commit and keeps what a strict applier would have: every row that goes must be there, no unique key may ever be there twice.
 class WalReplica {
 public:
-    explicit WalReplica(WalLeader& leader, TableChooser* chooser = nullptr)
-        : leader_{leader}, decoder_{leader.pages(), chooser != nullptr ? *chooser : all_}, tables_{read_all(leader.db())} {
+    explicit WalReplica(WalLeader& leader, const DecodeLimits& limits = {}) : leader_{leader}, decoder_{leader.pages(), all_, limits}, tables_{read_all(leader.db())} {
         learn_shapes();
     }
 
