@@ -214,6 +214,31 @@ TEST(SqliteWalDecode, AutoVacuumMovesPagesAndRoots) {
     }
 }
 
+/// The trigger capture reads them from the file: the two must not differ in anything.
+TEST_P(SqliteWalEncoding, ShapesAreThoseThatTheFileItselfGives) {
+    WalLeader leader{fmt::format("PRAGMA encoding = '{}'", GetParam())};
+    sqlite3_create_function(leader.db().get(), "theirs", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, nullptr, [](sqlite3_context* c, int, sqlite3_value** v) { sqlite3_result_value(c, v[0]); }, nullptr,
+                            nullptr);
+    leader.db().exec(R"(
+        CREATE TABLE parent (id INTEGER PRIMARY KEY AUTOINCREMENT, "näme" TEXT COLLATE NOCASE UNIQUE, r REAL DEFAULT 1.5 CHECK (r > 0), "odd "" name" BLOB);
+        CREATE TABLE child (k TEXT, n INT NOT NULL, p INT REFERENCES Parent (ID) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED, PRIMARY KEY (n DESC, k)) WITHOUT ROWID, STRICT;
+        CREATE TABLE made (a, v INT AS (a + 1) VIRTUAL, s TEXT AS ('s' || a) STORED UNIQUE, CONSTRAINT c CHECK (a <> 'é'));
+        CREATE TABLE nullable (k TEXT PRIMARY KEY, d DATETIME DEFAULT CURRENT_TIMESTAMP, CHECK (k > ''));
+        CREATE UNIQUE INDEX partial ON parent (r) WHERE r > 5; CREATE INDEX over ON parent (lower("näme"), r DESC); CREATE UNIQUE INDEX theirs_index ON made (theirs(a));
+        CREATE VIEW w AS SELECT 1; CREATE TRIGGER g AFTER INSERT ON made BEGIN DELETE FROM made; END; CREATE VIRTUAL TABLE f USING fts5 (x);
+        ALTER TABLE parent ADD COLUMN late TEXT DEFAULT 'dé'; ALTER TABLE made RENAME TO remade; ANALYZE)");
+    leader.start();
+    CarryAll chooser;
+    const CommitDecoder decoder{leader.pages(), chooser};
+    SqliteDatabase file{leader.path().string(), SqliteDatabase::Mode::read_only};
+    const std::vector<TableName> names = list_sqlite_tables(file);
+    ASSERT_EQ(names.size(), 4U);
+    const std::vector<TablePtr> tables = decoder.tables();
+    ASSERT_EQ(tables.size(), names.size());
+    for (std::size_t i = 0; i < names.size(); ++i) EXPECT_EQ(to_json(*tables[i]), to_json(read_sqlite_table(file, names[i].name)->schema));
+    EXPECT_EQ(chooser.unreadable_tables, Lines{});
+}
+
 TEST(SqliteWalDecode, ATableThatOurSqliteCannotParseLeavesTheOthersAlone) {
     WalLeader leader;
     leader.db().exec("CREATE TABLE good (id INTEGER PRIMARY KEY); CREATE TABLE odd (id INTEGER PRIMARY KEY, v)");
