@@ -7,7 +7,7 @@
 #include "db/sqlite_schema.h"
 #include "schemas/table_subset.h"
 #include "tests/unit/sqlite_leader_harness.h"
-#include "triggers/sqlite/row_filter.h"
+#include "db/row_filter.h"
 
 namespace rowferry::test {
 namespace {

@@ -8,7 +8,7 @@
 #include "db/sqlite_schema.h"
 #include "tests/unit/sqlite_leader_harness.h"
 #include "triggers/sqlite/backup_copy.h"
-#include "triggers/sqlite/profile_memory.h"
+#include "db/profile_memory.h"
 
 namespace rowferry::test {
 namespace {

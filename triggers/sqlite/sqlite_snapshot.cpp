@@ -9,7 +9,7 @@
 #include "schemas/identifier.h"
 #include "triggers/sqlite/capture_install.h"
 #include "triggers/sqlite/capture_store.h"
-#include "triggers/sqlite/column_profile.h"
+#include "db/column_profile.h"
 #include "triggers/sqlite/table_part.h"
 
 namespace rowferry {

@@ -11,7 +11,7 @@
 #include "db/stop_signal.h"
 #include "schemas/leader.h"
 #include "triggers/sqlite/backup_copy.h"
-#include "triggers/sqlite/profile_memory.h"
+#include "db/profile_memory.h"
 
 namespace rowferry {
 

@@ -15,8 +15,8 @@
 #include "triggers/sqlite/acknowledger.h"
 #include "triggers/sqlite/capture_store.h"
 #include "triggers/sqlite/change_decoder.h"
-#include "triggers/sqlite/file_watch.h"
-#include "triggers/sqlite/leader_file.h"
+#include "db/file_watch.h"
+#include "db/leader_file.h"
 
 namespace rowferry {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "schemas/leader.h"
-#include "triggers/sqlite/row_filter.h"
+#include "db/row_filter.h"
 
 namespace rowferry {
 

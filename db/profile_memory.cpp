@@ -1,8 +1,8 @@
-#include "triggers/sqlite/profile_memory.h"
+#include "db/profile_memory.h"
 
 #include <algorithm>
 
-#include "triggers/sqlite/column_profile.h"
+#include "db/column_profile.h"
 
 namespace rowferry {
 namespace {

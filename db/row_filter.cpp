@@ -1,4 +1,4 @@
-#include "triggers/sqlite/row_filter.h"
+#include "db/row_filter.h"
 
 #include <algorithm>
 #include <array>

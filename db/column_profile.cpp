@@ -1,4 +1,4 @@
-#include "triggers/sqlite/column_profile.h"
+#include "db/column_profile.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,7 +11,7 @@
 
 #include "schemas/identifier.h"
 #include "schemas/value_shapes.h"
-#include "triggers/sqlite/row_filter.h"
+#include "db/row_filter.h"
 
 namespace rowferry {
 namespace {

@@ -1,4 +1,4 @@
-#include "triggers/sqlite/leader_file.h"
+#include "db/leader_file.h"
 
 #include <array>
 #include <cerrno>
@@ -45,7 +45,7 @@ public:
         }
         const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
         if (fd < 0)
-            throw RefusedError{fmt::format("{}: cannot be opened for writing, which capture by triggers needs: {}", printable(path),
+            throw RefusedError{fmt::format("{}: cannot be opened for writing, which capture needs: {}", printable(path),
                                            std::strerror(errno))};
         return fd;
     }

@@ -1,4 +1,4 @@
-#include "triggers/sqlite/file_watch.h"
+#include "db/file_watch.h"
 
 #include <array>
 
