@@ -16,7 +16,7 @@ namespace rowferry {
 namespace {
 
 constexpr std::array kPostgresql{CaptureMethod::logical, CaptureMethod::triggers};
-constexpr std::array kSqlite{CaptureMethod::triggers};
+constexpr std::array kSqlite{CaptureMethod::triggers, CaptureMethod::logical};
 constexpr std::array kAll{CaptureMethod::logical, CaptureMethod::triggers, CaptureMethod::statements};
 
 std::string listed(std::span<const CaptureMethod> methods) {

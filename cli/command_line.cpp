@@ -28,6 +28,7 @@ constexpr std::array kCommands{
                 "Example:\n"
                 "  rowferry run postgresql://app@db.example/shop sqlite:/srv/shop.db --table 'public.*'\n"
                 "  rowferry run sqlite:/srv/app.db postgresql://copy@db.example/app --until current\n"
+                "  rowferry run sqlite:/srv/app.db postgresql://copy@db.example/app --capture logical --shadow /var/tmp\n"
                 "  rowferry run sqlite:/srv/app.db sqlite:/srv/copy.db --capture triggers\n"
                 "  rowferry run postgresql://app@db.example/shop sqlite:/srv/eu.db --table orders --columns 'orders=id,region,total' \\\n"
                 "    --filter \"orders=region = 'EU'\" --rename-table orders=orders_eu\n"},

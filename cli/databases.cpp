@@ -8,6 +8,7 @@
 #include "applier/sqlite/sqlite_follower.h"
 #include "db/pg_conninfo.h"
 #include "decoder/pgoutput/pg_leader.h"
+#include "decoder/sqlite_wal/sqlite_wal_leader.h"
 #include "schemas/error.h"
 #include "triggers/postgresql/pg_trigger_leader.h"
 #include "triggers/sqlite/sqlite_leader.h"
@@ -36,7 +37,7 @@ LeaderFactory leader_factory(const Endpoint& endpoint, CaptureMethod capture, co
         case Engine::sqlite:
             switch (capture) {
                 case CaptureMethod::triggers: return [path = endpoint.target, &stop] { return make_sqlite_trigger_leader(path, stop); };
-                case CaptureMethod::logical:
+                case CaptureMethod::logical: return [path = endpoint.target, &stop] { return make_sqlite_wal_leader(path, stop); };
                 case CaptureMethod::statements: no_source(endpoint, capture);
             }
             break;

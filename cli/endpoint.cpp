@@ -63,7 +63,8 @@ bool holds_password(std::string_view text) {
 }
 
 PositionKind position_kind(Engine leader, CaptureMethod capture) {
-    return leader == Engine::postgresql && capture == CaptureMethod::logical ? PositionKind::lsn : PositionKind::sequence;
+    if (capture != CaptureMethod::logical) return PositionKind::sequence;
+    return leader == Engine::postgresql ? PositionKind::lsn : PositionKind::frame;
 }
 
 std::string describe(const Endpoint& endpoint) {

@@ -117,6 +117,19 @@ std::size_t parse_jobs(const std::string& text) {
     return jobs;
 }
 
+SqliteLogOptions log_options_of_leader(const SettingLayer& settings) {
+    SqliteLogOptions log;
+    const auto shadow = converted(settings, "shadow", [](const std::string& text) {
+        if (text.empty()) throw UsageError{"the folder of the shadow is empty: name one, or say off"};
+        return text;
+    });
+    log.shadow = shadow != "off";
+    if (shadow && log.shadow) log.shadow_folder = *shadow;
+    log.most_log = converted(settings, "max-wal", [](const std::string& text) { return std::uint64_t{parse_byte_size(text)}; }).value_or(log.most_log);
+    log.barrier = converted(settings, "wal-barrier", [](const std::string& text) { return std::uint64_t{parse_byte_size(text)}; }).value_or(log.barrier);
+    return log;
+}
+
 SpoolOptions spool_options(const SettingLayer& settings) {
     SpoolOptions spool;
     if (const char* temporary = std::getenv("TMPDIR"); temporary != nullptr && *temporary != '\0') spool.directory = temporary;
@@ -187,6 +200,7 @@ Options resolve_options(Command command, const SettingLayer& settings) {
     request.rules = resolve_rules(settings);
     request.keyless = choice(settings, "keyless", kKeyless, KeylessMode::refuse);
     request.spool = spool_options(settings);
+    request.log = log_options_of_leader(settings);
     request.exact_replace = flag(settings, "exact-replace").value_or(false);
     // SQLite has no partitions: there the rows belong into one table.
     const bool to_sqlite = (options.follower && options.follower->engine == Engine::sqlite) || options.schema_for == Engine::sqlite;

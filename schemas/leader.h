@@ -23,6 +23,14 @@ struct SpoolOptions {
     std::size_t memory = 16 * 1024 * 1024;  ///< What may wait in memory, in bytes; the rest is in files.
 };
 
+/// How the log of a SQLite leader is followed.
+struct SqliteLogOptions {
+    bool shadow = true;                       ///< Keep a copy of the leader's pages, where the disk has room.
+    std::string shadow_folder;                ///< For the pages; empty: beside the leader.
+    std::uint64_t most_log = 1ULL << 30;      ///< The leader's log may grow to this size, in bytes, because of us.
+    std::uint64_t barrier = 0;                ///< Above this one its writers are held up for a moment, so that it can begin anew; 0: never.
+};
+
 /// What a stream asks of its leader.
 struct StreamRequest {
     std::string stream;
@@ -34,6 +42,7 @@ struct StreamRequest {
     bool exact_replace = false;       ///< SQLite: BEFORE triggers that log what REPLACE removes.
     bool partition_roots = false;     ///< PostgreSQL: partitioned tables through their root instead of leaf by leaf.
     SpoolOptions spool;               ///< PostgreSQL.
+    SqliteLogOptions log;             ///< SQLite, captured from its log.
     bool binary = false;              ///< PostgreSQL: the follower takes every table of the stream in binary form (Follower::binary_obstacle).
     bool need_profiles = false;       ///< SQLite: the follower needs to know what the columns hold (ColumnProfile).
     /// Nothing of the stream outlives this leader object: follow() comes right behind start(), once, and drop() ends it. Only where offers_temporary().

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
 
 #include "schemas/error.h"
 #include "schemas/identifier.h"
@@ -23,6 +24,7 @@ std::string to_text(const ShadowRecord& record) {
     json["format"] = kFormat;
     json["follower"] = record.follower_id;
     json["leader"] = record.leader;
+    json["files"] = record.prefix;
     json["page_size"] = record.state.page_size;
     json["pages"] = record.state.pages;
     json["generation"] = place.generation;
@@ -43,6 +45,7 @@ std::optional<ShadowRecord> read_shadow(const ShadowNames& names) {
         ShadowRecord record;
         record.follower_id = json.at("follower").get<std::string>();
         record.leader = json.at("leader").get<std::string>();
+        record.prefix = json.at("files").get<std::string>();
         record.state.page_size = json.at("page_size").get<std::uint32_t>();
         record.state.pages = json.at("pages").get<std::uint32_t>();
         WalPlace& place = record.state.place;
@@ -50,7 +53,7 @@ std::optional<ShadowRecord> read_shadow(const ShadowNames& names) {
         place.frame = json.at("frame").get<std::uint32_t>();
         place.salts = {json.at("salts").at(0).get<std::uint32_t>(), json.at("salts").at(1).get<std::uint32_t>()};
         place.checksum = {json.at("checksum").at(0).get<std::uint32_t>(), json.at("checksum").at(1).get<std::uint32_t>()};
-        if (!is_page_size(record.state.page_size)) throw HaltError{fmt::format("{}: a page size of {}", printable(names.state()), record.state.page_size)};
+        if (!is_page_size(record.state.page_size) && !record.prefix.empty()) throw HaltError{fmt::format("{}: a page size of {}", printable(names.state()), record.state.page_size)};
         return record;
     } catch (const nlohmann::json::exception& error) {
         throw HaltError{fmt::format("{}: it is not what rowferry wrote there: {}", printable(names.state()), printable(error.what(), 200))};
@@ -59,23 +62,38 @@ std::optional<ShadowRecord> read_shadow(const ShadowNames& names) {
 
 std::vector<std::string> remove_shadow(const ShadowNames& names, bool dry_run) {
     std::vector<std::string> removed;
+    const auto remove = [&](const std::string& path) {
+        if (!fs::exists(path)) return;
+        removed.push_back(path);
+        if (!dry_run) fs::remove(path);
+    };
+    ShadowRecord record;
+    try {
+        record = read_shadow(names).value_or(ShadowRecord{});
+    } catch (const HaltError& error) {
+        spdlog::warn("{}", error.what());
+    }
+    if (record.prefix.empty()) record.prefix = names.prefix();
     // What says that there is a shadow goes first.
-    for (const std::string& path : {names.state(), names.state() + ".new", names.pages()})
-        if (fs::exists(path)) {
-            removed.push_back(path);
-            if (!dry_run) fs::remove(path);
-        }
-    for (std::string& path : FrameLog::remove(names.log(), dry_run)) removed.push_back(std::move(path));
+    remove(names.state());
+    remove(names.state() + ".new");
+    remove(record.pages());
+    for (std::string& path : FrameLog::remove(record.log(), dry_run)) removed.push_back(std::move(path));
     return removed;
 }
 
 Shadow::Shadow(ShadowNames names, ShadowRecord record)
-    : names_{std::move(names)}, record_{std::move(record)}, file_{names_.pages()}, empty_(record_.state.page_size) {
+    : names_{std::move(names)}, record_{std::move(record)}, file_{record_.pages()}, empty_(record_.state.page_size) {
     file_.map();
 }
 
+void write_record(const ShadowNames& names, const ShadowRecord& record) { replace_file(names.state(), to_text(record)); }
+
 std::unique_ptr<Shadow> Shadow::make(ShadowNames names, ShadowRecord record) {
     remove_shadow(names, false);
+    std::error_code none;
+    fs::remove(record.pages(), none);
+    FrameLog::remove(record.log(), false);
     return std::make_unique<Shadow>(std::move(names), std::move(record));
 }
 

@@ -8,21 +8,27 @@
 
 namespace rowferry {
 
-/// What a stream keeps of its leader's pages, in a folder of rowferry's own: `<stream>.shadow` (the pages), `<stream>.log.N` (what was committed since) and
-/// `<stream>.json` (whose it is, and the place of the pages; replaced at once). A shadow whose making was not finished does not count.
+/// What rowferry keeps of a stream beside its leader: `<stream>.json` in a folder of its own (whose the stream is, and the place of the pages; replaced at once).
+/// The pages themselves (`….shadow`) and what was committed since (`….log.N`) are there too, or in a folder that the user named. A shadow whose making was
+/// not finished does not count.
 struct ShadowNames {
     std::string folder;
     std::string stream;
-    [[nodiscard]] std::string pages() const { return folder + "/" + stream + ".shadow"; }
-    [[nodiscard]] std::string log() const { return folder + "/" + stream + ".log"; }
     [[nodiscard]] std::string state() const { return folder + "/" + stream + ".json"; }
+    [[nodiscard]] std::string prefix() const { return folder + "/" + stream; }
 };
 
 struct ShadowRecord {
     std::string follower_id;
-    std::string leader;  ///< to_string(LeaderIdentity).
+    std::string leader;  ///< file_identity().
+    std::string prefix;  ///< Of the files with pages; empty: the stream has no shadow.
     StoreState state;
+    [[nodiscard]] std::string pages() const { return prefix + ".shadow"; }
+    [[nodiscard]] std::string log() const { return prefix + ".log"; }
 };
+
+/// Writes down whose the stream is, without a shadow.
+void write_record(const ShadowNames& names, const ShadowRecord& record);
 
 /// Nothing when there is none. Throws HaltError for one that cannot be read or has another format.
 [[nodiscard]] std::optional<ShadowRecord> read_shadow(const ShadowNames& names);

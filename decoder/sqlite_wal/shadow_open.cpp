@@ -33,8 +33,8 @@ std::unique_ptr<PageStore> open_shadowed_store(const ShadowNames& names, const S
     if (record.state.place.position() > place)
         throw HaltError{fmt::format("{}: the shadow stands at {}, and the follower at {}: the follower was restored from a backup, or is another one. `rowferry drop LEADER FOLLOWER`, then `rowferry "
                                     "run` with --on-existing truncate copies again",
-                                    printable(names.pages()), to_string(PositionKind::frame, record.state.place.position()), to_string(PositionKind::frame, place))};
-    auto store = std::make_unique<PageStore>(std::make_unique<Shadow>(names, record), FrameLog{names.log(), record.state.page_size}, record.state);
+                                    printable(record.pages()), to_string(PositionKind::frame, record.state.place.position()), to_string(PositionKind::frame, place))};
+    auto store = std::make_unique<PageStore>(std::make_unique<Shadow>(names, record), FrameLog{record.log(), record.state.page_size}, record.state);
     while (store->open_commit(place)) store->close_commit();
     store->log().cut();
     return store;

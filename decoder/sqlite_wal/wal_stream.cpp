@@ -35,8 +35,8 @@ std::uint32_t big_endian(std::span<const std::byte> bytes, std::size_t at) {
 
 }  // namespace
 
-WalStream::WalStream(WalAccess& access, Generations generations, std::unique_ptr<PageStore> store, bool shadowed, Position until, const WalLimits& limits,
-                     const StopSignal& stop)
+WalStream::WalStream(WalAccess& access, Generations generations, std::unique_ptr<PageStore> store, bool shadowed, bool held, Position until,
+                     const WalLimits& limits, const StopSignal& stop)
     : access_{access},
       generations_{std::move(generations)},
       store_{std::move(store)},
@@ -46,7 +46,7 @@ WalStream::WalStream(WalAccess& access, Generations generations, std::unique_ptr
       stop_{stop},
       pins_{access.path(), access.index()},
       wal_{access.wal_path(), access.page_size()} {
-    connect();
+    connect(held);
 }
 
 void WalStream::halt(const std::string& what) const {
@@ -54,14 +54,16 @@ void WalStream::halt(const std::string& what) const {
 }
 
 /// Does the leader's log, as it is now, continue the store's place?
-void WalStream::connect() {
+void WalStream::connect(bool held) {
     pins_.hold();
     const WalPlace& place = store_->state().place;
     const WalIndexHeader now = access_.index().read();
     generation_ = place.generation;
     if (access_.page_size() != store_->state().page_size)
         halt(fmt::format("its pages have {} bytes now, and had {}", access_.page_size(), store_->state().page_size));
-    if (!(now.salts == place.salts)) {
+    // Where there is no log there are no salts, and there may have been one in the meantime.
+    const bool known_log = held || !(now.salts == WalSalts{});
+    if (!(now.salts == place.salts) || !known_log) {
         if (!shadowed_) halt("its log began anew while nobody read it: what it held is gone, and there is no shadow to compare with");
         return compare();
     }
@@ -216,10 +218,17 @@ void WalStream::move_pins(Position durable) {
         pinned_at_ = *next_read_at_;
         next_read_at_.reset();
         last_pin_ = Clock::now();
-    } else if (read_to() != pinned_at_ && Clock::now() - last_pin_ >= kPinInterval) {
+    } else if (Clock::now() - last_pin_ >= kPinInterval && (read_to() != pinned_at_ || everything_is_copied())) {
+        on_database_ = copied_up_to(wal_.frame());
         pins_.take_next();
     }
 }
+
+bool WalStream::copied_up_to(std::uint32_t frame) const { return frame != 0 && access_.index().backfill().done >= frame; }
+
+/// A pin in the log's frames makes a checkpoint of the application that wants the log to begin anew (RESTART, TRUNCATE) wait, and its writers with it. Once everything
+/// is in the database, a new pin stands there instead and is in nobody's way.
+bool WalStream::everything_is_copied() const { return !on_database_ && copied_up_to(wal_.frame()); }
 
 /// A pin that is taken when everything was copied into the database lets the next writer begin the log anew. That works when nothing is committed in between.
 void WalStream::bound_log(Position durable) {
@@ -246,7 +255,9 @@ void WalStream::barrier() {
         const auto end = Clock::now() + kBarrierTime;
         read_more();
         const WalIndexHeader now = access_.index().read();
-        if (!(now.salts == wal_.salts()) || now.last_frame != wal_.frame()) {  // more than can be read in a moment
+        // More than can be read in a moment; or, without a shadow, commits whose pages the database still has to have as they were before.
+        const bool behind = !(now.salts == wal_.salts()) || now.last_frame != wal_.frame() || (!shadowed_ && store_->state().place.position() != read_to());
+        if (behind) {
             pins_.unlock_writers();
             return;
         }

@@ -37,9 +37,10 @@ struct WalCounters {
 /// differs is one commit. One thread; the store belongs to the same.
 class WalStream {
 public:
-    /// `store` stands at its state's place; `shadowed`: it has all pages. `until`: the follower has everything up to there: commits before it are
+    /// `store` stands at its state's place; `shadowed`: it has all pages; `held`: a pin was held since that place. `until`: the follower has everything up to there: commits before it are
     /// only taken into the store. Throws HaltError when the leader does not continue that place.
-    WalStream(WalAccess& access, Generations generations, std::unique_ptr<PageStore> store, bool shadowed, Position until, const WalLimits& limits, const StopSignal& stop);
+    WalStream(WalAccess& access, Generations generations, std::unique_ptr<PageStore> store, bool shadowed, bool held, Position until, const WalLimits& limits,
+              const StopSignal& stop);
 
     [[nodiscard]] PageStore& store() noexcept { return *store_; }
     [[nodiscard]] const WalCounters& counters() const noexcept { return counters_; }
@@ -56,7 +57,7 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
 
-    void connect();
+    void connect(bool held);
     void keep_before_images(const WalIndexHeader& now);
     void read_more();
     void append(const WalIndexHeader& now);
@@ -65,6 +66,8 @@ private:
     void append_differences(const LivePages& live, const WalIndexHeader& now);
     void check_not_behind(std::span<const std::byte> live_first_page) const;
     void move_pins(Position durable);
+    [[nodiscard]] bool copied_up_to(std::uint32_t frame) const;
+    [[nodiscard]] bool everything_is_copied() const;
     void bound_log(Position durable);
     void barrier();
     void let_go();
@@ -89,6 +92,7 @@ private:
     std::optional<Position> next_read_at_;  ///< Where the next pin was reached.
     Clock::time_point last_pin_{};
     Position pinned_at_{};
+    bool on_database_ = false;              ///< The last pin was taken when everything had been copied.
     std::uint64_t bounded_at_ = 0;          ///< Size of the log when it was last tried.
 };
 

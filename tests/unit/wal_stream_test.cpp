@@ -60,13 +60,13 @@ protected:
         wal.begin(now, now.last_frame, {});
         const WalPlace place{generations().number(now.salts), now.last_frame, now.salts, now.last_frame == 0 ? WalChecksum{} : wal.header_of(now.last_frame).checksum};
         const LivePages live{access.database(), wal, now, access.page_count(now)};
-        make_shadow(names(), {"f", "l", {place, access.page_size(), live.page_count()}}, live, stop_);
+        make_shadow(names(), {"f", "l", names().prefix(), {place, access.page_size(), live.page_count()}}, live, stop_);
         access.db().rollback();
         return place;
     }
 
     std::unique_ptr<WalStream> open(WalAccess& access, Position place, const WalLimits& limits = {}) {
-        return std::make_unique<WalStream>(access, generations(), open_shadowed_store(names(), read_shadow(names()).value(), place), true, place, limits, stop_);
+        return std::make_unique<WalStream>(access, generations(), open_shadowed_store(names(), read_shadow(names()).value(), place), true, false, place, limits, stop_);
     }
 
     /// Everything that is there now. Returns the commits.
@@ -242,7 +242,7 @@ TEST_F(WalStreamTest, WithoutAShadowTheLeadersOwnPagesServe) {
     WalPins pin{path_, access.index()};
     pin.hold();
     for (int i = 0; i < 20; ++i) write();
-    WalStream stream{access, generations(), open_borrowed_store(access, place, folder_.string()), false, place.position(), {64 << 10, 1 << 20, 0}, stop_};
+    WalStream stream{access, generations(), open_borrowed_store(access, place, folder_.string()), false, false, place.position(), {64 << 10, 1 << 20, 0}, stop_};
     pin.release();
     writer_->execute("PRAGMA wal_autocheckpoint = 50");
     for (int round = 0; round < 30; ++round) {
@@ -261,7 +261,7 @@ TEST_F(WalStreamTest, WithoutAShadowACheckpointWhileAwayIsAStop) {
     wal.begin(now, now.last_frame, {});
     const WalPlace place{1, now.last_frame, now.salts, wal.header_of(now.last_frame).checksum};
     writer_->execute("PRAGMA wal_autocheckpoint = 0; INSERT INTO a (v) VALUES (1); PRAGMA wal_checkpoint(PASSIVE)");
-    EXPECT_THROW(WalStream(access, generations(), open_borrowed_store(access, place, folder_.string()), false, place.position(), {}, stop_), HaltError);
+    EXPECT_THROW(WalStream(access, generations(), open_borrowed_store(access, place, folder_.string()), false, false, place.position(), {}, stop_), HaltError);
 }
 
 /// The stream in a process of its own that is killed at any moment, and the application that goes on.

@@ -1,8 +1,5 @@
 #include "triggers/sqlite/sqlite_snapshot.h"
 
-#include <algorithm>
-#include <limits>
-
 #include <fmt/format.h>
 
 #include "db/sqlite_schema.h"
@@ -17,17 +14,11 @@ namespace {
 constexpr int kBusyTimeoutMs = 5000;
 }
 
-Cell copy_cell(const Cell& cell, Arena& arena) {
-    if (cell.kind() == CellKind::text) return Cell::text(arena.copy(cell.bytes()));
-    if (cell.kind() == CellKind::blob) return Cell::blob(arena.copy(cell.bytes()));
-    return cell;
-}
-
 bool uses_wal(SqliteDatabase& db) { return db.query_text("PRAGMA main.journal_mode") == "wal"; }
 
 SqliteSnapshot::SqliteSnapshot(std::shared_ptr<ProfileMemory> leader, const std::string& stream, const std::vector<std::string>& tables,
                                const StreamRequest& request, const StopSignal& stop)
-    : memory_{std::move(leader)}, leader_{memory_->db()}, stop_{stop} {
+    : memory_{std::move(leader)}, leader_{memory_->db()} {
     leader_.set_busy_timeout(kBusyTimeoutMs);
     leader_.execute("PRAGMA query_only = 1");
     if (uses_wal(leader_)) {
@@ -36,6 +27,7 @@ SqliteSnapshot::SqliteSnapshot(std::shared_ptr<ProfileMemory> leader, const std:
         copy_ = std::make_unique<BackupCopy>(leader_, stop);
         view_ = &copy_->database();
     }
+    rows_ = std::make_unique<SqliteRows>(*view_, stop);
     view_->execute("BEGIN");
     view_->guard_utf16();
     read_tables(stream, tables, request);
@@ -43,7 +35,7 @@ SqliteSnapshot::SqliteSnapshot(std::shared_ptr<ProfileMemory> leader, const std:
 }
 
 SqliteSnapshot::~SqliteSnapshot() {
-    rows_ = {};
+    rows_.reset();
     view_->rollback();
     sqlite3_exec(leader_.handle(), "PRAGMA query_only = 0", nullptr, nullptr, nullptr);
 }
@@ -86,59 +78,9 @@ void SqliteSnapshot::profile_tables(const StopSignal& stop) {
     }
 }
 
-std::optional<std::uint64_t> SqliteSnapshot::estimated_rows(const TableSchema& table) {
-    const auto found = read_sqlite_table(*view_, table.name.name);
-    if (!found || found->rowid_name.empty()) return std::nullopt;
-    // One aggregate at a time is a jump to an end of the table; both in one SELECT would be a scan.
-    SqliteStatement ends = view_->prepare(fmt::format("SELECT (SELECT min({0}) FROM main.{1}), (SELECT max({0}) FROM main.{1})",
-                                                      found->rowid_name, quote_identifier(table.name.name)));
-    if (!ends.step() || ends.is_null(0)) return 0;
-    const auto spread = static_cast<std::uint64_t>(ends.integer(1)) - static_cast<std::uint64_t>(ends.integer(0));
-    // Rowids may be far apart. No row takes less than a few bytes of the file.
-    const auto bytes =
-        static_cast<std::uint64_t>(view_->query_integer("PRAGMA main.page_count") * view_->query_integer("PRAGMA main.page_size"));
-    return std::min(spread, bytes / 4) + 1;
-}
-
 RowForm SqliteSnapshot::open_table(const TablePtr& table, const std::string&, RowForm) {
-    std::string list;
-    for (const ColumnSchema& column : table->columns) list += (list.empty() ? "" : ",") + quote_identifier(column.name);
-    rows_ = view_->prepare(fmt::format("SELECT {} FROM main.{}{}", list, quote_identifier(table->name.name), where_clause(filters_[table->name])));
-    open_table_ = table;
+    rows_->open(table, filters_[table->name]);
     return RowForm::cells;
-}
-
-bool SqliteSnapshot::read_rows(Batch& batch, std::size_t budget) {
-    if (!open_table_) return false;
-    const TableSchema* table = batch.keep(open_table_);
-    while (batch.size_bytes() < budget) {
-        stop_.check();
-        if (!rows_.step()) {
-            rows_ = {};
-            open_table_.reset();
-            return false;
-        }
-        const std::span<Cell> cells = batch.arena().array<Cell>(table->columns.size());
-        for (std::size_t i = 0; i < cells.size(); ++i) cells[i] = copy_cell(rows_.cell(static_cast<int>(i)), batch.arena());
-        batch.add(Change{table, Operation::insert, {}, cells});
-    }
-    return true;
-}
-
-std::optional<std::int64_t> SqliteSnapshot::next_number(const TableSchema& table, std::uint16_t column) {
-    const ColumnSchema& schema = table.columns.at(column);
-    if (schema.auto_number == AutoNumber::none) return std::nullopt;
-    SqliteStatement highest =
-        view_->prepare(fmt::format("SELECT max({}) FROM main.{}", quote_identifier(schema.name), quote_identifier(table.name.name)));
-    std::int64_t last = 0;
-    if (highest.step() && !highest.is_null(0)) last = std::max(last, highest.integer(0));
-    if (schema.autoincrement) {
-        SqliteStatement sequence = view_->prepare("SELECT seq FROM main.sqlite_sequence WHERE name = ?1");
-        sequence.bind(1, table.name.name);
-        if (sequence.step()) last = std::max(last, sequence.integer(0));
-    }
-    if (last == std::numeric_limits<std::int64_t>::max()) return std::nullopt;
-    return last + 1;
 }
 
 }  // namespace rowferry

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "db/sqlite.h"
+#include "db/sqlite_rows.h"
 #include "db/stop_signal.h"
 #include "schemas/leader.h"
 #include "triggers/sqlite/backup_copy.h"
@@ -27,11 +28,11 @@ public:
     [[nodiscard]] Position position() const override { return position_; }
     [[nodiscard]] std::string resume() const override { return resume_; }
     [[nodiscard]] std::vector<TablePtr> tables() const override { return tables_; }
-    [[nodiscard]] std::optional<std::uint64_t> estimated_rows(const TableSchema& table) override;
+    [[nodiscard]] std::optional<std::uint64_t> estimated_rows(const TableSchema& table) override { return rows_->estimated_rows(table); }
     using RowReader::open_table;
     RowForm open_table(const TablePtr& table, const std::string& range, RowForm wanted) override;
-    bool read_rows(Batch& batch, std::size_t budget) override;
-    [[nodiscard]] std::optional<std::int64_t> next_number(const TableSchema& table, std::uint16_t column) override;
+    bool read_rows(Batch& batch, std::size_t budget) override { return rows_->read(batch, budget); }
+    [[nodiscard]] std::optional<std::int64_t> next_number(const TableSchema& table, std::uint16_t column) override { return rows_->next_number(table, column); }
 
 private:
     void read_tables(const std::string& stream, const std::vector<std::string>& names, const StreamRequest& request);
@@ -46,13 +47,8 @@ private:
     std::string resume_;
     std::vector<TablePtr> tables_;
     std::map<TableName, std::string> filters_;
-    TablePtr open_table_;
-    SqliteStatement rows_;
-    const StopSignal& stop_;
+    std::unique_ptr<SqliteRows> rows_;  ///< Of view_.
 };
-
-/// Copies a value into the arena of a batch.
-[[nodiscard]] Cell copy_cell(const Cell& cell, Arena& arena);
 
 /// Is the file in WAL mode? Needs a moment's read.
 [[nodiscard]] bool uses_wal(SqliteDatabase& db);
