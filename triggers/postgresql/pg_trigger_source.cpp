@@ -205,6 +205,8 @@ void PgTriggerSource::read(Batch& batch, std::size_t budget, milliseconds wait) 
         if (left.count() <= 0) return;
         pollfd woken{wake_fd_, POLLIN, 0};
         link_.wait(wake_fd_, std::min(nap_, left));
+        // What the server says by itself (a reloaded setting, its end) would keep the socket readable, and us awake.
+        if (PQconsumeInput(link_.get()) == 0) link_.fail("waiting for the leader");
         nap_ = std::min(nap_ * 2, kLongestNap);
         if (wake_fd_ >= 0 && ::poll(&woken, 1, 0) > 0) return;
     }
