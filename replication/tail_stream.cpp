@@ -9,6 +9,7 @@
 
 #include "replication/acknowledgement.h"
 #include "replication/apply_loop.h"
+#include "replication/backlog.h"
 #include "replication/batch_queue.h"
 #include "replication/reader.h"
 #include "replication/retry.h"
@@ -261,9 +262,10 @@ void Tail::pump(Leader& leader, Checkpoint& checkpoint, std::unique_ptr<Source> 
             loop.set_idle_interval(std::chrono::milliseconds{reader.leader_waits_for_us() ? 0 : 1000});
             BatchPtr batch = queue.pop(std::min(loop.next_settle(ApplyLoop::Clock::now()), kLookEvery));
             if (!batch) {
-                done = loop.settle(ApplyLoop::Clock::now());
+                done = loop.nothing_came(ApplyLoop::Clock::now());
                 continue;
             }
+            loop.set_catching_up(is_backlog(*batch));
             done = loop.apply(*batch, queue.has_work(), ApplyLoop::Clock::now());
             queue.recycle(std::move(batch));
         }

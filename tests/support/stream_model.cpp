@@ -16,10 +16,10 @@ using nlohmann::json;
 
 testing::AssertionResult wrong(const std::string& what, const json& record) { return testing::AssertionFailure() << what << ": " << record.dump().substr(0, 3000); }
 
-/// As numbers, so that they compare: `lsn:16/B374D848`, `seq:42`, `xid:7/3`.
+/// As numbers, so that they compare: `lsn:16/B374D848`, `seq:42`, `wal:1:4`.
 std::tuple<std::uint64_t, std::uint64_t> ordered(const std::string& position) {
     const std::string numbers = position.substr(position.find(':') + 1);
-    const std::size_t slash = numbers.find_first_of("/.");
+    const std::size_t slash = numbers.find_first_of("/.:");
     const int base = position.starts_with("lsn:") ? 16 : 10;
     return {std::stoull(numbers.substr(0, slash), nullptr, base), slash == std::string::npos ? 0 : std::stoull(numbers.substr(slash + 1), nullptr, base)};
 }
