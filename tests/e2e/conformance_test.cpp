@@ -37,6 +37,7 @@ std::ostream& operator<<(std::ostream& out, const SourceUnderTest& source) { ret
 
 const SourceUnderTest kSources[] = {
     {"postgresql_logical", true, {"--capture", "logical", "--keyless", "full"}},
+    {"postgresql_triggers", true, {"--capture", "triggers", "--keyless", "full"}, true},
     {"sqlite_triggers", false, {"--capture", "triggers", "--exact-replace"}, true},
 };
 
@@ -164,7 +165,7 @@ TEST_P(ConformanceTest, WholeTransactionsInOrderNothingLostOrDoubled) {
     const Database told = database(source.postgresql, "told");
     const WorkloadOptions workload{.keys = 150, .keyless = source.postgresql};
     for (const Database& each : {leader, told}) create_workload_tables(each, workload);
-    Writer writer{leader, {.workload = workload, .threads = source.postgresql ? 3 : 2, .rate = 120, .ticks = true}};
+    Writer writer{leader, {.workload = workload, .threads = source.postgresql ? 3 : 2, .rate = source.postgresql ? 120.0 : 40.0, .ticks = true}};
     told.exec("CREATE TABLE begun (token VARCHAR(100) PRIMARY KEY NOT NULL); CREATE TABLE ticks (n INTEGER PRIMARY KEY, token VARCHAR(100) NOT NULL);"
               "CREATE TABLE clock (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)");
     Random random{writer.seed()};
