@@ -28,8 +28,8 @@ std::string pg_literal(const json& value) {
     if (value.is_null()) return "NULL";
     if (value.is_string()) return sql_text(value.get<std::string>());
     if (!value.is_object()) return sql_text(value.dump());
-    const auto& [tag, text] = *value.items().begin();
-    return sql_text((tag == "bytes" ? "\\x" : "") + text.get<std::string>());
+    const auto tagged = value.begin();
+    return sql_text((tagged.key() == "bytes" ? "\\x" : "") + tagged->get<std::string>());
 }
 
 std::string sqlite_literal(const json& value) {
@@ -41,8 +41,9 @@ std::string sqlite_literal(const json& value) {
     }
     if (value.is_number_integer()) return value.dump();
     if (value.is_number()) return fmt::format("{:.17e}", value.get<double>());
-    const auto& [tag, content] = *value.items().begin();
-    const auto text = content.get<std::string>();
+    const auto tagged = value.begin();
+    const std::string& tag = tagged.key();
+    const auto text = tagged->get<std::string>();
     if (tag == "integer") return text;
     if (tag == "bytes") return "x'" + text + "'";
     if (tag == "text") return "CAST(x'" + text + "' AS TEXT)";
