@@ -143,7 +143,7 @@ public:
                 break;
             case 13:
                 if (made.size() < 2) break;
-                db_.exec(fmt::format("BEGIN; ALTER TABLE {0} RENAME TO between; ALTER TABLE {1} RENAME TO {0}; ALTER TABLE between RENAME TO {1}; COMMIT", made.front(), made.back()));
+                db_.exec(fmt::format("BEGIN; ALTER TABLE {0} RENAME TO swapping; ALTER TABLE {1} RENAME TO {0}; ALTER TABLE swapping RENAME TO {1}; COMMIT", made.front(), made.back()));
                 break;
             default: run(fmt::format("PRAGMA incremental_vacuum({})", random_.below(20))); break;
         }
