@@ -39,6 +39,7 @@ const SourceUnderTest kSources[] = {
     {"postgresql_logical", true, {"--capture", "logical", "--keyless", "full"}},
     {"postgresql_triggers", true, {"--capture", "triggers", "--keyless", "full"}, true},
     {"sqlite_triggers", false, {"--capture", "triggers", "--exact-replace"}, true},
+    {"sqlite_log", false, {"--capture", "logical"}, true},  // what happened while it was away is one transaction
 };
 
 int kills() {
