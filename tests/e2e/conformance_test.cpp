@@ -38,6 +38,7 @@ std::ostream& operator<<(std::ostream& out, const SourceUnderTest& source) { ret
 const SourceUnderTest kSources[] = {
     {"postgresql_logical", true, {"--capture", "logical", "--keyless", "full"}},
     {"postgresql_triggers", true, {"--capture", "triggers", "--keyless", "full"}, true},
+    {"sqlite_logical", false, {"--capture", "logical"}, true},
     {"sqlite_triggers", false, {"--capture", "triggers", "--exact-replace"}, true},
     {"sqlite_log", false, {"--capture", "logical"}, true},  // what happened while it was away is one transaction
 };
