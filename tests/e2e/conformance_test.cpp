@@ -3,7 +3,7 @@
 // moments. Then the stream, as `tail` printed it, must have been whole transactions in commit order with nothing lost or doubled, what it says must
 // come to exactly the leader's rows, followers on both engines must have them too, and `drop` must leave nothing behind.
 //
-// ROWFERRY_KILLS sets how many kills there are for each source (default 5, with ROWFERRY_LONG 100), ROWFERRY_SEED repeats a run. A new source is a
+// ROWFERRY_KILLS sets how many kills there are for each source (default 3, with ROWFERRY_LONG 100), ROWFERRY_SEED repeats a run. A new source is a
 // line in kSources.
 
 #include <signal.h>
@@ -38,14 +38,13 @@ std::ostream& operator<<(std::ostream& out, const SourceUnderTest& source) { ret
 const SourceUnderTest kSources[] = {
     {"postgresql_logical", true, {"--capture", "logical", "--keyless", "full"}},
     {"postgresql_triggers", true, {"--capture", "triggers", "--keyless", "full"}, true},
-    {"sqlite_logical", false, {"--capture", "logical"}, true},
     {"sqlite_triggers", false, {"--capture", "triggers", "--exact-replace"}, true},
-    {"sqlite_log", false, {"--capture", "logical"}, true},  // what happened while it was away is one transaction
+    {"sqlite_logical", false, {"--capture", "logical"}, true},  // what happened while it was away is one transaction
 };
 
 int kills() {
     if (const char* given = std::getenv("ROWFERRY_KILLS")) return std::stoi(given);
-    return std::getenv("ROWFERRY_LONG") != nullptr ? 100 : 5;
+    return std::getenv("ROWFERRY_LONG") != nullptr ? 100 : 3;
 }
 
 /// A reader of `tail --format json` that keeps whole transactions, and at each start says how far it has come.
