@@ -128,7 +128,8 @@ void Tail::verify(Leader& leader, const Checkpoint& checkpoint) const {
 
 std::optional<Checkpoint> Tail::known(Leader& leader) {
     if (state_ == nullptr) return std::nullopt;
-    if (!std::exchange(opened_, true)) state_->open(options_.request.stream);
+    if (!opened_) state_->open(options_.request.stream);
+    opened_ = true;  // a database that was busy is asked again
     std::optional<Checkpoint> checkpoint = state_->load();
     if (checkpoint) verify(leader, *checkpoint);
     return checkpoint;

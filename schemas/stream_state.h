@@ -18,7 +18,7 @@ public:
     /// For messages.
     [[nodiscard]] virtual std::string describe() const = 0;
 
-    /// Takes the stream's lock, which holds until destruction. Once.
+    /// Takes the stream's lock, which holds until destruction. Once; again after it threw.
     virtual void open(const std::string& stream) = 0;
     /// The checkpoint as it is now, if there is one.
     virtual std::optional<Checkpoint> load() = 0;
