@@ -44,7 +44,11 @@ CaptureMethod default_capture(const Options& options) {
     if (is_captured_by_triggers(conninfo, stream)) return CaptureMethod::triggers;  // an unfinished start, or another follower's
     const std::string obstacle = logical_decoding_obstacle(conninfo, stream);
     if (obstacle.empty()) return CaptureMethod::logical;
-    if (options.command == Command::run)
+    if (options.run.request.temporary)
+        throw RefusedError{fmt::format("without --stream only logical decoding will do, because capture by triggers leaves its changes on the leader until somebody has read them, and logical "
+                                       "decoding needs more: {}. Mend that, or name the stream with --stream NAME",
+                                       obstacle)};
+    if (options.command == Command::run || options.command == Command::tail)
         spdlog::info("changes will be captured by triggers: logical decoding needs more ({}). --capture logical insists on it", obstacle);
     return CaptureMethod::triggers;
 }

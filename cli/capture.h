@@ -14,7 +14,8 @@ namespace rowferry {
 [[nodiscard]] CaptureMethod parse_capture(Engine leader, std::string_view text);
 
 /// The method of the command's stream: what the follower's checkpoint says; for a stream that does not exist yet what --capture says, else the default. Asks the
-/// follower, and writes nothing. Throws RefusedError when --capture wants another one than the checkpoint.
+/// follower, and writes nothing. Throws RefusedError when --capture wants another one than the checkpoint, and for a
+/// temporary stream where the only default that leaves nothing behind cannot work.
 [[nodiscard]] CaptureMethod choose_capture(const Options& options, const StopSignal& stop);
 
 }  // namespace rowferry
