@@ -54,6 +54,8 @@ public:
     virtual void record(std::string_view body, bool last, std::string& out) const = 0;
     virtual void described(std::string_view body, std::string& out) const = 0;
     virtual void end(std::string& out) const = 0;
+    /// Instead of end(): the transaction comes again, as part of another one.
+    virtual void cut_off(std::string&) const {}
 };
 
 enum class TailFormat : std::uint8_t { text, json, sql };

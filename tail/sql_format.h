@@ -19,6 +19,7 @@ public:
     void record(std::string_view body, bool last, std::string& out) const override;
     void described(std::string_view, std::string&) const override {}
     void end(std::string& out) const override { out += "COMMIT;\n"; }
+    void cut_off(std::string& out) const override { out += "ROLLBACK;\n"; }
 
 private:
     [[nodiscard]] const char* verb(const char* plain, const char* displacing, const PrintedTable& table) const;

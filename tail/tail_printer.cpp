@@ -1,6 +1,8 @@
 #include "tail/tail_printer.h"
 
 #include <algorithm>
+#include <functional>
+#include <utility>
 
 namespace rowferry {
 namespace {
@@ -117,28 +119,61 @@ void TailPrinter::step(const ShapeChange& change) {
     add_record();
 }
 
+void TailPrinter::Taken::add(std::string_view text) {
+    ++pieces;
+    hash = hash * 31 + std::hash<std::string_view>{}(text);
+}
+
+template <typename Take>
+void TailPrinter::format(const TransactionHead& head, Take take) {
+    text_.clear();
+    format_->begin(head, text_);
+    pending_.for_each([&](std::string_view body, bool description, bool last) {
+        if (description)
+            format_->described(body, text_);
+        else
+            format_->record(body, last, text_);
+        take(std::string_view{text_});
+        text_.clear();
+    });
+    format_->end(text_);
+    take(std::string_view{text_});
+    if (text_.capacity() > 1024 * 1024) text_ = {};
+}
+
+void TailPrinter::print(const TransactionHead& head) {
+    if (taken_.pieces > 0) {
+        // Merged transactions may be cut elsewhere this time.
+        Taken again{head.position};
+        format(head, [&](std::string_view text) {
+            if (again.pieces < taken_.pieces) again.add(text);
+        });
+        if (!(again == taken_)) {
+            text_.clear();
+            format_->cut_off(text_);
+            output_.write(text_);
+            taken_ = {};
+        }
+    }
+    taken_.end = head.position;
+    std::uint64_t passed_over = taken_.pieces;
+    format(head, [&](std::string_view text) {
+        if (passed_over > 0) {
+            --passed_over;
+            return;
+        }
+        output_.write(text);
+        taken_.add(text);
+    });
+    taken_ = {};
+}
+
 void TailPrinter::step(const Commit& commit) {
     if (commit.position > printed_to_ && pending_.changes() > 0) {
-        const TransactionHead head{leader_, kind_, commit.position, commit.time_us, xid_, merged_};
-        const auto print = [this] {
-            output_.write(text_);
-            text_.clear();
-        };
-        text_.clear();
-        format_->begin(head, text_);
-        pending_.for_each([&](std::string_view body, bool description, bool last) {
-            if (description)
-                format_->described(body, text_);
-            else
-                format_->record(body, last, text_);
-            print();
-        });
-        format_->end(text_);
-        print();
+        print({leader_, kind_, commit.position, commit.time_us, xid_, merged_});
         records_ += pending_.changes();
         given_ = commit.position;
         described_.insert(described_here_.begin(), described_here_.end());
-        if (text_.capacity() > 1024 * 1024) text_ = {};
     }
     printed_to_ = std::max(printed_to_, commit.position);
     abandon();

@@ -27,7 +27,8 @@ inline constexpr unsigned all = 31;
 }  // namespace record_kind
 
 /// Prints whole transactions, each at its end: until then its records wait (PendingRecords), so that memory is bounded and a transaction that is
-/// cut off, by a lost connection say, is not printed at all. Outlives connections: what was printed is not printed again by the same process.
+/// cut off, by a lost connection say, is not printed at all. Outlives connections: what was printed is not printed again by the same process, and a
+/// transaction in whose middle the output failed goes on behind the last of its records that was printed, when it comes again with the same ones in front.
 /// One thread. Errors as Output and ScratchFile.
 class TailPrinter {
 public:
@@ -59,6 +60,19 @@ private:
     const PrintedTable& printed(const TableSchema& table);
     void describe(const PrintedTable& table);
     void add_record();
+    void print(const TransactionHead& head);
+    /// The transaction's text, piece by piece.
+    template <typename Take>
+    void format(const TransactionHead& head, Take take);
+
+    /// What the output took of a transaction before it failed.
+    struct Taken {
+        Position end;
+        std::uint64_t pieces = 0;
+        std::uint64_t hash = 0;
+        void add(std::string_view text);
+        bool operator==(const Taken&) const = default;
+    };
 
     std::unique_ptr<RecordFormat> format_;
     Output output_;
@@ -72,6 +86,7 @@ private:
     std::set<std::string> described_;          ///< Names with versions.
     std::vector<std::string> described_here_;  ///< In the present transaction.
     PendingRecords pending_;
+    Taken taken_;
     std::string body_;
     std::string text_;
     std::uint32_t xid_ = 0;

@@ -2,11 +2,13 @@
 // output that nobody takes.
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 #include <thread>
 
@@ -300,7 +302,8 @@ TEST(Output, AReaderThatTakesNothingIsWaitedForUntilTheStopSignal) {
         std::this_thread::sleep_for(std::chrono::milliseconds{100});
         stop.request();
     }};
-    EXPECT_THROW(output.write(std::string(1'000'000, 'x')), InterruptedError);
+    output.write(std::string(1'000'000, 'x'));
+    EXPECT_THROW(output.flush(), InterruptedError);
     later.join();
 }
 
@@ -335,6 +338,115 @@ TEST(Output, AReaderThatHasGoneIsNoticedWithoutWriting) {
     output.write("x");
     EXPECT_THROW(output.flush(), ReaderGoneError);
 }
+
+/// Files of this process end at `bytes`, as on a full disk.
+class SizeLimit {
+public:
+    explicit SizeLimit(rlim_t bytes) {
+        std::signal(SIGXFSZ, SIG_IGN);
+        ::getrlimit(RLIMIT_FSIZE, &before_);
+        const rlimit limit{bytes, before_.rlim_max};
+        if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) throw std::runtime_error{"setrlimit"};
+    }
+    ~SizeLimit() { ::setrlimit(RLIMIT_FSIZE, &before_); }
+
+private:
+    rlimit before_{};
+};
+
+std::string content_of(const std::filesystem::path& path) {
+    std::ifstream file{path, std::ios::binary};
+    return {std::istreambuf_iterator<char>{file}, {}};
+}
+
+TEST(Output, AFullDiskGoesOnExactlyBehindWhatWasWritten) {
+    StopSignal stop;
+    const auto path = new_temp_dir("full") / "out";
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    Output output{fd, stop};
+    std::string sent;
+    for (int i = 0; sent.size() < 60'000; ++i) sent += std::to_string(i) + "\n";
+    output.write(sent);
+    for (const rlim_t bytes : {10'001, 10'001, 33'333}) {
+        const SizeLimit limit{bytes};
+        EXPECT_THROW(output.flush(), RetryableError);
+        EXPECT_EQ(std::filesystem::file_size(path), bytes);
+    }
+    output.flush();
+    output.sync();
+    ::close(fd);
+    EXPECT_EQ(content_of(path), sent);
+}
+
+TEST(Output, ADeviceThatTakesNothingIsTriedAgain) {
+    StopSignal stop;
+    const int fd = ::open("/dev/full", O_WRONLY | O_CLOEXEC);
+    ASSERT_GE(fd, 0);
+    Output output{fd, stop};
+    output.write("a line\n");
+    EXPECT_THROW(output.flush(), RetryableError);
+    EXPECT_THROW(output.flush(), RetryableError) << "it is still to be written";
+    ::close(fd);
+}
+
+TEST(Output, ALineThatACrashCutOffIsEnded) {
+    const auto path = new_temp_dir("cut") / "out";
+    const auto add = [&](std::string_view text, int flags = O_APPEND) {
+        StopSignal stop;
+        const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0600);
+        Output output{fd, stop};
+        if (!text.empty()) output.write(text);
+        output.flush();
+        ::close(fd);
+        return content_of(path);
+    };
+    EXPECT_EQ(add("one\n"), "one\n") << "an empty file has no line that is cut off";
+    EXPECT_EQ(add("two\nthr"), "one\ntwo\nthr");
+    EXPECT_EQ(add(""), "one\ntwo\nthr") << "nothing to write";
+    EXPECT_EQ(add("four\n"), "one\ntwo\nthr\nfour\n");
+    EXPECT_EQ(add("five\n"), "one\ntwo\nthr\nfour\nfive\n");
+    EXPECT_EQ(add("six", O_TRUNC), "six");
+}
+
+class FullDisk : public ::testing::TestWithParam<TailFormat> {};
+
+TEST_P(FullDisk, ATransactionInWhoseMiddleTheDiskWasFullIsPrintedOnce) {
+    const auto take = [](Printed& out, int first, int rows, std::uint64_t at) {
+        Batch batch;
+        add_step(batch, begin(at - 10));
+        for (int row = first; row < first + rows; ++row) add_step(batch, insert(orders(), {std::to_string(row), std::string(200, 'n'), "1.5"}));
+        add_step(batch, commit(at));
+        out.printer().apply(batch.events());
+        out.printer().flush(false);
+    };
+    Printed whole{GetParam()};
+    take(whole, 1, 2000, 100);
+    take(whole, 5000, 3, 200);
+
+    Printed out{GetParam()};
+    for (const rlim_t bytes : {70'003, 150'007}) {
+        const SizeLimit limit{bytes};
+        EXPECT_THROW(take(out, 1, 2000, 100), RetryableError);
+        out.printer().abandon();
+    }
+    take(out, 1, 2000, 100);
+    take(out, 5000, 3, 200);
+    EXPECT_EQ(out.text(), whole.text());
+    EXPECT_EQ(out.printer().records(), 2003U);
+
+    // It comes again as part of a larger one: nothing of that may be passed over.
+    Printed merged{GetParam()};
+    {
+        const SizeLimit limit{70'003};
+        EXPECT_THROW(take(merged, 2, 1999, 100), RetryableError);
+        merged.printer().abandon();
+    }
+    take(merged, 1, 2000, 100);
+    take(merged, 5000, 3, 200);
+    EXPECT_TRUE(merged.text().ends_with((GetParam() == TailFormat::sql ? ";\nROLLBACK;\n" : "") + whole.text()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, FullDisk, ::testing::Values(TailFormat::json, TailFormat::text, TailFormat::sql));
 
 }  // namespace
 }  // namespace rowferry::test
