@@ -23,6 +23,8 @@ bool changes_shape(std::span<const Event> events, std::size_t begin) {
     return false;
 }
 
+// Events of a transaction that its batch cuts off, up to which it is taken for a small one.
+constexpr std::size_t kSmallHead = 1000;
 // A group of a backlog is closed when nothing more has come for so long.
 constexpr std::chrono::milliseconds kHoldForMore{5};
 // While more is committed than is durable, the follower is asked this often.
@@ -71,7 +73,7 @@ void ApplyLoop::commit(Clock::time_point now, bool at_once, std::span<const Even
     const std::int64_t time_us = complete_->time_us;
     leader_.reset();
     complete_.reset();
-    rows_open_ = false;
+    rows_open_ = mixed_ = false;
     last_idle_commit_ = now;
     shape_changed_ = false;
     on_commit_(committed_, time_us);
@@ -139,7 +141,10 @@ bool ApplyLoop::apply(const Batch& batch, bool more_waiting, Clock::time_point n
                 hand_over_to(index);
                 return finish_at_fence(now);
             }
-            const bool apart = index == unfinished && (!catching_up_ || group_is_full(now, index - first, (index - first) * bytes_per_event));
+            const bool joins = catching_up_ && !at_once_ && events.size() - index <= kSmallHead &&
+                               !group_is_full(now, index - first, (index - first) * bytes_per_event);
+            const bool apart = index == unfinished && !joins;
+            mixed_ = mixed_ || (complete_ && index == unfinished && joins);
             if (complete_ && (apart || (has_shape_changes && changes_shape(events, index)))) {
                 hand_over_and_commit(index, false);
             }

@@ -18,8 +18,8 @@ namespace rowferry {
 ///   idle        nothing open in the follower
 ///   grouped     whole leader transactions are applied, not committed: `complete_` says how far
 ///   inside      a leader transaction is partly applied (it spans batches)
-/// A leader transaction that does not end in its batch begins a group of its own: what is complete before it is committed first, unless we are
-/// catching up, when fewer commits are worth more than early ones.
+/// A leader transaction that does not end in its batch begins a group of its own: what is complete before it is committed first. Unless we are
+/// catching up and little has come of it: most likely a small one that the batch's end cut in two.
 class ApplyLoop {
 public:
     using Clock = std::chrono::steady_clock;
@@ -39,8 +39,10 @@ public:
 
     /// The same when no batch has come for next_settle(): what was held open for more is committed.
     bool nothing_came(Clock::time_point now);
-    /// What comes was committed on the leader a while ago: groups are filled even while nothing waits.
+    /// What comes was committed on the leader a while ago: groups are filled even while nothing waits. Not while somebody on the leader waits.
     void set_catching_up(bool catching_up) { catching_up_ = catching_up; }
+    /// The open group holds whole transactions and the beginning of one that its batch cut off: when it fails, those before are gone with it.
+    [[nodiscard]] bool mixed() const { return mixed_; }
 
     /// Stop at the next end of a leader transaction, as at a fence there.
     void stop_soon() { stop_soon_ = true; }
@@ -91,6 +93,7 @@ private:
     bool stop_soon_ = false;
     bool at_once_ = false;
     bool catching_up_ = false;
+    bool mixed_ = false;
     bool shape_changed_ = false;        ///< In the group that is open.
     std::size_t group_events_ = 0;
     std::size_t group_bytes_ = 0;

@@ -18,16 +18,30 @@ constexpr std::chrono::microseconds kNap{250};
 // A transaction of more than this is not a small one any more, for which a millisecond would count.
 constexpr std::size_t kSmallTransaction = 8 * 1024;
 constexpr int kNapsForMore = 4;
+constexpr int kMostDoublings = 6;  // 16 ms
 constexpr std::chrono::milliseconds kRestOfTransaction{1};
 // Of a backlog as much is taken at once as comes within this.
 constexpr std::chrono::milliseconds kLongestGathering{50};
 // The leader hears from us at least this often, whatever the applier does.
 constexpr std::chrono::milliseconds kLongestSilence{1000};
 
-/// Is there nothing in it that the applier could commit?
-bool is_inside(const Batch& batch) {
-    return !batch.empty() && std::ranges::none_of(batch.events(), [](const Event& event) { return std::holds_alternative<Commit>(event) || std::holds_alternative<Idle>(event); });
-}
+/// What a batch that is being filled has to say, each event looked at once.
+class Filling {
+public:
+    explicit Filling(const Batch& batch) : batch_{batch} {}
+    void look() {
+        for (const Event& event : batch_.events().subspan(seen_)) ends_ = ends_ || std::holds_alternative<Commit>(event) || std::holds_alternative<Idle>(event);
+        seen_ = batch_.events().size();
+    }
+    /// Is there nothing in it that the applier could commit?
+    [[nodiscard]] bool is_inside() const { return !batch_.empty() && !ends_; }
+    [[nodiscard]] bool is_backlog() const { return ends_ && rowferry::is_backlog(batch_); }
+
+private:
+    const Batch& batch_;
+    std::size_t seen_ = 0;
+    bool ends_ = false;
+};
 
 }  // namespace
 
@@ -46,26 +60,31 @@ Reader::~Reader() {
 
 void Reader::fill(Batch& batch) {
     source_->read(batch, kBatchBytes, kLongestSilence);
+    Filling filling{batch};
+    filling.look();
     const auto begun = std::chrono::steady_clock::now();
     for (int quiet = 0; !batch.empty() && batch.size_bytes() < kBatchBytes;) {
         // Nobody can commit a transaction before its end has come: of one that is not small, what a busy leader sends is taken in few large pieces, instead of
         // waking both threads for every one of its messages. Of a backlog too: the follower then has fewer commits, and nobody waits for milliseconds of it.
-        const bool large = is_inside(batch) && transaction_bytes_ + batch.size_bytes() >= kSmallTransaction;
-        const bool backlog = is_backlog(batch) && std::chrono::steady_clock::now() - begun < kLongestGathering;
-        // While the applier is busy there is no hurry either, but the leader is read all the same: it stands still when nobody takes what it sends.
+        const bool more_expected = quiet < kNapsForMore;
+        const bool large = more_expected && filling.is_inside() && transaction_bytes_ + batch.size_bytes() >= kSmallTransaction;
+        const bool backlog = more_expected && !source_->leader_waits_for_us() && std::chrono::steady_clock::now() - begun < kLongestGathering && filling.is_backlog();
         // What a small transaction has begun with is nothing that the applier could do before the rest has come.
-        const bool beginning = is_inside(batch) && !large && quiet < kNapsForMore;
-        if ((large || backlog) && quiet < kNapsForMore)
+        const bool beginning = more_expected && filling.is_inside() && !large;
+        // While the applier is busy there is no hurry either, but the leader is read all the same: it stands still when nobody takes what it sends. One that
+        // sends nothing is asked more and more seldom.
+        if (large || backlog)
             std::this_thread::sleep_for(kNap);
-        else if (!beginning && queue_.wait_until_taken(kNap))
+        else if (!beginning && queue_.wait_until_taken(kNap * (1 << std::min(quiet, kMostDoublings))))
             break;
         progress_.clear();
         source_->report(acknowledgement_.durable());
         const std::size_t before = batch.size_bytes();
         source_->read(batch, kBatchBytes, beginning ? kRestOfTransaction : std::chrono::milliseconds{0});
+        filling.look();
         quiet = batch.size_bytes() == before ? quiet + 1 : 0;
     }
-    transaction_bytes_ = is_inside(batch) ? transaction_bytes_ + batch.size_bytes() : 0;
+    transaction_bytes_ = filling.is_inside() ? transaction_bytes_ + batch.size_bytes() : 0;
     leader_waits_.store(source_->leader_waits_for_us(), std::memory_order_relaxed);
     progress_.clear();
     source_->report(acknowledgement_.durable());

@@ -25,6 +25,24 @@ namespace {
 constexpr std::chrono::seconds kSteadyAfter{10};
 constexpr std::size_t kQueueBytes = 16 * 1024 * 1024;
 
+/// Whole transactions were taken back together with the beginning of another: the next attempt commits them first, so that the stream stops at the last
+/// good place, and what stops it is found there.
+struct ApartNeeded {
+    std::exception_ptr cause;
+};
+
+/// When the source has failed what came before is committed first.
+BatchPtr next_batch(BatchQueue& queue, ApplyLoop& loop) {
+    try {
+        return queue.pop(std::min(loop.next_settle(ApplyLoop::Clock::now()), std::chrono::milliseconds{200}));
+    } catch (const InterruptedError&) {
+        throw;
+    } catch (...) {
+        loop.nothing_came(ApplyLoop::Clock::now());
+        throw;
+    }
+}
+
 /// One run of a stream over all its attempts.
 class Run {
 public:
@@ -50,10 +68,26 @@ private:
             spdlog::info("going on with values as text: {}", error.what());
             text_only_ = true;
             return false;
+        } catch (const ApartNeeded& mixed) {
+            return give_way(mixed);
         } catch (const Error& error) {
             if (!retry_.wait_after(error)) throw;
             return false;
         }
+    }
+    /// The next attempt goes on without mixing; what is not the stream's own end is waited for as ever.
+    bool give_way(const ApartNeeded& mixed) {
+        try {
+            std::rethrow_exception(mixed.cause);
+        } catch (const InterruptedError&) {
+            throw;
+        } catch (const TextNeededError&) {
+            text_only_ = true;
+        } catch (const Error& error) {
+            if (error.kind() != ErrorKind::halted && !retry_.wait_after(error)) throw;
+        }
+        apart_ = true;
+        return false;
     }
     void attempt();
     void work(Leader& leader, Follower& follower);
@@ -75,6 +109,7 @@ private:
     const StopSignal& stop_;
     Observer& observer_;
     Retry retry_;
+    bool apart_ = false;             // what is whole is committed before anything that is not
     bool text_only_ = false;         // a value in binary form had no place on the follower
     std::optional<Position> fence_;  // of --until; a marker is written once, however often we reconnect
     bool followed_ = false;          // at least one attempt came as far as following
@@ -201,6 +236,7 @@ bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
                    }};
     if (const LeaderIdentity now = leader.identify(); !(now == checkpoint.leader)) loop.set_leader(now);
     Reader reader{std::move(source), queue, acknowledgement, progress};
+    const bool apart = std::exchange(apart_, false);
     try {
         const auto began = ApplyLoop::Clock::now();
         for (bool done = loop.settle(began); !done;) {
@@ -211,17 +247,18 @@ bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
             if (copy == nullptr && copies.asked()) loop.stop_soon();
             loop.set_idle_interval(std::chrono::milliseconds{reader.leader_waits_for_us() ? 0 : 1000});
             loop.set_at_once(reader.leader_waits_for_us());
-            BatchPtr batch = queue.pop(std::min(loop.next_settle(ApplyLoop::Clock::now()), std::chrono::milliseconds{200}));
+            BatchPtr batch = next_batch(queue, loop);
             if (!batch) {
                 done = loop.nothing_came(ApplyLoop::Clock::now());
                 continue;
             }
-            loop.set_catching_up(is_backlog(*batch));
+            loop.set_catching_up(!apart && !reader.leader_waits_for_us() && is_backlog(*batch));
             done = loop.apply(*batch, queue.has_work(), ApplyLoop::Clock::now());
             queue.recycle(std::move(batch));
         }
     } catch (...) {
         sink->rollback();
+        if (loop.mixed()) throw ApartNeeded{std::current_exception()};
         throw;
     }
     return fence_ && loop.committed() >= *fence_;

@@ -9,7 +9,6 @@
 
 #include "replication/acknowledgement.h"
 #include "replication/apply_loop.h"
-#include "replication/backlog.h"
 #include "replication/batch_queue.h"
 #include "replication/reader.h"
 #include "replication/retry.h"
@@ -266,7 +265,6 @@ void Tail::pump(Leader& leader, Checkpoint& checkpoint, std::unique_ptr<Source> 
                 done = loop.nothing_came(ApplyLoop::Clock::now());
                 continue;
             }
-            loop.set_catching_up(is_backlog(*batch));
             done = loop.apply(*batch, queue.has_work(), ApplyLoop::Clock::now());
             queue.recycle(std::move(batch));
         }

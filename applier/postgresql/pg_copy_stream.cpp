@@ -121,6 +121,7 @@ void PgCopyStream::begin(const PgTablePlan& plan, std::string_view before, RowFo
     buffer_.clear();
     sent_ = 0;
     rows_ = 0;
+    raw_ = false;
     nulled_.clear();
     binary_ = form == RowForm::copy_binary;
     link_.query(fmt::format("{}{}{}", before, plan.copy(), binary_ ? " (FORMAT binary)" : ""));
@@ -131,6 +132,7 @@ void PgCopyStream::begin(const PgTablePlan& plan, std::string_view before, RowFo
 void PgCopyStream::add_raw(RawRows& rows) {
     buffer_.swap(rows.bytes);
     rows_ = rows.rows;
+    raw_ = true;
     rows.bytes.clear();
     rows.rows = 0;
     for (; sent_ < buffer_.size(); sent_ += std::min(kPiece, buffer_.size() - sent_)) {
@@ -227,8 +229,11 @@ void PgCopyStream::end() {
 std::optional<PgCopyStream::Failure> PgCopyStream::result() {
     std::optional<Failure> failure;
     while (const PgResult result = link_.next_result()) {
-        const auto state = PQresultStatus(result.get());
-        if (state == PGRES_COMMAND_OK || failure) continue;
+        if (failure) continue;
+        if (PQresultStatus(result.get()) == PGRES_COMMAND_OK) {
+            failure = swallowed(PQcmdTuples(result.get()));
+            continue;
+        }
         failure.emplace();
         failure->diagnosis = diagnose(result.get(), link_.get(), plan_->follower().name.name);
         failure->row = failure->diagnosis.line && *failure->diagnosis.line > 0 ? *failure->diagnosis.line - 1 : rows_;
@@ -236,6 +241,19 @@ std::optional<PgCopyStream::Failure> PgCopyStream::result() {
         if (PQstatus(link_.get()) != CONNECTION_OK) break;
     }
     awaiting_ = false;
+    return failure;
+}
+
+/// A trigger of a partition, or one made since the table was looked at, may have left rows out.
+std::optional<PgCopyStream::Failure> PgCopyStream::swallowed(std::string_view count) const {
+    std::uint64_t taken = 0;
+    std::from_chars(count.data(), count.data() + count.size(), taken);
+    if (raw_ || taken == rows_) return std::nullopt;
+    Failure failure;
+    failure.diagnosis.sqlstate = "P0001";
+    failure.diagnosis.message = fmt::format("{} of {} rows were left out: a trigger on the follower does that", rows_ - taken, rows_);
+    failure.row = rows_;
+    failure.key = "a row";
     return failure;
 }
 

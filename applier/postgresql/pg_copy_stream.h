@@ -56,6 +56,7 @@ private:
         std::string why;
         std::uint64_t count = 0;
     };
+    [[nodiscard]] std::optional<Failure> swallowed(std::string_view count) const;
     void add_text(const Change& row);
     void add_binary(const Change& row);
     void add_cell(std::uint16_t column, const Cell& cell);
@@ -72,6 +73,7 @@ private:
     std::map<std::uint16_t, Nulled> nulled_;  // by column
     bool awaiting_ = false;
     bool binary_ = false;
+    bool raw_ = false;  // rows that somebody else has counted
 };
 
 }  // namespace rowferry

@@ -82,7 +82,7 @@ void PgSource::read_messages(Batch& batch, std::size_t budget, std::chrono::mill
             return;
         }
         listen_for_life();
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
         if (left.count() <= 0) return;
         pollfd woken{wake_fd_, POLLIN, 0};
         if (wake_fd_ >= 0 && ::poll(&woken, 1, 0) > 0) return;

@@ -116,7 +116,7 @@ void SqliteWalSource::read(Batch& batch, std::size_t budget, milliseconds wait) 
         stream_.maintain(durable_);
         if (stream_.poll()) continue;
         if (!batch.empty()) return;
-        const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
+        const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
         if (left <= milliseconds::zero() || woken()) return;
         wait_for_write(left);
     }

@@ -138,6 +138,29 @@ TEST_F(PgFollowerTest, TwoRowsOfOneKeyKeepTheCommitBehindThemAway) {
     EXPECT_EQ(position(), "lsn:0/64 lsn:0/64");
 }
 
+// It was told as a stop, with the row gone and its position committed; by COPY not even that.
+TEST_F(PgFollowerTest, ARowThatATriggerMadeSinceSwallowsIsAStop) {
+    auto follower = connect();
+    copy(*follower, {users_}, Events{}.insert(users_, {"1", "ann"}));
+    for (const int rows_in_one : {1, 300}) {
+        auto target = sink(*follower);
+        exec("CREATE OR REPLACE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW.id = 7 THEN RETURN NULL; END IF; RETURN NEW; END'");
+        exec("CREATE OR REPLACE TRIGGER swallow BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION swallow()");
+        exec("ALTER TABLE users ENABLE ALWAYS TRIGGER swallow");
+        Events events;
+        events.begin(100);
+        for (int i = 0; i < rows_in_one; ++i) events.insert(users_, {std::to_string(7 + i), "x"});
+        events.commit(110);
+        CheckpointAdvance to;
+        to.position = {110, 0};
+        EXPECT_HALT(target->apply_and_commit(events.get(), to), "users");
+        target->rollback();
+        EXPECT_EQ(rows("users"), "1|ann");
+        EXPECT_EQ(position(), "lsn:0/64 lsn:0/64");
+        exec("DROP TRIGGER swallow ON users");
+    }
+}
+
 TEST_F(PgFollowerTest, ACheckpointThatIsGoneIsAStop) {
     auto follower = connect();
     copy(*follower, {users_}, Events{}.insert(users_, {"1", "ann"}));

@@ -139,6 +139,26 @@ TEST_F(ApplyLoopTest, OfABacklogAGroupIsFilledThoughNothingWaits) {
     EXPECT_EQ(sink.commits, 2);
 }
 
+TEST_F(ApplyLoopTest, OfABacklogASmallHeadJoinsAndALargeOneDoesNot) {
+    start().set_catching_up(true);
+    feed(Feed{}.begin(90).row(1).commit(100).begin(100).row(2));
+    EXPECT_EQ(sink.commits, 0);
+    EXPECT_TRUE(loop->mixed()) << "whoever fails now takes row 1 back with it";
+    feed(Feed{}.row(3).commit(110));
+    Feed large;
+    large.begin(110);
+    for (int i = 0; i < 2000; ++i) large.row(100 + i);
+    feed(large);
+    EXPECT_EQ(sink.commits, 1) << "what is complete does not wait for the long one";
+    EXPECT_EQ(sink.position, at(110));
+    EXPECT_FALSE(loop->mixed());
+    feed(Feed{}.commit(120));
+    loop->nothing_came(now);
+    loop->set_at_once(true);
+    feed(Feed{}.begin(120).row(4).commit(130).begin(130).row(5));
+    EXPECT_EQ(sink.position, at(130)) << "somebody on the leader waits for it";
+}
+
 TEST_F(ApplyLoopTest, ATransactionThatSpansBatchesNeverCommitsHalf) {
     start();
     feed(Feed{}.begin(90).row(1).commit(100).begin(100).row(2));

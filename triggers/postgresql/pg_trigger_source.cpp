@@ -201,7 +201,7 @@ void PgTriggerSource::read(Batch& batch, std::size_t budget, milliseconds wait) 
             if (!fill(batch, budget)) finish_batch(batch);
             return;
         }
-        const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
+        const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
         if (left.count() <= 0) return;
         pollfd woken{wake_fd_, POLLIN, 0};
         link_.wait(wake_fd_, std::min(nap_, left));

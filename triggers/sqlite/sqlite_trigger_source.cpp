@@ -187,7 +187,7 @@ void SqliteTriggerSource::read(Batch& batch, std::size_t budget, milliseconds wa
         } else if (look()) {
             continue;
         }
-        const auto left = std::chrono::duration_cast<milliseconds>(deadline - Clock::now());
+        const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
         if (left <= milliseconds::zero() || woken()) return;
         // While other streams' rows are passed over there is nothing to wait for.
         if (cursor_ == target_.seq || busy_since_) wait_for_write(left);
