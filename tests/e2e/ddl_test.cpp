@@ -190,6 +190,16 @@ TEST_P(DdlTest, TheStopStandsRightBeforeTheChange) {
     EXPECT_EQ(pair_.follower.value("SELECT max(id) FROM t"), "3");
 }
 
+// A backlog's groups took the beginning of a large transaction along: the stop at its change of shape took back what was whole before it, and what the
+// message said to do on the follower could then not be done without undoing it again.
+TEST_P(DdlTest, TheStopOfALargeTransactionKeepsWhatWasWholeBefore) {
+    begin("CREATE TABLE t (id int PRIMARY KEY, s text, n int); CREATE TABLE big (id int PRIMARY KEY, s text)");
+    for (int i = 10; i < 20; ++i) pair_.leader.exec("INSERT INTO t VALUES (" + std::to_string(i) + ", 'small', 1)");
+    std::this_thread::sleep_for(std::chrono::milliseconds{300});  // then it is a backlog
+    stops_and_goes_on("BEGIN; INSERT INTO big SELECT i, repeat('x', 1000000) FROM generate_series(1, 20) AS s(i); ALTER TABLE t DROP COLUMN n; "
+                      "INSERT INTO t VALUES (200, 'after'); COMMIT");
+}
+
 TEST_P(DdlTest, AValueThatTheFollowerGotWrongIsNoticed) {
     begin(kTable);
     pair_.leader.exec("ALTER TABLE t ADD COLUMN c int DEFAULT 7");
