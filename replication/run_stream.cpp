@@ -23,7 +23,7 @@ namespace {
 
 // What may wait between reader and applier; with the batches in hand it bounds the memory of the stream.
 constexpr std::chrono::seconds kSteadyAfter{10};
-constexpr std::size_t kQueueBytes = 16 * 1024 * 1024;
+constexpr std::size_t kQueueBytes = 20 * 1024 * 1024;
 
 /// Whole transactions were taken back together with the beginning of another: the next attempt commits them first, so that the stream stops at the last
 /// good place, and what stops it is found there.
