@@ -27,7 +27,7 @@
 namespace rowferry {
 namespace {
 
-constexpr int kReadTimeoutMs = 5000;
+constexpr int kReadTimeoutMs = 10000;
 constexpr auto kWriteRetry = std::chrono::seconds{5};
 
 /// A connection that waits for the application for a while.
