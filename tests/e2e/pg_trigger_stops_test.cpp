@@ -136,6 +136,8 @@ TEST_F(PgTriggerStops, AFollowerIsALeaderForTheNext) {
 /// The log is emptied behind the stream, also while a transaction stays open, and nobody waits for that.
 TEST_F(PgTriggerStops, TheLogStaysSmall) {
     begin("CREATE TABLE t (id int PRIMARY KEY, s text); CREATE TABLE idle (id int PRIMARY KEY)");
+    // Takes our tables in, whose updates and deletes then need a key.
+    leader_.exec("CREATE PUBLICATION everything FOR ALL TABLES");
     const auto process = start_run(leader_, follower_);
     ASSERT_TRUE(process->wait_for_err("following"));
     PgConnection open{leader_.uri()};
@@ -155,6 +157,63 @@ TEST_F(PgTriggerStops, TheLogStaysSmall) {
     process->kill(SIGTERM);
     ASSERT_TRUE(ended(*process, 0));
     EXPECT_TRUE(same_rows(leader_, follower_));
+}
+
+/// The trigger's statement is planned once per session: for one row, and then serves many.
+TEST_F(PgTriggerStops, ASmallUpdateDoesNotSlowALargeOneDown) {
+    begin("CREATE TABLE t (id int PRIMARY KEY, s text, n int); INSERT INTO t SELECT i, 'v' || i, 0 FROM generate_series(1, 20000) i");
+    PgConnection session{leader_.uri()};
+    session.exec("SET statement_timeout = '20s'; SET enable_hashjoin = off");
+    session.exec("UPDATE t SET n = 1 WHERE id = 1");
+    const auto begun = std::chrono::steady_clock::now();
+    session.exec("UPDATE t SET n = n + 1");
+    session.exec("UPDATE t SET id = id + 1000000 WHERE id > 100");
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds{10});
+    ASSERT_TRUE(ended(catch_up(), 0));
+    EXPECT_TRUE(same_rows(leader_, follower_));
+}
+
+TEST_F(PgTriggerStops, AnEntryOfTheLogHoldsFewMegabytes) {
+    begin("CREATE TABLE t (id int PRIMARY KEY, s text)");
+    const auto largest = [&] {
+        return leader_.value("SELECT max((SELECT coalesce(sum(octet_length(o)), 0) FROM unnest(olds) o) + (SELECT coalesce(sum(octet_length(n)), 0) FROM unnest(news) n)) <= 4000000 "
+                             "AND count(*) > 3 AND max(greatest(cardinality(olds), cardinality(news))) > 3 FROM rowferry.capture_change");
+    };
+    leader_.exec("INSERT INTO t SELECT i, repeat('x', 300000) FROM generate_series(1, 60) i");
+    EXPECT_EQ(largest(), "t");
+    leader_.exec("UPDATE t SET s = s || 'y', id = id + 1000");
+    EXPECT_EQ(largest(), "t");
+    leader_.exec("DELETE FROM t WHERE id > 1020");
+    EXPECT_EQ(largest(), "t");
+    ASSERT_TRUE(ended(catch_up(), 0));
+    EXPECT_TRUE(same_rows(leader_, follower_));
+    // One row that is larger is an entry of its own.
+    leader_.exec("INSERT INTO t SELECT i, repeat('x', CASE i WHEN 102 THEN 9000000 ELSE 10 END) FROM generate_series(100, 104) i");
+    EXPECT_EQ(leader_.value("SELECT count(*) FROM rowferry.capture_change WHERE octet_length(news[1]) > 4000000 AND cardinality(news) = 1"), "1");
+    ASSERT_TRUE(ended(catch_up(), 0));
+    EXPECT_TRUE(same_rows(leader_, follower_));
+}
+
+/// What a drop could not remove, because of a lock or because it was killed, the next one does; and what a dump brought along, whose numbers of tables are others.
+TEST_F(PgTriggerStops, ADropIsFinishedByTheNextOne) {
+    begin("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY)");
+    PgConnection writer{leader_.uri()};
+    writer.exec("BEGIN; INSERT INTO b VALUES (1)");
+    const RowferryResult first = rowferry(command("drop", leader_, follower_));
+    EXPECT_NE(first.exit_code, 0) << first;
+    EXPECT_NE(first.err.find("public.b: in use by transactions that last"), std::string::npos) << first;
+    EXPECT_EQ(leader_.value("SELECT string_agg(DISTINCT tgrelid::regclass::text, ' ') FROM pg_trigger WHERE NOT tgisinternal"), "b") << "the others are done";
+    EXPECT_EQ(leader_.value("SELECT string_agg(rel::regclass::text, ' ') FROM rowferry.capture_member"), "b");
+    writer.exec("COMMIT");
+    ASSERT_TRUE(ended(rowferry(command("drop", leader_, follower_)), 0));
+    EXPECT_EQ(leftovers(leader_), Options{});
+    for (const char* before : {"DELETE FROM rowferry.capture_member", "DELETE FROM rowferry.capture_stream", "UPDATE rowferry.capture_member SET rel = (rel::bigint + 1000000)::oid"}) {
+        ASSERT_TRUE(ended(catch_up({"--on-existing", "truncate"}), 0)) << before;
+        leader_.exec(before);
+        ASSERT_TRUE(ended(rowferry(command("drop", leader_, follower_)), 0)) << before;
+        EXPECT_EQ(leftovers(leader_), Options{}) << before;
+        leader_.exec("INSERT INTO a SELECT coalesce(max(id), 0) + 1 FROM a");
+    }
 }
 
 }  // namespace

@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include "schemas/error.h"
@@ -22,19 +24,18 @@ constexpr std::chrono::milliseconds kPause{250};
 
 constexpr const char* kInstallLock = "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('rowferry_capture', 0))";
 
-/// `work` in a transaction, again and again while somebody else's lock is in the way; `attempts` 0: as long as it takes.
-void with_table(PgSession& session, const TableName& table, int attempts, const StopSignal& stop, const std::function<void()>& work) {
+/// `work` in a transaction, again and again while somebody else's lock is in the way; `attempts` 0: as long as it takes. False when the last one was in vain.
+bool with_table(PgSession& session, const TableName& table, int attempts, const StopSignal& stop, const std::function<void()>& work) {
     for (int attempt = 1;; ++attempt) {
         try {
             PgTransaction transaction{session};
             session.query(kLockTimeout);
             work();
             transaction.commit();
-            return;
+            return true;
         } catch (const PgError& error) {
             if (error.sqlstate() != "55P03") throw;
-            if (attempt == attempts)
-                throw RetryableError{fmt::format("{} is in use by a transaction that lasts: its triggers need a moment in which nobody uses it", to_string(table))};
+            if (attempt == attempts) return false;
             if (attempt == kAttemptsToTell) spdlog::info("waiting for transactions that write to {}: triggers need a moment in which nobody does", to_string(table));
         }
         if (!stop.sleep(kPause)) throw InterruptedError{"stopped while waiting for a table's lock"};
@@ -77,22 +78,53 @@ void capture_table(PgSession& session, const std::string& stream, const PgTable&
         {stream, std::to_string(oid), now});
 }
 
-struct Named {
+struct Triggered {
     std::uint32_t oid = 0;
     TableName name;
+    std::vector<std::string> triggers;
 };
 
-/// Of these tables, those that exist, have triggers of ours, and are not another stream's.
-std::vector<Named> unneeded(PgSession& session, const std::vector<std::uint32_t>& oids) {
+/// Of these tables (null: of all) those with triggers of ours that no other stream than `leaving` needs. Triggers go by their functions: what a dump restored has new numbers, and its members name other tables.
+std::vector<Triggered> unneeded(PgSession& session, const std::vector<std::uint32_t>* oids, const std::string& leaving) {
     const PgRows rows = session.query(
-        "select distinct c.oid, n.nspname, c.relname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
-        "join pg_catalog.pg_trigger t on t.tgrelid = c.oid and t.tgparentid = 0 and t.tgname in ('rowferry_insert', 'rowferry_update', 'rowferry_delete', 'rowferry_truncate') "
-        "where c.oid = any ($1::oid[]) and not exists (select from rowferry.capture_member m where m.rel = c.oid)",
-        {oid_array(oids)});
-    std::vector<Named> tables;
-    for (std::size_t row = 0; row < rows.size(); ++row)
-        tables.push_back({static_cast<std::uint32_t>(std::stoul(rows.text(row, 0))), {rows.text(row, 1), rows.text(row, 2)}});
+        "select c.oid, n.nspname, c.relname, t.tgname from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid join pg_catalog.pg_namespace f on f.oid = p.pronamespace "
+        "join pg_catalog.pg_class c on c.oid = t.tgrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
+        "where f.nspname = 'rowferry' and p.proname in ('capture_insert', 'capture_update', 'capture_delete', 'capture_truncate', 'capture_row') and t.tgparentid = 0 "
+        "and ($1::oid[] is null or c.oid = any ($1::oid[])) and not exists (select from rowferry.capture_member m where m.rel = c.oid and m.stream <> $2) order by c.oid, t.tgname",
+        {oids == nullptr ? std::nullopt : std::optional<std::string>{oid_array(*oids)}, leaving});
+    std::vector<Triggered> tables;
+    for (std::size_t row = 0; row < rows.size(); ++row) {
+        const auto oid = static_cast<std::uint32_t>(std::stoul(rows.text(row, 0)));
+        if (tables.empty() || tables.back().oid != oid) tables.push_back({oid, {rows.text(row, 1), rows.text(row, 2)}, {}});
+        tables.back().triggers.push_back(rows.text(row, 3));
+    }
     return tables;
+}
+
+/// Takes `before` and then the triggers of ours that nobody needs off a table, both or neither. One line per table goes to `removed`. False for a table that is in use for long.
+bool take_off(PgSession& session, const Triggered& table, const StopSignal& stop, const std::function<void()>& before, std::vector<std::string>& removed) {
+    std::vector<std::string> gone;
+    const bool done = with_table(session, table.name, kAttemptsToRemove, stop, [&] {
+        gone.clear();
+        session.query("LOCK TABLE " + quote_table(table.name) + " IN ACCESS EXCLUSIVE MODE");
+        if (before) before();
+        const std::vector<std::uint32_t> oid{table.oid};
+        for (const Triggered& now : unneeded(session, &oid, {}))  // another stream may have begun with it
+            for (const std::string& trigger : now.triggers) {
+                session.query(fmt::format("DROP TRIGGER {} ON {}", quote_identifier(trigger), quote_table(table.name)));
+                gone.push_back(trigger);
+            }
+    });
+    if (done && !gone.empty()) removed.push_back(fmt::format("triggers {} on {}", fmt::join(gone, ", "), to_string(table.name)));
+    return done;
+}
+
+/// What could be removed is; the rest is a matter of the next attempt.
+void report_busy(const std::vector<std::string>& busy, const std::vector<std::string>& removed) {
+    if (busy.empty()) return;
+    for (const std::string& line : removed) spdlog::info("removed {}", line);
+    throw RetryableError{fmt::format("{}: in use by transactions that last, and their triggers need a moment in which nobody uses them. What was removed stays removed: do the same again for the rest",
+                                     fmt::join(busy, ", "))};
 }
 
 }  // namespace
@@ -102,8 +134,11 @@ std::string rows_of_table(const PgTable& table) { return (table.partitioned ? ""
 void install_objects(PgSession& session) {
     PgTransaction transaction{session, "BEGIN; SET LOCAL client_min_messages = warning"};
     session.query(kInstallLock);
-    if (!is_installed(session))
+    if (!is_installed(session)) {
+        // IF NOT EXISTS would ask for the right to make one all the same.
+        if (session.query("select from pg_catalog.pg_namespace where nspname = 'rowferry'").empty()) session.query("CREATE SCHEMA rowferry");
         for (const std::string& statement : make_objects()) session.query(statement);
+    }
     transaction.commit();
 }
 
@@ -115,22 +150,22 @@ void add_stream(PgSession& session, const std::string& stream, const std::string
 }
 
 void capture_tables(PgSession& session, const std::string& stream, const std::vector<PgTable>& tables, const StopSignal& stop) {
-    for (const PgTable& table : tables) with_table(session, table.schema.name, 0, stop, [&] { capture_table(session, stream, table); });
+    for (const PgTable& table : tables) static_cast<void>(with_table(session, table.schema.name, 0, stop, [&] { capture_table(session, stream, table); }));
 }
 
 std::vector<std::string> release_tables(PgSession& session, const std::string& stream, const std::vector<std::uint32_t>& oids, const StopSignal& stop) {
+    constexpr const char* kLeave = "delete from rowferry.capture_member where stream = $1 and rel = any ($2::oid[])";
     std::vector<std::string> removed;
-    session.query("delete from rowferry.capture_member where stream = $1 and rel = any ($2::oid[])", {stream, oid_array(oids)});
-    for (const Named& table : unneeded(session, oids)) {
-        bool done = false;
-        with_table(session, table.name, kAttemptsToRemove, stop, [&] {
-            session.query("LOCK TABLE " + quote_table(table.name) + " IN ACCESS EXCLUSIVE MODE");
-            if (unneeded(session, {table.oid}).empty()) return;  // another stream began with it
-            for (const std::string& statement : remove_triggers(table.name)) session.query(statement);
-            done = true;
-        });
-        if (done) removed.push_back("triggers rowferry_insert, rowferry_update, rowferry_delete and rowferry_truncate on " + to_string(table.name));
+    std::vector<std::string> busy;
+    std::vector<std::uint32_t> rest = oids;
+    for (const Triggered& table : unneeded(session, &oids, stream)) {
+        std::erase(rest, table.oid);
+        const std::string oid = oid_array({table.oid});
+        if (!take_off(session, table, stop, [&] { session.query(kLeave, {stream, oid}); }, removed)) busy.push_back(to_string(table.name));
     }
+    // Tables that are gone, or that another stream needs.
+    session.query(kLeave, {stream, oid_array(rest)});
+    report_busy(busy, removed);
     return removed;
 }
 
@@ -145,19 +180,24 @@ std::vector<std::string> remove_stream(PgSession& session, const std::string& st
     return removed;
 }
 
-std::vector<std::string> remove_unused_objects(PgSession& session) {
+std::vector<std::string> remove_unused_objects(PgSession& session, const StopSignal& stop) {
     std::vector<std::string> removed;
     if (!is_installed(session)) return removed;
+    // Left by a removal that was cut short, or come out of a dump.
+    std::vector<std::string> busy;
+    for (const Triggered& table : unneeded(session, nullptr, {}))
+        if (!take_off(session, table, stop, {}, removed)) busy.push_back(to_string(table.name));
+    report_busy(busy, removed);
     PgTransaction transaction{session, "BEGIN; SET LOCAL client_min_messages = warning; SET LOCAL lock_timeout = '3s'"};
     session.query(kInstallLock);
     if (!read_streams(session).empty()) return removed;
     for (const std::string& statement : remove_objects()) session.query(statement);
     removed.emplace_back("tables, functions and sequence rowferry.capture_…");
     // A leader that is itself a follower has its checkpoint there.
-    const bool empty = session.query("select from pg_catalog.pg_depend d join pg_catalog.pg_namespace n on n.oid = d.refobjid "
-                                     "where d.refclassid = 'pg_catalog.pg_namespace'::regclass and n.nspname = 'rowferry'")
-                           .empty();
-    if (empty) {
+    const bool ours = session.query("select pg_catalog.pg_has_role(n.nspowner, 'USAGE') and not exists (select from pg_catalog.pg_depend d where d.refclassid = 'pg_catalog.pg_namespace'::regclass "
+                                    "and d.refobjid = n.oid) from pg_catalog.pg_namespace n where n.nspname = 'rowferry'")
+                          .boolean(0, 0);
+    if (ours) {
         session.query("DROP SCHEMA rowferry");
         removed.emplace_back("schema rowferry");
     }

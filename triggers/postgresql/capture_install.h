@@ -23,14 +23,14 @@ void add_stream(PgSession& session, const std::string& stream, const std::string
 /// it waits as long as it takes, never in front of anybody for more than a quarter of a second. When it returns every later write is captured, and every earlier one has committed.
 void capture_tables(PgSession& session, const std::string& stream, const std::vector<PgTable>& tables, const StopSignal& stop);
 
-/// Takes tables out of the stream, and our triggers off those that no stream needs any more. One line per removed trigger set. Throws RetryableError for a table that is in use for
-/// long.
+/// Takes tables out of the stream, and our triggers off those that no stream needs any more: for each table both or neither. One line per table. Throws RetryableError, when all others are
+/// done, for tables that are in use for long; they stay the stream's.
 std::vector<std::string> release_tables(PgSession& session, const std::string& stream, const std::vector<std::uint32_t>& oids, const StopSignal& stop);
 
 /// Removes the stream, its triggers, and with the last stream everything else. One line per removed object.
 std::vector<std::string> remove_stream(PgSession& session, const std::string& stream, const StopSignal& stop);
-/// The objects, when no stream is left.
-std::vector<std::string> remove_unused_objects(PgSession& session);
+/// Triggers of ours on tables that are no stream's, and with the last stream the objects. Throws RetryableError as above.
+std::vector<std::string> remove_unused_objects(PgSession& session, const StopSignal& stop);
 
 /// Held by whoever reads a stream, for as long as its session lives. False when somebody else holds it.
 [[nodiscard]] bool lock_stream(PgSession& session, const std::string& stream);

@@ -10,10 +10,12 @@ namespace {
 // Values get the text form in which logical decoding and the copy show them, whatever the application's session has set. SECURITY DEFINER: the application's
 // roles need no right of ours. A plan that was made for a large statement serves the small ones behind it: compiled anew each time, it would cost a hundred times what it saves.
 //
-// A part of a statement holds at most 250 rows and, but for one that is larger alone, few megabytes: no value of ours may outgrow what PostgreSQL allows.
+// A part of a statement holds at most 250 rows and 4 MB, or one row that is larger: no value of ours may outgrow what PostgreSQL allows, nor a reader's memory.
+//
+// A plan made for one row must do for the next statement's 100,000: a nested loop over two transition tables would not.
 constexpr const char* kPins =
     "SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET DateStyle = 'ISO, MDY' SET IntervalStyle = 'postgres' SET TimeZone = 'UTC' SET extra_float_digits = 3 "
-    "SET bytea_output = 'hex' SET lc_monetary = 'C' SET jit = off";
+    "SET bytea_output = 'hex' SET lc_monetary = 'C' SET jit = off SET enable_nestloop = off SET enable_hashjoin = on";
 
 // The log. `xid` is the number of the top-level transaction (xid8, which never wraps), as bigint. A row of the log holds the rows of a statement, or a part of them,
 // as record_out() writes them: it names no column, so no change of the table's shape can make it fail, and it is exact for every type. Arrays of text,
@@ -32,15 +34,18 @@ CREATE TABLE IF NOT EXISTS rowferry.capture_change (
   olds text[],
   news text[]) PARTITION BY LIST (slot))sql";
 
+// Running sums cut the parts: of the rows between two multiples of 4 MB one part is made, and the row that passes a multiple is one alone. OFFSET 0 keeps record_out() from being called
+// for each mention of its row.
+//
 // Where the application's columns are in sight nothing but x.* is named, which none of them can stand for. Not x.*::text: whoever owns a table can make a cast of its rows to text,
 // which would run with our rights.
 constexpr const char* kInsert = R"sql(
   INSERT INTO rowferry.capture_change_@ (slot, seq, xid, rel, op, depth, news)
   SELECT @, nextval('rowferry.capture_sequence'), pg_current_xact_id()::text::bigint, TG_RELID, 'I', pg_trigger_depth(), c.news
     FROM (SELECT array_agg(p.row) AS news
-            FROM (SELECT r.row, CASE WHEN octet_length(r.row) > 1000000 THEN -r.number ELSE r.number / 250 END AS part
-                    FROM (SELECT row_number() OVER () AS number, textin(record_out(n.*)) AS row FROM rowferry_new n) r) p
-           GROUP BY p.part) c;
+            FROM (SELECT r.row, row_number() OVER w / 250 AS part, sum(octet_length(r.row)) OVER w AS size
+                    FROM (SELECT textin(record_out(n.*)) AS row FROM rowferry_new n OFFSET 0) r WINDOW w AS (ROWS UNBOUNDED PRECEDING)) p
+           GROUP BY p.part, p.size / 4000000, (p.size - octet_length(p.row)) / 4000000) c;
 )sql";
 
 // The two transition tables have their rows in the same order, that of the statement, which the log keeps: a key that one row gives up may be the next one's.
@@ -48,11 +53,11 @@ constexpr const char* kUpdate = R"sql(
   INSERT INTO rowferry.capture_change_@ (slot, seq, xid, rel, op, depth, olds, news)
   SELECT @, nextval('rowferry.capture_sequence'), pg_current_xact_id()::text::bigint, TG_RELID, 'U', pg_trigger_depth(), c.olds, c.news
     FROM (SELECT min(p.number) AS number, array_agg(p.old_row ORDER BY p.number) AS olds, array_agg(p.new_row ORDER BY p.number) AS news
-            FROM (SELECT o.number, o.row AS old_row, n.row AS new_row,
-                         o.number / 250 AS part, sum(CASE WHEN octet_length(o.row) + octet_length(n.row) > 1000000 THEN 1 ELSE 0 END) OVER (ORDER BY o.number) AS large
+            FROM (SELECT o.number, o.row AS old_row, n.row AS new_row, o.number / 250 AS part,
+                         sum(octet_length(o.row) + octet_length(n.row)) OVER (ORDER BY o.number ROWS UNBOUNDED PRECEDING) AS size
                     FROM (SELECT row_number() OVER () AS number, textin(record_out(t.*)) AS row FROM rowferry_old t) o
                     JOIN (SELECT row_number() OVER () AS number, textin(record_out(t.*)) AS row FROM rowferry_new t) n ON n.number = o.number) p
-           GROUP BY p.part, p.large) c
+           GROUP BY p.part, p.size / 4000000, (p.size - octet_length(p.old_row) - octet_length(p.new_row)) / 4000000) c
    ORDER BY c.number;
 )sql";
 
@@ -60,9 +65,9 @@ constexpr const char* kDelete = R"sql(
   INSERT INTO rowferry.capture_change_@ (slot, seq, xid, rel, op, depth, olds)
   SELECT @, nextval('rowferry.capture_sequence'), pg_current_xact_id()::text::bigint, TG_RELID, 'D', pg_trigger_depth(), c.olds
     FROM (SELECT array_agg(p.row) AS olds
-            FROM (SELECT r.row, CASE WHEN octet_length(r.row) > 1000000 THEN -r.number ELSE r.number / 250 END AS part
-                    FROM (SELECT row_number() OVER () AS number, textin(record_out(o.*)) AS row FROM rowferry_old o) r) p
-           GROUP BY p.part) c;
+            FROM (SELECT r.row, row_number() OVER w / 250 AS part, sum(octet_length(r.row)) OVER w AS size
+                    FROM (SELECT textin(record_out(o.*)) AS row FROM rowferry_old o OFFSET 0) r WINDOW w AS (ROWS UNBOUNDED PRECEDING)) p
+           GROUP BY p.part, p.size / 4000000, (p.size - octet_length(p.row)) / 4000000) c;
 )sql";
 
 constexpr const char* kTruncate = R"sql(
@@ -132,7 +137,6 @@ std::string make_trigger(const TableName& table, const Kind& kind, Level level) 
 
 std::vector<std::string> make_objects() {
     std::vector<std::string> statements{
-        "CREATE SCHEMA IF NOT EXISTS rowferry",
         "CREATE TABLE IF NOT EXISTS rowferry.capture_stream (stream text PRIMARY KEY, follower_id text NOT NULL, acked bigint NOT NULL, acked_snapshot pg_catalog.pg_snapshot NOT NULL, "
         "acked_at timestamptz NOT NULL)",
         "CREATE TABLE IF NOT EXISTS rowferry.capture_member (stream text NOT NULL REFERENCES rowferry.capture_stream ON DELETE CASCADE, rel oid NOT NULL, triggers text NOT NULL, layout text NOT NULL, "
@@ -141,7 +145,9 @@ std::vector<std::string> make_objects() {
         kChange,
         "CREATE INDEX IF NOT EXISTS capture_change_xid ON rowferry.capture_change (xid)",
         "CREATE SEQUENCE IF NOT EXISTS rowferry.capture_sequence AS bigint CACHE 1",
-        fmt::format("CREATE TABLE IF NOT EXISTS rowferry.capture_slot AS SELECT 0::smallint AS current, {} AS layout", kLayout),
+        // A key on whatever is updated or deleted from: a publication FOR ALL TABLES makes PostgreSQL refuse that without one.
+        "CREATE TABLE IF NOT EXISTS rowferry.capture_slot (one boolean PRIMARY KEY DEFAULT true CHECK (one), current smallint NOT NULL, layout integer NOT NULL)",
+        fmt::format("INSERT INTO rowferry.capture_slot (current, layout) VALUES (0, {}) ON CONFLICT (one) DO NOTHING", kLayout),
     };
     for (int slot = 0; slot < kSlots; ++slot) {
         statements.push_back(fmt::format("CREATE TABLE IF NOT EXISTS rowferry.capture_change_{0} PARTITION OF rowferry.capture_change FOR VALUES IN ({0})", slot));

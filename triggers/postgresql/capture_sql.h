@@ -20,13 +20,13 @@ namespace rowferry::pg_capture {
 // The triggers rowferry_insert, rowferry_update, rowferry_delete and rowferry_truncate stand on the application's tables.
 
 /// Counts up when the objects change; another rowferry's are refused, never misread.
-inline constexpr int kLayout = 1;
+inline constexpr int kLayout = 2;
 inline constexpr int kSlots = 3;
 
 /// How the triggers of a table log: statements with transition tables, or row by row. Row by row costs several times as much, and knows the version of each row.
 enum class Level : char { statement = 's', row = 'r' };
 
-/// Statements that make everything that is not there yet.
+/// Statements that make everything in the schema that is not there yet.
 [[nodiscard]] std::vector<std::string> make_objects();
 /// Statements that remove all of it but the schema.
 [[nodiscard]] std::vector<std::string> remove_objects();

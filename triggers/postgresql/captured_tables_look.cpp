@@ -109,7 +109,7 @@ void CapturedTables::look_at_partitions(PgSession& session) {
     for (std::size_t row = 0; row < beside.size(); ++row) {
         const TableName name{beside.text(row, 0), beside.text(row, 1)};
         if (!selection_.selects(Engine::postgresql, name) || passes_over(name)) continue;
-        throw HaltError{fmt::format("{} is a new partition of a replicated table and not in the stream. Take it in with `rowferry copy-table` (--partitions root follows new partitions by itself)",
+        throw HaltError{fmt::format("{} is a new partition of a replicated table and not in the stream. Take it in with `rowferry copy-table`",
                                     to_string(name))};
     }
 }

@@ -209,6 +209,10 @@ std::unique_ptr<Source> PgTriggerLeader::follow(const StreamRequest& request, co
     const std::string at = to_string(PositionKind::sequence, checkpoint.position);
     const auto stream = read_stream(session(), checkpoint.stream);
     if (!stream) throw HaltError{fmt::format("stream {} is gone from the leader: the changes after {} cannot be had any more. {}", checkpoint.stream, at, kWayOut)};
+    if (captures_roots(checkpoint.stream))
+        throw HaltError{fmt::format("stream {} captures partitioned tables through their roots, which would miss what happened to their partitions meanwhile. `rowferry drop` it and run it again with "
+                                    "--partitions leaf --on-existing truncate",
+                                    checkpoint.stream)};
     if (stream->follower_id != checkpoint.follower_id) throw HaltError{fmt::format("stream {} on the leader now belongs to another follower. {}", checkpoint.stream, kWayOut)};
     if (stream->acked > checkpoint.acked.major)
         throw HaltError{fmt::format("the leader was told {}, and this follower knows of {} only: it was restored from a backup, and the changes in between are gone from the leader's log. {}",
@@ -246,7 +250,7 @@ std::vector<std::string> PgTriggerLeader::drop(const std::optional<std::string>&
         refuse_while_read(name);
         if (!dry_run) std::ranges::copy(remove_stream(session(), name, stop_), std::back_inserter(removed));
     }
-    if (!dry_run) std::ranges::copy(remove_unused_objects(session()), std::back_inserter(removed));
+    if (!dry_run) std::ranges::copy(remove_unused_objects(session(), stop_), std::back_inserter(removed));
     return removed;
 }
 
