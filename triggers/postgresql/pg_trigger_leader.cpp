@@ -69,6 +69,7 @@ private:
     PgSession& session();
     std::vector<PgTable> selected(const StreamRequest& request);
     [[nodiscard]] bool captures_roots(const std::string& stream);
+    [[nodiscard]] bool captures_leaves(const std::string& stream);
     std::unique_ptr<Snapshot> snapshot_at_tick(const StreamRequest& request, const std::vector<PgTable>& tables);
     void refuse_while_read(const std::string& stream);
 
@@ -112,8 +113,16 @@ bool PgTriggerLeader::captures_roots(const std::string& stream) {
         .boolean(0, 0);
 }
 
+/// A stream that began with leaves has them whatever is asked for: roots are the default for a SQLite follower, also in front of `copy-table`.
+bool PgTriggerLeader::captures_leaves(const std::string& stream) {
+    if (!is_installed(session())) return false;
+    return session()
+        .query("select exists (select from rowferry.capture_member m join pg_catalog.pg_class c on c.oid = m.rel where m.stream = $1 and c.relispartition)", {stream})
+        .boolean(0, 0);
+}
+
 std::vector<PgTable> PgTriggerLeader::selected(const StreamRequest& request) {
-    std::vector<PgTable> tables = read_tables(session(), request.partition_roots || captures_roots(request.stream));
+    std::vector<PgTable> tables = read_tables(session(), captures_roots(request.stream) || (request.partition_roots && !captures_leaves(request.stream)));
     std::vector<TableName> names;
     for (const PgTable& table : tables) {
         names.push_back(table.schema.name);
