@@ -21,6 +21,9 @@ namespace {
 constexpr std::size_t kQueueBytes = 16 * 1024 * 1024;
 constexpr std::chrono::seconds kSteadyAfter{10};
 constexpr std::chrono::milliseconds kLookEvery{200};
+// A server that restarts is as a rule back by then.
+constexpr std::chrono::seconds kRemovalPatience{10};
+constexpr std::chrono::milliseconds kRemovalPause{200};
 
 std::string random_id() {
     std::random_device device;
@@ -29,23 +32,42 @@ std::string random_id() {
     return id;
 }
 
-/// Takes a temporary stream off the leader again, whatever happens.
+/// Takes a temporary stream off the leader again, whatever happens: with the connections of its own, or, if they are lost, with new ones.
 class Removal {
 public:
-    Removal(Leader& leader, const StreamRequest& request) : leader_{leader}, stream_{request.stream}, due_{request.temporary} {}
+    Removal(const LeaderFactory& make_leader, std::unique_ptr<Leader>& leader, const StreamRequest& request, const StopSignal& stop)
+        : make_leader_{make_leader}, leader_{leader}, stop_{stop}, stream_{request.stream}, due_{request.temporary} {}
     ~Removal() {
         if (!due_) return;
-        try {
-            leader_.drop(stream_, false);
-        } catch (const std::exception& error) {
-            spdlog::warn("{}; the next `rowferry tail` removes what is left of stream {} on the leader, or `rowferry drop LEADER --stream {}`", error.what(), stream_, stream_);
+        const auto deadline = std::chrono::steady_clock::now() + kRemovalPatience;
+        for (std::string failure = remove(); !failure.empty(); failure = remove()) {
+            leader_.reset();
+            if (std::chrono::steady_clock::now() < deadline && stop_.sleep(kRemovalPause)) continue;
+            // Also a signal leaves it one attempt with a new connection.
+            if (failure = remove(); !failure.empty())
+                spdlog::warn("{}; the next `rowferry tail` removes what is left of stream {} on the leader, or `rowferry drop LEADER --stream {}`", failure, stream_, stream_);
+            return;
         }
     }
     Removal(const Removal&) = delete;
     Removal& operator=(const Removal&) = delete;
 
 private:
-    Leader& leader_;
+    /// Returns what was in the way.
+    std::string remove() noexcept {
+        try {
+            if (!leader_) leader_ = make_leader_();
+            leader_->drop(stream_, false);
+            return {};
+        } catch (const std::exception& error) {
+            spdlog::debug("removing stream {} from the leader: {}", stream_, error.what());
+            return error.what();
+        }
+    }
+
+    const LeaderFactory& make_leader_;
+    std::unique_ptr<Leader>& leader_;
+    const StopSignal& stop_;
     std::string stream_;
     bool due_;
 };
@@ -188,7 +210,7 @@ void Tail::set_fence(Leader& leader) {
 }
 
 void Tail::attempt() {
-    const auto leader = make_leader_();
+    std::unique_ptr<Leader> leader = make_leader_();
     check_kinds(*leader);
     if (state_ == nullptr && !leader->offers_temporary())
         throw RefusedError{fmt::format("capture by {} keeps changes in the leader until somebody has read them: name the stream with --stream NAME, and `rowferry drop` it when "
@@ -196,7 +218,7 @@ void Tail::attempt() {
                                        to_string(leader->capture()))};
     leader->identify();
     retry_.connected();
-    const Removal removal{*leader, options_.request};
+    const Removal removal{make_leader_, leader, options_.request, stop_};
     std::optional<Checkpoint> checkpoint;
     try {
         checkpoint = known(*leader);

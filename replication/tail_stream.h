@@ -41,7 +41,7 @@ public:
 };
 
 /// Follows a leader without copying a row. `state`: null for a temporary stream, which leaves nothing on the leader however it ends, short of
-/// kill -9 (docs/capture.md says what is left then and who removes it). Returns and throws as run_stream().
+/// kill -9 and of a leader that cannot be reached for ten seconds (docs/capture.md says what is left then and who removes it). Returns and throws as run_stream().
 void tail_stream(const LeaderFactory& make_leader, StreamState* state, TailTarget& target, const TailOptions& options, const StopSignal& stop,
                  Observer& observer);
 

@@ -340,11 +340,13 @@ std::vector<std::string> PgLogicalLeader::drop(const std::optional<std::string>&
         wait_for_slot(session(), slot(*stream), stop_);
         return removed;
     }
+    // One of those made no event triggers, and a stream that is just beginning may have.
+    const bool temporary = stream && std::ranges::any_of(read_publications(session()), [&](const StreamPublication& each) { return each.stream == *stream && each.note.temporary; });
     for (const std::string& name : stream ? std::vector<std::string>{*stream} : streams_here()) {
         if (drop_slot(session(), slot(name), dry_run) && !dry_run) removed.push_back("slot " + slot(name));
         if (!dry_run) std::ranges::copy(drop_publications(session(), name), std::back_inserter(removed));
     }
-    if (!dry_run && read_publications(session()).empty()) std::ranges::copy(pg_ddl_trigger::remove(session()), std::back_inserter(removed));
+    if (!dry_run && !temporary && read_publications(session()).empty()) std::ranges::copy(pg_ddl_trigger::remove(session()), std::back_inserter(removed));
     return removed;
 }
 

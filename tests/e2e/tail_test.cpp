@@ -386,5 +386,17 @@ TEST_F(TailTest, ALostConnectionIsAGapWithoutAStreamAndNoneWithOne) {
     EXPECT_EQ(changes_of(parse_records(durable->out())).size(), 2U);
 }
 
+/// Its own session was cut off as well, which was to remove the publication.
+TEST_F(TailTest, AnAdministratorWhoEndsAllSessionsLeavesNothingOfItEither) {
+    const Database leader = pg_leader();
+    leader.exec("CREATE TABLE t (id int PRIMARY KEY)");
+    const auto tail = start_tail(leader);
+    ASSERT_TRUE(tail->wait_for_err("following"));
+    leader.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
+    EXPECT_TRUE(ended(*tail, 1, "--stream"));
+    EXPECT_EQ(leader.value("SELECT count(*) FROM pg_publication"), "0") << tail->err();
+    EXPECT_EQ(left_over(leader), std::vector<std::string>{});
+}
+
 }  // namespace
 }  // namespace rowferry::test
