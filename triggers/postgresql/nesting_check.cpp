@@ -1,6 +1,7 @@
 #include "triggers/postgresql/nesting_check.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include <fmt/format.h>
 
@@ -8,26 +9,55 @@
 
 namespace rowferry::pg_capture {
 
+void NestingCheck::begin(std::function<Crossed()> ask) {
+    ask_ = std::move(ask);
+    crossed_.reset();
+    nested_.clear();
+}
+
+NestingCheck::Digest NestingCheck::digest(std::string_view text) {
+    constexpr std::size_t kDigits = 16;
+    std::array<char, kSha256HexLength> hex{};
+    sha_.hex(text, hex.data());
+    Digest result{};
+    for (std::size_t i = 0; i < result.size(); ++i) std::from_chars(hex.data() + i * kDigits, hex.data() + (i + 1) * kDigits, result[i], 16);
+    return result;
+}
+
 void NestingCheck::see(const LogEntry& entry, const CapturedTables& tables, Arena& arena) {
-    const auto found = nested_.find({entry.xid, entry.rel});
+    if (!crossed_) {
+        if (entry.depth <= 1) return;
+        crossed_ = ask_();
+    }
+    if (crossed_->empty()) return;
+    const std::pair pair{entry.xid, entry.rel};
+    const auto last = crossed_->find(pair);
+    if (last == crossed_->end()) return;
+    const auto found = nested_.find(pair);
     if (entry.depth <= 1 && found == nested_.end()) return;
-    Rows& rows = found == nested_.end() ? nested_[{entry.xid, entry.rel}] : found->second;
+    compare(found == nested_.end() ? nested_[pair] : found->second, entry, tables, arena);
+    if (entry.seq < last->second) return;
+    nested_.erase(pair);
+    crossed_->erase(last);
+}
+
+void NestingCheck::compare(Rows& rows, const LogEntry& entry, const CapturedTables& tables, Arena& arena) {
     const bool outer = entry.depth < rows.depth;
     for (std::size_t i = 0; i < std::max(entry.olds.size(), entry.news.size()); ++i) {
         if (i < entry.olds.size()) {
             const std::string key = tables.key_of(entry, entry.olds[i], arena);
             if (key.empty()) return;
-            const auto left = rows.left.find(key);
-            if (outer && left != rows.left.end() && left->second != entry.olds[i])
+            const auto [left, first] = rows.left.try_emplace(digest(key));
+            if (outer && !first && left->second != digest(entry.olds[i]))
                 throw HaltError{fmt::format("relation {} of the leader, entry {} of its change log: triggers changed rows of a table while a statement on the same table was still running, and what the "
                                             "log has of it does not tell the order. `rowferry copy-table` takes the table up again",
                                             entry.rel, entry.seq)};
-            rows.left[key].clear();
+            left->second.reset();
         }
         if (i < entry.news.size()) {
             const std::string key = tables.key_of(entry, entry.news[i], arena);
             if (key.empty()) return;
-            rows.left[key] = entry.news[i];
+            rows.left[digest(key)] = digest(entry.news[i]);
         }
     }
     rows.depth = std::max(rows.depth, entry.depth);

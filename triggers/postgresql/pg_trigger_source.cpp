@@ -95,6 +95,18 @@ std::string PgTriggerSource::tangled_pairs(const SnapshotBounds& to) {
     return values;
 }
 
+/// On the other connection, as this one copies: the log between the two snapshots does not change any more.
+NestingCheck::Crossed PgTriggerSource::crossed_pairs(const SnapshotBounds& to) {
+    const std::string entries = between_snapshots("xid, rel, seq, depth", fmt::format(" AND op <> 'T' AND old_tid IS NULL AND new_tid IS NULL AND rel = ANY ('{}'::oid[])", oid_array(tables_.logged_oids())),
+                                                  bounds_, &to);
+    const PgRows rows = control_.query(
+        fmt::format("SELECT xid, rel, max(seq) FROM (SELECT xid, rel, seq, depth, max(depth) OVER (PARTITION BY xid, rel ORDER BY seq) AS deepest FROM ({}) e) d WHERE depth < deepest GROUP BY xid, rel", entries));
+    NestingCheck::Crossed crossed;
+    for (std::size_t row = 0; row < rows.size(); ++row)
+        crossed[{static_cast<std::uint64_t>(rows.integer(row, 0)), static_cast<std::uint32_t>(std::stoul(rows.text(row, 1)))}] = static_cast<std::uint64_t>(rows.integer(row, 2));
+    return crossed;
+}
+
 /// Where triggers changed rows of a table while a statement on it was still running, the log's order is not that of the changes. Then the versions of the rows tell what the transaction came
 /// to: versions that it found and that are gone are removed, those that it made and left are inserted, whatever happened in between.
 void PgTriggerSource::open_batch(Tick target) {
@@ -123,7 +135,7 @@ void PgTriggerSource::open_batch(Tick target) {
     target_ = std::move(target);
     header_ = true;
     begun_ = false;
-    nesting_.clear();
+    nesting_.begin([this, to] { return crossed_pairs(to); });
 }
 
 void PgTriggerSource::begin(Batch& batch) {

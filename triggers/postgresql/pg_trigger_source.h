@@ -42,6 +42,8 @@ private:
     void look();
     /// Transactions and relations whose order the log does not have.
     std::string tangled_pairs(const pg_capture::SnapshotBounds& to);
+    /// Those that log statements and need a comparison (nesting_check.h).
+    pg_capture::NestingCheck::Crossed crossed_pairs(const pg_capture::SnapshotBounds& to);
     /// Events of the open batch; false at its end.
     bool fill(Batch& batch, std::size_t budget);
     void flush_truncates(Batch& batch);
