@@ -20,6 +20,13 @@ namespace {
 constexpr const char* kLockTimeout = "SET LOCAL lock_timeout = '250ms'";
 constexpr int kAttemptsToRemove = 15;
 constexpr int kAttemptsToTell = 4;
+// An autovacuum gives way, but only to who has waited for deadlock_timeout.
+constexpr int kAttemptsToOutwait = 5;
+constexpr const char* kOutwaitVacuum =
+    "select pg_catalog.set_config('lock_timeout', least(500 + s.setting::int, 3000) || 'ms', true) from pg_catalog.pg_settings s where s.name = 'deadlock_timeout' and exists ("
+    "select from pg_catalog.pg_locks l join pg_catalog.pg_class c on c.oid = l.relation join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
+    "where l.granted and l.mode = 'ShareUpdateExclusiveLock' and l.database = (select d.oid from pg_catalog.pg_database d where d.datname = current_database()) "
+    "and n.nspname = $1 and c.relname = $2)";
 constexpr std::chrono::milliseconds kPause{250};
 
 constexpr const char* kInstallLock = "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('rowferry_capture', 0))";
@@ -30,6 +37,7 @@ bool with_table(PgSession& session, const TableName& table, int attempts, const 
         try {
             PgTransaction transaction{session};
             session.query(kLockTimeout);
+            if (attempt % kAttemptsToOutwait == 0) session.query(kOutwaitVacuum, {table.schema, table.name});
             work();
             transaction.commit();
             return true;

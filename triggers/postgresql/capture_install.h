@@ -20,7 +20,7 @@ void install_objects(PgSession& session);
 void add_stream(PgSession& session, const std::string& stream, const std::string& follower_id);
 
 /// Puts triggers on the tables, or takes those that are there, and makes the tables members of the stream. Each table is locked against writers for a moment, for which
-/// it waits as long as it takes, never in front of anybody for more than a quarter of a second. When it returns every later write is captured, and every earlier one has committed.
+/// it waits as long as it takes, never in front of anybody for more than a quarter of a second (where a vacuum has to give way, now and then 1.5 s). When it returns every later write is captured, and every earlier one has committed.
 void capture_tables(PgSession& session, const std::string& stream, const std::vector<PgTable>& tables, const StopSignal& stop);
 
 /// Takes tables out of the stream, and our triggers off those that no stream needs any more: for each table both or neither. One line per table. Throws RetryableError, when all others are
