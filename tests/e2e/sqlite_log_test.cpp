@@ -53,7 +53,7 @@ protected:
 TEST_P(SqliteLogTest, FollowsAnApplicationThatWritesAndCheckpoints) {
     Random random{choose_seed()};
     WriterOptions options;
-    options.workload = {.keys = 300, .keyless = true, .raw_text = GetParam() == Direction::sqlite_to_sqlite};
+    options.workload = {.keys = is_long() ? 300 : 120, .keyless = true, .raw_text = GetParam() == Direction::sqlite_to_sqlite};
     options.threads = 2;
     options.rate = 150;
     Writer writer{leader(), options};
@@ -63,15 +63,15 @@ TEST_P(SqliteLogTest, FollowsAnApplicationThatWritesAndCheckpoints) {
     writer.wait_for_commits(30);
     auto process = start_run(leader(), follower(), logical());
     ASSERT_TRUE(becomes_ready(*process, follower())) << process->err();
-    const int rounds = is_long() ? 100 : 6;
+    const int rounds = is_long() ? 100 : 5;
     for (int round = 0; round < rounds; ++round) {
-        writer.wait_for_commits(40);
+        writer.wait_for_commits(is_long() ? 40 : 20);
         leader().exec(random.chance(50) ? "PRAGMA wal_checkpoint(PASSIVE)" : random.chance(50) ? "PRAGMA wal_checkpoint(TRUNCATE)" : "PRAGMA wal_checkpoint(RESTART)");
         if (random.chance(50)) continue;
         process->kill(random.chance(70) ? SIGKILL : SIGTERM);
         process->wait();
         // While it is away the application goes on, and its log begins anew or not.
-        if (random.chance(70)) writer.wait_for_commits(static_cast<std::uint64_t>(1 + random.below(60)));
+        if (random.chance(70)) writer.wait_for_commits(static_cast<std::uint64_t>(1 + random.below(is_long() ? 60 : 30)));
         if (random.chance(50)) leader().exec("PRAGMA wal_checkpoint(TRUNCATE)");
         if (random.chance(20)) leader().exec("VACUUM");
         process = start_run(leader(), follower(), logical());
@@ -90,7 +90,7 @@ TEST_P(SqliteLogTest, WhateverHappenedWhileItWasAwayIsOneChange) {
     Random random{choose_seed()};
     small_leader();
     ASSERT_TRUE(equal());
-    const int rounds = is_long() ? 50 : 3;
+    const int rounds = is_long() ? 50 : 2;
     int next = 1000;
     for (int round = 0; round < rounds; ++round) {
         SqliteDb application{leader().path()};
@@ -230,7 +230,7 @@ TEST(SqliteLogMemory, AHugeCommitIsNotHeldInMemory) {
     leader.exec("PRAGMA journal_mode = wal; CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, s TEXT)");
     const auto process = start_run(leader, follower, logical());
     ASSERT_TRUE(becomes_ready(*process, follower));
-    const std::string rows = is_long() ? "5000000" : "100000";
+    const std::string rows = is_long() ? "5000000" : "60000";
     leader.exec("PRAGMA synchronous = OFF; INSERT INTO t WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < " + rows + ") SELECT i, i * 7, 'row number ' || i FROM c");
     ASSERT_TRUE(shows(*process, follower, "SELECT count(*) FROM t", rows, std::chrono::seconds{600})) << process->err();
     const std::size_t peak = process->peak_memory();
