@@ -150,6 +150,13 @@ void PgTriggerSource::flush_truncates(Batch& batch) {
     truncated_.clear();
 }
 
+/// Entries of other sessions may stand between those of one TRUNCATE: they have nothing to do with its tables, which it has locked.
+bool PgTriggerSource::is_behind_truncates() const {
+    if (entry_.xid == truncating_) return true;
+    const TablePtr* table = tables_.truncated(entry_, target_->number);
+    return table != nullptr && std::ranges::any_of(truncated_, [&](const TablePtr& each) { return each->name == (*table)->name; });
+}
+
 bool PgTriggerSource::fill(Batch& batch, std::size_t budget) {
     std::string_view message;
     while (batch.size_bytes() < budget) {
@@ -170,7 +177,7 @@ bool PgTriggerSource::fill(Batch& batch, std::size_t budget) {
             if (std::ranges::find(truncated_, *table) == truncated_.end()) truncated_.push_back(*table);
             continue;
         }
-        if (!truncated_.empty()) flush_truncates(batch);
+        if (!truncated_.empty() && is_behind_truncates()) flush_truncates(batch);
         // Begin stands in front, also of a change of shape; an entry that is none of ours must not leave an empty transaction, which does no harm either.
         begin(batch);
         if (tables_.decode(entry_, target_->number, batch) && !entry_.row_level) {

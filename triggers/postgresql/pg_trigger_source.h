@@ -47,6 +47,7 @@ private:
     /// Events of the open batch; false at its end.
     bool fill(Batch& batch, std::size_t budget);
     void flush_truncates(Batch& batch);
+    [[nodiscard]] bool is_behind_truncates() const;
     void finish_batch(Batch& batch);
     void begin(Batch& batch);
 
