@@ -74,8 +74,8 @@ void TableDiff::begin(const TreeDiff& diff, std::uint32_t tree, const Database& 
 bool TableDiff::may_have_come_again() const noexcept {
     if (before_.layout->key_width() != 0 || after_.layout->key_width() != 0 || before_.layout->names_rowid() || after_.layout->names_rowid()) return false;
     if (removed_ > 0 && inserted_ > 0) return true;
-    // Two updates may have made of each row what the other one was. Too rare to look for it among very many.
-    const std::uint64_t both = !all_found_ ? 0 : shapes_->identified ? key_changes_ : updated_;
+    // Two updates may have made of each row what the other one was. Where no key tells it is too rare to look for it among very many.
+    const std::uint64_t both = shapes_->identified || !all_found_ ? key_changes_ : updated_;
     return removed_ + both > 0 && inserted_ + both > 0 && removed_ + inserted_ + both > 1;
 }
 
