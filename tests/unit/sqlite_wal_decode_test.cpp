@@ -15,10 +15,10 @@ Lines sorted(Lines lines) {
 /// A leader with a schema, and a follower that stands behind it.
 class Followed {
 public:
-    explicit Followed(const std::string& schema, const std::string& setup = {}) : leader{setup} {
+    explicit Followed(const std::string& schema, const std::string& setup = {}, const DecodeLimits& limits = {}) : leader{setup} {
         leader.db().exec(schema);
         leader.start();
-        replica.emplace(leader);
+        replica.emplace(leader, limits);
     }
     std::vector<std::string> after(const std::string& sql, std::size_t budget = 4096) {
         leader.db().exec(sql);
@@ -63,6 +63,16 @@ TEST(SqliteWalDecode, RowsThatSwapAUniqueValueGoAndComeAgain) {
     Followed f{"CREATE TABLE t (id INTEGER PRIMARY KEY, u UNIQUE, v); INSERT INTO t VALUES (1, 'a', 0), (2, 'b', 0), (3, 'c', 0)"};
     EXPECT_EQ(f.after("BEGIN; UPDATE t SET u = 'tmp' WHERE id = 1; UPDATE t SET u = 'a' WHERE id = 2; UPDATE t SET u = 'b' WHERE id = 1; UPDATE t SET v = 1 WHERE id = 3; COMMIT"), (Lines{"D t i1 ta i0", "D t i2 tb i0", "U t i3 tc i1", "I t i1 tb i0", "I t i2 ta i0"}));
     EXPECT_EQ(f.after("UPDATE t SET u = 'd' WHERE id = 3"), (Lines{"U t i3 td i1"})) << "one alone is in nobody's way";
+}
+
+/// Two rows that become each other are no change; that must not depend on how many others there are.
+TEST(SqliteWalDecode, RowsThatExchangeAllTheyHaveAreNoChangeAmongManyEither) {
+    for (const DecodeLimits& limits : {DecodeLimits{}, DecodeLimits{.changes = 2}}) {
+        Followed f{"CREATE TABLE t (k TEXT NOT NULL PRIMARY KEY, v); INSERT INTO t VALUES ('a', 0), ('b', 0), ('c', 1), ('d', 1), ('e', 1)", {}, limits};
+        EXPECT_EQ(f.after("BEGIN; UPDATE t SET k = 'tmp' WHERE k = 'a'; UPDATE t SET k = 'a' WHERE k = 'b'; UPDATE t SET k = 'b' WHERE k = 'tmp'; UPDATE t SET v = 2 WHERE v = 1; COMMIT"),
+                  (Lines{"U t tc i2", "U t td i2", "U t te i2"}))
+            << "room for " << limits.changes;
+    }
 }
 
 TEST(SqliteWalDecode, RowsMoveBetweenPagesInSilence) {
