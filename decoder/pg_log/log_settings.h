@@ -1,0 +1,28 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace rowferry {
+
+enum class LogFormat : std::uint8_t { guess, stderr_lines, csv, json, syslog };
+
+/// What is known of a statement log beside its bytes. Where the server is at hand, its settings say it.
+struct LogSettings {
+    std::vector<std::string> paths;  ///< Files or globs, `*.gz` and `*.bz2` among them; read in the order of their first entries' times.
+    LogFormat format = LogFormat::guess;
+    std::optional<std::string> line_prefix;  ///< log_line_prefix, for stderr and syslog; without: guessed from the first file.
+    std::string database;                    ///< Only its transactions.
+    bool only_database = false;              ///< The log has no other one's: asserted by the user where the prefix has no %d.
+    /// log_statement is `all`, or every statement has its duration line (log_min_duration_statement = 0, no sampling), as the server says. Else it has to show in the log.
+    bool complete = false;
+    bool whole_parameters = false;  ///< log_parameter_max_length is -1, as the server says. Else a value that ends like a shortened one is a stop.
+    std::uint64_t most_waiting = 256ULL << 20;  ///< Bytes of statements in memory of transactions that are open or wait for others. More is a stop.
+    /// How far a duration line's time may lie behind the end that it measured. Only matters where lines before execution are missing.
+    std::chrono::milliseconds clock_margin{10};
+};
+
+}  // namespace rowferry
