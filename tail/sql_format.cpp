@@ -9,9 +9,9 @@
 #include "schemas/calendar.h"
 #include "schemas/identifier.h"
 #include "schemas/pg_alter.h"
+#include "schemas/same_cell.h"
 #include "schemas/shape_diff.h"
 #include "schemas/sqlite_alter.h"
-#include "tail/same_value.h"
 #include "tail/sql_literal.h"
 
 namespace rowferry {
@@ -91,7 +91,7 @@ std::vector<std::string> statements_of(const ShapeStep& step, const TableSchema&
 /// Is the column known to be what it was before the update?
 bool stayed(const Change& change, const PrintedTable& table, std::size_t column) {
     if (change.before.empty()) return table.shape.in_identity(static_cast<std::uint16_t>(column));
-    return change.before[column].is_sent() && same_value(change.before[column], change.after[column]);
+    return change.before[column].is_sent() && same_cell(change.before[column], change.after[column]);
 }
 
 /// Comments end with the line, whatever is in a name.

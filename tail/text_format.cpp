@@ -6,8 +6,8 @@
 
 #include "schemas/calendar.h"
 #include "schemas/identifier.h"
+#include "schemas/same_cell.h"
 #include "schemas/shape_diff.h"
-#include "tail/same_value.h"
 
 namespace rowferry {
 namespace {
@@ -120,7 +120,7 @@ void TextFormat::update(const Change& change, const PrintedTable& table, std::st
         const Cell& now = change.after[i];
         const bool in_key = table.shape.in_identity(static_cast<std::uint16_t>(i));
         const bool has_before = !change.before.empty() && change.before[i].is_sent();
-        if (now.kind() == CellKind::unchanged || (in_key && change.before.empty()) || (has_before && same_value(change.before[i], now))) continue;
+        if (now.kind() == CellKind::unchanged || (in_key && change.before.empty()) || (has_before && same_cell(change.before[i], now))) continue;
         out += any ? ", " : " ";
         any = true;
         paint(kDim, table.columns[i], out);

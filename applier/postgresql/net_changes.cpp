@@ -5,7 +5,7 @@
 #include <functional>
 #include <string_view>
 
-#include "applier/postgresql/pg_table_plan.h"
+#include "schemas/same_cell.h"
 
 namespace rowferry {
 namespace {

@@ -1,7 +1,6 @@
 #include "applier/postgresql/pg_table_plan.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include <fmt/format.h>
 
@@ -11,6 +10,7 @@
 #include "schemas/identifier.h"
 #include "schemas/pg_binary.h"
 #include "schemas/pg_ddl.h"
+#include "schemas/same_cell.h"
 
 namespace rowferry {
 namespace {
@@ -47,25 +47,6 @@ const Cell& key_cell(const Change& change, std::uint16_t column) {
 }
 
 }  // namespace
-
-bool same_cell(const Cell& left, const Cell& right) {
-    if (left.kind() != right.kind()) return false;
-    switch (left.kind()) {
-        case CellKind::absent:
-        case CellKind::unchanged:
-        case CellKind::null: return true;
-        case CellKind::integer: return left.as_integer() == right.as_integer();
-        case CellKind::real: {
-            const double a = left.as_real();
-            const double b = right.as_real();
-            return std::memcmp(&a, &b, sizeof a) == 0;
-        }
-        case CellKind::text:
-        case CellKind::blob:
-        case CellKind::binary: return left.bytes() == right.bytes();
-    }
-    return false;
-}
 
 std::vector<std::string> check_target_columns(const TableSchema& leader, const PgTarget& follower) {
     std::vector<std::string> problems;

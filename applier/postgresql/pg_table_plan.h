@@ -118,7 +118,4 @@ private:
 /// Why values of a PostgreSQL leader's column cannot be written here in their binary form; empty when they can.
 [[nodiscard]] std::string binary_obstacle(const ColumnSchema& leader, const PgTargetColumn& follower);
 
-/// The same cell, bit by bit.
-[[nodiscard]] bool same_cell(const Cell& left, const Cell& right);
-
 }  // namespace rowferry

@@ -1,33 +1,18 @@
 #include "applier/sqlite/sqlite_table_plan.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 #include <fmt/format.h>
 
 #include "schemas/identifier.h"
+#include "schemas/same_cell.h"
 #include "schemas/sqlite_ddl.h"
 
 namespace rowferry {
 namespace {
 
 constexpr std::size_t kCachedUpdates = 64;  // Sets of columns per table; an application uses a handful.
-
-bool same_value(const Cell& a, const Cell& b) {
-    if (a.kind() != b.kind()) return false;
-    switch (a.kind()) {
-        case CellKind::integer: return a.as_integer() == b.as_integer();
-        case CellKind::real: return std::bit_cast<std::uint64_t>(a.as_real()) == std::bit_cast<std::uint64_t>(b.as_real());
-        case CellKind::text:
-        case CellKind::blob:
-        case CellKind::binary: return a.bytes() == b.bytes();
-        case CellKind::absent:
-        case CellKind::unchanged:
-        case CellKind::null: return true;
-    }
-    throw std::logic_error{"cell kind"};
-}
 
 /// A statement has parameters up to the highest one that it names.
 void bind_image(SqliteStatement& statement, const std::vector<Cell>& image, std::size_t offset) {
@@ -150,7 +135,7 @@ void SqliteTablePlan::choose_columns(const Change& change) {
     for (std::size_t i = 0; i < after_.size(); ++i) set_[i] = after_[i].is_sent();
     if (sql_.keyless()) return;
     for (const auto column : leader_.identity)
-        if (change.before.empty() || same_value(before_[column], after_[column])) set_[column] = false;
+        if (change.before.empty() || same_cell(before_[column], after_[column])) set_[column] = false;
 }
 
 SqliteStatement& SqliteTablePlan::prepared(SqliteStatement& statement, std::string (SqlitePlanSql::*text)() const) {

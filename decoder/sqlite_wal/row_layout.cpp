@@ -9,6 +9,7 @@
 #include "decoder/sqlite_wal/text_utf16.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/same_cell.h"
 
 namespace rowferry {
 namespace {
@@ -100,20 +101,7 @@ void RowLayout::decode_key(std::span<const std::byte> record, std::uint32_t page
     if (found < key_width_) fail_page(page, fmt::format("a row of {} ends within its key", printable(table_, 100)));
 }
 
-bool same_value(const Cell& left, const Cell& right) noexcept {
-    if (left.kind() != right.kind()) return false;
-    switch (left.kind()) {
-        case CellKind::integer: return left.as_integer() == right.as_integer();
-        case CellKind::real: return std::bit_cast<std::uint64_t>(left.as_real()) == std::bit_cast<std::uint64_t>(right.as_real());
-        case CellKind::text:
-        case CellKind::blob:
-        case CellKind::binary: return left.bytes() == right.bytes();
-        case CellKind::absent: return false;  // unknown, and so perhaps another
-        case CellKind::unchanged:
-        case CellKind::null: return true;
-    }
-    return false;
-}
+bool same_value(const Cell& left, const Cell& right) noexcept { return left.kind() != CellKind::absent && same_cell(left, right); }
 
 bool same_values(std::span<const Cell> left, std::span<const Cell> right) noexcept {
     return std::equal(left.begin(), left.end(), right.begin(), right.end(), same_value);

@@ -92,7 +92,7 @@ private:
     bool names_rowid_ = false;
 };
 
-/// Same storage class and same value, doubles bit by bit.
+/// same_cell(), but what is absent is unknown, and so perhaps another.
 [[nodiscard]] bool same_value(const Cell& left, const Cell& right) noexcept;
 [[nodiscard]] bool same_values(std::span<const Cell> left, std::span<const Cell> right) noexcept;
 /// Equal values have equal hashes.

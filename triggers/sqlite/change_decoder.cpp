@@ -1,33 +1,17 @@
 #include "triggers/sqlite/change_decoder.h"
 
 #include <algorithm>
-#include <bit>
 
 #include <fmt/format.h>
 
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/same_cell.h"
 #include "triggers/sqlite/change_table.h"
 #include "triggers/sqlite/sqlite_snapshot.h"
 
 namespace rowferry {
 namespace {
-
-/// The same value to the last bit, not what SQL calls equal.
-bool same_cell(const Cell& left, const Cell& right) {
-    if (left.kind() != right.kind()) return false;
-    switch (left.kind()) {
-        case CellKind::integer: return left.as_integer() == right.as_integer();
-        case CellKind::real: return std::bit_cast<std::uint64_t>(left.as_real()) == std::bit_cast<std::uint64_t>(right.as_real());
-        case CellKind::text:
-        case CellKind::blob:
-        case CellKind::binary: return left.bytes() == right.bytes();
-        case CellKind::null:
-        case CellKind::absent:
-        case CellKind::unchanged: return true;
-    }
-    return false;
-}
 
 /// Empty when it is no text, which no trigger of ours writes.
 std::string_view operation_of(const SqliteStatement& row) {

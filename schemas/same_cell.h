@@ -7,8 +7,8 @@
 
 namespace rowferry {
 
-/// Bit for bit: 1 is not 1.0, and 0.0 is not -0.0.
-[[nodiscard]] inline bool same_value(const Cell& left, const Cell& right) {
+/// The same kind and the same value to the last bit, not what SQL calls equal: 1 is not 1.0, and 0.0 is not -0.0.
+[[nodiscard]] inline bool same_cell(const Cell& left, const Cell& right) noexcept {
     if (left.kind() != right.kind()) return false;
     switch (left.kind()) {
         case CellKind::integer: return left.as_integer() == right.as_integer();
