@@ -25,12 +25,6 @@ namespace {
 constexpr std::chrono::seconds kSteadyAfter{10};
 constexpr std::size_t kQueueBytes = 20 * 1024 * 1024;
 
-/// Whole transactions were taken back together with the beginning of another: the next attempt commits them first, so that the stream stops at the last
-/// good place, and what stops it is found there.
-struct ApartNeeded {
-    std::exception_ptr cause;
-};
-
 /// When the source has failed what came before is committed first.
 BatchPtr next_batch(BatchQueue& queue, ApplyLoop& loop) {
     try {
@@ -61,6 +55,7 @@ public:
 private:
     /// False when it failed and another attempt is due.
     bool attempt_once() {
+        apart_ = std::exchange(mixed_, false);
         try {
             attempt();
             return true;
@@ -68,26 +63,12 @@ private:
             spdlog::info("going on with values as text: {}", error.what());
             text_only_ = true;
             return false;
-        } catch (const ApartNeeded& mixed) {
-            return give_way(mixed);
         } catch (const Error& error) {
+            // What stops the stream is found again, behind what is whole: it stops at the last good place.
+            if (mixed_ && error.kind() == ErrorKind::halted) return false;
             if (!retry_.wait_after(error)) throw;
             return false;
         }
-    }
-    /// The next attempt goes on without mixing; what is not the stream's own end is waited for as ever.
-    bool give_way(const ApartNeeded& mixed) {
-        try {
-            std::rethrow_exception(mixed.cause);
-        } catch (const InterruptedError&) {
-            throw;
-        } catch (const TextNeededError&) {
-            text_only_ = true;
-        } catch (const Error& error) {
-            if (error.kind() != ErrorKind::halted && !retry_.wait_after(error)) throw;
-        }
-        apart_ = true;
-        return false;
     }
     void attempt();
     void work(Leader& leader, Follower& follower);
@@ -109,7 +90,8 @@ private:
     const StopSignal& stop_;
     Observer& observer_;
     Retry retry_;
-    bool apart_ = false;             // what is whole is committed before anything that is not
+    bool mixed_ = false;             // the last attempt took whole transactions back together with the beginning of another
+    bool apart_ = false;             // so this one commits them first
     bool text_only_ = false;         // a value in binary form had no place on the follower
     std::optional<Position> fence_;  // of --until; a marker is written once, however often we reconnect
     bool followed_ = false;          // at least one attempt came as far as following
@@ -236,7 +218,6 @@ bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
                    }};
     if (const LeaderIdentity now = leader.identify(); !(now == checkpoint.leader)) loop.set_leader(now);
     Reader reader{std::move(source), queue, acknowledgement, progress};
-    const bool apart = std::exchange(apart_, false);
     try {
         const auto began = ApplyLoop::Clock::now();
         for (bool done = loop.settle(began); !done;) {
@@ -252,13 +233,13 @@ bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
                 done = loop.nothing_came(ApplyLoop::Clock::now());
                 continue;
             }
-            loop.set_catching_up(!apart && !reader.leader_waits_for_us() && is_backlog(*batch));
+            loop.set_catching_up(!apart_ && !reader.leader_waits_for_us() && is_backlog(*batch));
             done = loop.apply(*batch, queue.has_work(), ApplyLoop::Clock::now());
             queue.recycle(std::move(batch));
         }
     } catch (...) {
         sink->rollback();
-        if (loop.mixed()) throw ApartNeeded{std::current_exception()};
+        mixed_ = loop.mixed();
         throw;
     }
     return fence_ && loop.committed() >= *fence_;
@@ -301,7 +282,7 @@ void Run::work(Leader& leader, Follower& follower) {
         try {
             if (follow(leader, follower, copy ? TableCopies::towards(*copy, checkpoint) : checkpoint, copies, copy ? &*copy : nullptr)) return;
         } catch (const Error& error) {
-            if (error.kind() != ErrorKind::halted || !copy || !copies.hold(*copy, error)) throw;
+            if (error.kind() != ErrorKind::halted || mixed_ || !copy || !copies.hold(*copy, error)) throw;
         }
     }
 }
