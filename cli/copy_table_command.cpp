@@ -9,7 +9,7 @@ namespace rowferry {
 std::string copy_table_command(const Options& options, const LogOptions& log, const StopSignal& stop) {
     const CaptureMethod capture = choose_capture(options, stop);
     Progress progress{progress_mode(options.progress, log.format), position_kind(options.leader.engine, capture)};
-    return "done: " + copy_table(leader_factory(options.leader, capture, options.run.request.stream, stop), follower_factory(*options.follower, stop), options.run,
+    return "done: " + copy_table(leader_factory(options, capture, stop), follower_factory(*options.follower, stop), options.run,
                                  options.tables_to_copy, stop, progress);
 }
 

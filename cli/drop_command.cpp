@@ -10,7 +10,7 @@ std::string drop_command(const Options& options, const StopSignal& stop) {
     const std::string& name = options.run.request.stream;
     // By whatever method the stream was captured.
     std::vector<std::unique_ptr<Leader>> leaders;
-    for (const CaptureMethod capture : capture_methods(options.leader.engine)) leaders.push_back(leader_factory(options.leader, capture, name, stop)());
+    for (const CaptureMethod capture : capture_methods(options.leader.engine)) leaders.push_back(leader_factory(options, capture, stop)());
     const auto follower = options.follower ? follower_factory(*options.follower, stop)() : nullptr;
     const auto removed = drop_stream(leaders, follower.get(), options.all ? std::nullopt : std::optional{name});
     std::string text;

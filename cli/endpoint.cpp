@@ -51,6 +51,7 @@ Endpoint parse_endpoint(std::string_view text) {
 }
 
 bool holds_password(std::string_view text) {
+    if (text.starts_with("rows=")) text.remove_prefix(5);  // --on-nondeterministic
     if (!is_postgresql(text)) return false;
     const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options{PQconninfoParse(std::string{text}.c_str(), nullptr),
                                                                                &PQconninfoFree};
@@ -63,7 +64,8 @@ bool holds_password(std::string_view text) {
 }
 
 PositionKind position_kind(Engine leader, CaptureMethod capture) {
-    if (capture != CaptureMethod::logical) return PositionKind::sequence;
+    if (capture == CaptureMethod::triggers) return PositionKind::sequence;
+    if (capture == CaptureMethod::statements) return PositionKind::log;
     return leader == Engine::postgresql ? PositionKind::lsn : PositionKind::frame;
 }
 

@@ -130,6 +130,39 @@ SqliteLogOptions log_options_of_leader(const SettingLayer& settings) {
     return log;
 }
 
+StatementLogSettings statement_log_settings(const SettingLayer& settings) {
+    StatementLogSettings statements;
+    if (const SettingValue* paths = find(settings, "statement-log")) {
+        statements.paths = paths->values;
+        if (std::ranges::find(statements.paths, "") != statements.paths.end()) throw UsageError{fmt::format("{}: the name of a log is empty", paths->origin)};
+    }
+    statements.scratch = converted(settings, "scratch", [](const std::string& text) { return parse_endpoint(text); });
+    statements.database = converted(settings, "log-database", [](const std::string& text) {
+                              if (text.empty()) throw UsageError{"the name of the database is empty"};
+                              return text;
+                          }).value_or("");
+    statements.start = converted(settings, "log-start", [](const std::string& text) { return parse_endpoint(text); });
+    statements.rows = converted(settings, "on-nondeterministic", [](const std::string& text) -> std::optional<Endpoint> {
+                          constexpr std::string_view kRows = "rows=";
+                          if (text == "stop") return std::nullopt;
+                          if (!text.starts_with(kRows)) throw UsageError{"expected stop, or rows= and the leader: rows=postgresql://…"};
+                          return parse_endpoint(std::string_view{text}.substr(kRows.size()));
+                      }).value_or(std::nullopt);
+    return statements;
+}
+
+/// With a statement log the method is clear; with another method it would be ignored, and somebody counts on it.
+void settle_statement_log(const SettingLayer& settings, Options& options) {
+    options.statements = statement_log_settings(settings);
+    const StatementLogSettings& statements = options.statements;
+    if (options.command == Command::drop) return;
+    const bool any = !statements.paths.empty() || statements.scratch || !statements.database.empty() || statements.start || statements.rows;
+    if (any && options.capture && *options.capture != CaptureMethod::statements)
+        throw UsageError{fmt::format("--statement-log and what goes with it are for --capture statements, not for {}", to_string(*options.capture))};
+    if (any && !options.capture && statements.paths.empty()) throw UsageError{"--scratch, --log-database, --log-start and --on-nondeterministic go with --statement-log"};
+    if (any) options.capture = parse_capture(options.leader.engine, to_string(CaptureMethod::statements));
+}
+
 SpoolOptions spool_options(const SettingLayer& settings) {
     SpoolOptions spool;
     if (const char* temporary = std::getenv("TMPDIR"); temporary != nullptr && *temporary != '\0') spool.directory = temporary;
@@ -212,6 +245,7 @@ Options resolve_options(Command command, const SettingLayer& settings) {
     options.run.copy_jobs = converted(settings, "copy-jobs", parse_jobs).value_or(options.run.copy_jobs);
     options.capture = converted(settings, "capture", [&](const std::string& text) { return parse_capture(options.leader.engine, text); });
     options.run.until = converted(settings, "until", parse_until).value_or(Until{});
+    settle_statement_log(settings, options);
     check_until(settings, options);
 
     options.progress = flag(settings, "progress");

@@ -19,6 +19,15 @@ struct TailSettings {
     std::string state;   ///< Path; empty for a temporary stream.
 };
 
+/// Where the statements of a leader that is captured by them come from, and where they are run again.
+struct StatementLogSettings {
+    std::vector<std::string> paths;      ///< Patterns too. Empty: none was named.
+    std::optional<Endpoint> scratch;
+    std::string database;                ///< Empty: the leader's.
+    std::optional<Endpoint> start;       ///< A database in the state before the log.
+    std::optional<Endpoint> rows;        ///< Nothing: what the log does not determine is a stop.
+};
+
 /// Everything a command needs to know, checked.
 struct Options {
     Command command = Command::run;
@@ -31,6 +40,7 @@ struct Options {
     bool all = false;
     bool json = false;
     TailSettings tail;
+    StatementLogSettings statements;
     std::optional<Engine> schema_for;  ///< schema: always there.
 };
 

@@ -62,7 +62,7 @@ std::string positions_text(const PositionsReport& report, bool with_follower) {
 }
 
 std::string positions_command(const Options& options, const StopSignal& stop) {
-    const auto leader = leader_factory(options.leader, choose_capture(options, stop), options.run.request.stream, stop)();
+    const auto leader = leader_factory(options, choose_capture(options, stop), stop)();
     const auto follower = options.follower ? follower_factory(*options.follower, stop)() : nullptr;
     const PositionsReport report = positions(*leader, follower.get(), options.run.request);
     print(options.json ? positions_json(report) : positions_text(report, follower != nullptr));

@@ -35,7 +35,7 @@ std::string run_command(const Options& options, const LogOptions& log, const Sto
     const bool for_ever = options.run.until.kind == Until::Kind::never;
     Progress progress{progress_mode(options.progress, log.format), kind};
     try {
-        run_stream(leader_factory(options.leader, capture, options.run.request.stream, stop), follower_factory(*options.follower, stop), options.run,
+        run_stream(leader_factory(options, capture, stop), follower_factory(*options.follower, stop), options.run,
                    stop, progress);
     } catch (const InterruptedError&) {
         if (for_ever) return stopped(progress, kind);

@@ -16,6 +16,7 @@ constexpr unsigned kSchema = static_cast<unsigned>(Command::schema);
 constexpr unsigned kTail = static_cast<unsigned>(Command::tail);
 // Whatever shapes tables takes the rules.
 constexpr unsigned kRuled = kRun | kClone | kCopyTable | kSchema | kTail;
+constexpr unsigned kLogged = kRun | kDrop | kPositions | kCopyTable | kTail;
 constexpr unsigned kAll = kRun | kClone | kDrop | kPositions | kCopyTable | kSchema | kTail;
 
 using Type = Setting::Type;
@@ -60,6 +61,12 @@ constexpr std::array kSettings{
     Setting{"max-wal", Type::text, kRun | kCopyTable | kTail, "SIZE", "SQLite leader's log: let go of it when it has grown to this size (default: 1GB)"},
     Setting{"wal-barrier", Type::text, kRun | kCopyTable | kTail, "SIZE",
             "SQLite leader's log: above this size hold up writers for some milliseconds, so that it can begin anew (default: never)"},
+    Setting{"statement-log", Type::list, kLogged, "PATH", "Statement log: a file or pattern ('/var/log/postgresql/*.log'); may be repeated"},
+    Setting{"scratch", Type::text, kLogged, "DATABASE", "Statement log: an empty database in which its statements are run again"},
+    Setting{"log-database", Type::text, kLogged, "NAME", "Statement log: the database whose statements count (default: the leader's)"},
+    Setting{"log-start", Type::text, kLogged, "DATABASE", "Statement log of a server that is not at hand: a database as it was before the log began"},
+    Setting{"on-nondeterministic", Type::text, kLogged, "stop|rows=LEADER",
+            "Statement log: what its text does not determine stops the stream, or is taken from the leader, which stands still at the log's end (default: stop)"},
     Setting{"progress", Type::flag, kRun | kClone | kCopyTable, "", "Show progress (default: when standard error is a terminal)", false, true},
     Setting{"for", Type::text, kSchema, "postgresql|sqlite", "Engine of the follower (default: that of the config's follower)", true},
     Setting{"format", Type::text, kTail, "text|json|sql", "How changes are printed: to be read, a record a line, or as statements (default: text)", true},

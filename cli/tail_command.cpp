@@ -74,7 +74,7 @@ std::string tail_command(const Options& options, const StopSignal& stop) {
                               : fmt::format("{}, {} record(s) printed", what, printer.records());
     };
     try {
-        tail_stream(leader_factory(options.leader, capture, run.request.stream, stop), state.get(), target, {run.request, options.tail.from, run.until, run.retry_for}, stop,
+        tail_stream(leader_factory(options, capture, stop), state.get(), target, {run.request, options.tail.from, run.until, run.retry_for}, stop,
                     last);
     } catch (const ReaderGoneError& error) {
         spdlog::debug("{}", error.what());

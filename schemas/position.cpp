@@ -39,6 +39,7 @@ std::string to_string(PositionKind kind, Position position) {
         case PositionKind::lsn: return "lsn:" + lsn_to_string(position.major);
         case PositionKind::sequence: return fmt::format("seq:{}", position.major);
         case PositionKind::frame: return fmt::format("wal:{}:{}", position.major, position.minor);
+        case PositionKind::log: return fmt::format("log:{}:{}", position.major, position.minor);
     }
     throw std::logic_error{"position kind"};
 }
@@ -54,7 +55,13 @@ ParsedPosition parse_position(std::string_view text) {
         const auto minor = colon == std::string_view::npos ? std::nullopt : whole_number<std::uint32_t>(text.substr(colon + 1), 10);
         if (major && minor) return {PositionKind::frame, {*major, *minor}};
     }
-    throw UsageError{fmt::format("\"{}\" is not a position: expected lsn:16/B374D848, seq:42 or wal:3:1507, as printed by `rowferry positions`", text)};
+    if (text.starts_with("log:")) {
+        const auto colon = text.find(':', 4);
+        const auto major = whole_number<std::uint64_t>(text.substr(4, colon - 4), 10);
+        const auto minor = colon == std::string_view::npos ? std::nullopt : whole_number<std::uint64_t>(text.substr(colon + 1), 10);
+        if (major && minor) return {PositionKind::log, {*major, *minor}};
+    }
+    throw UsageError{fmt::format("\"{}\" is not a position: expected lsn:16/B374D848, seq:42, wal:3:1507 or log:2:81920, as printed by `rowferry positions`", text)};
 }
 
 }  // namespace rowferry

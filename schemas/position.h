@@ -12,6 +12,7 @@ enum class PositionKind : std::uint8_t {
     lsn,       ///< PostgreSQL logical decoding: end LSN of a commit. Text form `lsn:16/B374D848`.
     sequence,  ///< SQLite triggers: sequence number in the change table at a commit boundary. Text form `seq:42`.
     frame,     ///< SQLite's write-ahead log: how often it began anew, and the last frame of a commit in it. Text form `wal:3:1507`.
+    log,       ///< A statement log: which file, and the offset in it behind what a transaction's commit was known from. Text form `log:2:81920`.
 };
 
 /// A place between two transactions of one leader's history: everything at or below it is behind us.

@@ -176,6 +176,21 @@ TEST(Options, UntilFitsTheLeader) {
     EXPECT_TRUE(says(refusal(run_with({"--until", "lsn:x"})), "--until: "));
 }
 
+TEST(Options, AStatementLogIsOnlyForItsMethod) {
+    EXPECT_TRUE(says(refusal(run_with({"--capture", "triggers", "--statement-log", "a.log"})), "for --capture statements, not for triggers"));
+    EXPECT_TRUE(says(refusal(run_with({"--scratch", "sqlite:s"})), "go with --statement-log"));
+    EXPECT_TRUE(says(refusal(run_with({"--on-nondeterministic", "guess"})), "--on-nondeterministic: expected stop, or rows="));
+    EXPECT_TRUE(says(refusal(run_with({"--statement-log", ""})), "--statement-log: the name of a log is empty"));
+    // Whatever the method was.
+    const Options drop = options({"drop", "sqlite:a", "--statement-log", "a*.log", "--statement-log", "b.log", "--scratch", "sqlite:s", "--log-database", "d", "--log-start", "sqlite:t",
+                                  "--on-nondeterministic", "rows=postgresql://h/d"});
+    EXPECT_EQ(drop.statements.paths, (Texts{"a*.log", "b.log"}));
+    EXPECT_EQ(drop.statements.scratch->target, "s");
+    EXPECT_EQ(drop.statements.database, "d");
+    EXPECT_EQ(drop.statements.start->target, "t");
+    EXPECT_EQ(drop.statements.rows->engine, Engine::postgresql);
+}
+
 TEST(Options, EveryOptionArrives) {
     const Options all = options(run_with({"--exclude-table", "x", "--schema", "s", "--retry-for", "5m", "--on-existing", "truncate", "--keyless", "full",
                                           "--exact-replace", "--fire-triggers", "--partitions", "root"}));

@@ -42,12 +42,14 @@ TEST(Position, TextFormRoundTrips) {
     EXPECT_EQ(to_string(PositionKind::sequence, {42, 0}), "seq:42");
     EXPECT_EQ(to_string(PositionKind::frame, {3, 1507}), "wal:3:1507");
     EXPECT_EQ(parse_position("wal:3:1507").kind, PositionKind::frame);
+    EXPECT_EQ(to_string(PositionKind::log, {2, 81920}), "log:2:81920");
+    EXPECT_EQ(parse_position("log:2:18446744073709551615").position, (Position{2, max}));
     EXPECT_EQ(parse_position("wal:18446744073709551615:0").position, (Position{max, 0}));
 }
 
 TEST(Position, WhatIsNoPositionIsUsageError) {
     for (const char* text : {"", "42", "16/B374D848", "seq:", "seq:-1", "seq:+1", "seq:1 ", "seq:0x1", "seq:18446744073709551616",
-                             "lsn:", "lsn:42", "LSN:0/1", "log:1:2", "wal:", "wal:1", "wal::1", "wal:1:", "wal:1:2:3", "wal:1:4294967296"})
+                             "lsn:", "lsn:42", "LSN:0/1", "log:", "log:1", "log:1:", "log:1:2:3", "wal:", "wal:1", "wal::1", "wal:1:", "wal:1:2:3", "wal:1:4294967296"})
         EXPECT_THROW(static_cast<void>(parse_position(text)), UsageError) << text;
 }
 
