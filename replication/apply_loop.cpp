@@ -116,6 +116,12 @@ void ApplyLoop::make_durable(Clock::time_point now) {
     commit(now, true);
 }
 
+/// Nothing else is in the group.
+void ApplyLoop::take_back() {
+    if (rows_open_) sink_.rollback();
+    rows_open_ = inside_ = in_progress_ = mixed_ = shape_changed_ = false;
+}
+
 bool ApplyLoop::apply(const Batch& batch, bool more_waiting, Clock::time_point now) {
     const std::span<const Event> events = batch.events();
     const std::size_t bytes_per_event = events.empty() ? 0 : batch.size_bytes() / events.size();
@@ -143,14 +149,13 @@ bool ApplyLoop::apply(const Batch& batch, bool more_waiting, Clock::time_point n
             }
             const bool joins = catching_up_ && !at_once_ && events.size() - index <= kSmallHead &&
                                !group_is_full(now, index - first, (index - first) * bytes_per_event);
-            const bool apart = index == unfinished && !joins;
-            mixed_ = mixed_ || (complete_ && index == unfinished && joins);
-            if (complete_ && (apart || (has_shape_changes && changes_shape(events, index)))) {
-                hand_over_and_commit(index, false);
-            }
+            const bool apart = begin->in_progress || (index == unfinished && !joins);
+            if (complete_ && (apart || (has_shape_changes && changes_shape(events, index)))) hand_over_and_commit(index, false);
+            mixed_ = mixed_ || begin->in_progress || (complete_ && index == unfinished);
             inside_ = true;
+            in_progress_ = begin->in_progress;
         } else if (const auto* end = std::get_if<Commit>(&events[index])) {
-            inside_ = false;
+            inside_ = in_progress_ = false;
             if (!complete_) complete_.emplace();
             complete_->position = end->position;
             complete_->resume = end->resume;
@@ -161,6 +166,10 @@ bool ApplyLoop::apply(const Batch& batch, bool more_waiting, Clock::time_point n
                 hand_over_and_commit(index + 1, at_fence);
                 if (at_fence || stop_soon_) return true;
             }
+        } else if (std::holds_alternative<TakenBack>(events[index])) {
+            first = index + 1;
+            take_back();
+            group_start_ = now;
         } else if (std::holds_alternative<ShapeChange>(events[index])) {
             shape_changed_ = true;
         } else if (const auto* idle = std::get_if<Idle>(&events[index])) {
@@ -191,6 +200,7 @@ bool ApplyLoop::nothing_came(Clock::time_point now) {
 
 bool ApplyLoop::settle(Clock::time_point now) {
     if (fence_ && committed_ >= *fence_) return ended(now);
+    if (stop_soon_ && in_progress_) take_back();
     if (stop_soon_ && !inside_) {
         if (complete_) commit(now, true);
         if (!rows_open_) return ended(now);

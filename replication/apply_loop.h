@@ -17,7 +17,7 @@ namespace rowferry {
 /// States, none of which is durable (after a crash the checkpoint alone speaks):
 ///   idle        nothing open in the follower
 ///   grouped     whole leader transactions are applied, not committed: `complete_` says how far
-///   inside      a leader transaction is partly applied (it spans batches)
+///   inside      a leader transaction is partly applied: it spans batches, or is in progress on the leader and may yet be taken back
 /// A leader transaction that does not end in its batch begins a group of its own: what is complete before it is committed first. Unless we are
 /// catching up and little has come of it: most likely a small one that the batch's end cut in two.
 class ApplyLoop {
@@ -41,7 +41,8 @@ public:
     bool nothing_came(Clock::time_point now);
     /// What comes was committed on the leader a while ago: groups are filled even while nothing waits. Not while somebody on the leader waits.
     void set_catching_up(bool catching_up) { catching_up_ = catching_up; }
-    /// The open group holds whole transactions and the beginning of one that its batch cut off: when it fails, those before are gone with it.
+    /// The open group holds whole transactions and the beginning of one that its batch cut off, and when it fails those before are gone with it; or it holds what
+    /// the leader may never commit, and its failure may mean nothing.
     [[nodiscard]] bool mixed() const { return mixed_; }
 
     /// Stop at the next end of a leader transaction, as at a fence there.
@@ -60,6 +61,7 @@ public:
 
 private:
     [[nodiscard]] bool fence_before(const Begin& begin) const;
+    void take_back();
     void hand_over(std::span<const Event> events, std::size_t bytes);
     void count(std::size_t events, std::size_t bytes);
     void commit(Clock::time_point now, bool at_once, std::span<const Event> last = {});
@@ -94,6 +96,7 @@ private:
     bool at_once_ = false;
     bool catching_up_ = false;
     bool mixed_ = false;
+    bool in_progress_ = false;          ///< `inside_` a transaction that may be taken back.
     bool shape_changed_ = false;        ///< In the group that is open.
     std::size_t group_events_ = 0;
     std::size_t group_bytes_ = 0;

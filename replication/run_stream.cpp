@@ -90,8 +90,8 @@ private:
     const StopSignal& stop_;
     Observer& observer_;
     Retry retry_;
-    bool mixed_ = false;             // the last attempt took whole transactions back together with the beginning of another
-    bool apart_ = false;             // so this one commits them first
+    bool mixed_ = false;             // the last attempt took back more than what failed (ApplyLoop::mixed)
+    bool apart_ = false;             // so this one commits what is whole before anything else
     bool text_only_ = false;         // a value in binary form had no place on the follower
     std::optional<Position> fence_;  // of --until; a marker is written once, however often we reconnect
     bool followed_ = false;          // at least one attempt came as far as following
@@ -188,6 +188,8 @@ bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
     StreamRequest request = options_.request;
     request.follower_id = checkpoint.follower_id;
     request.binary = takes_binary(leader, follower, checkpoint);
+    // A copy of tables that is under way tells transactions apart by where they commit.
+    request.in_progress = !apart_ && copy == nullptr && !follower.long_transaction_hurts();
     refuse_passed_end(checkpoint);
 
     const auto sink = follower.open_sink(shaped_checkpoint(checkpoint, request.rules, follower.engine()), options_.follower);

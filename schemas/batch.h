@@ -25,6 +25,8 @@ struct Begin {
     Position after;
     std::uint32_t xid = 0;  ///< 0 where the capture method knows none.
     Boundary boundary = Boundary::exact;
+    /// The leader has not committed it yet: a TakenBack may stand where its Commit is expected. Only for who asks for it (StreamRequest).
+    bool in_progress = false;
 };
 
 enum class Operation : std::uint8_t { insert, update, remove };
@@ -60,12 +62,15 @@ struct Commit {
     std::string_view resume;      ///< Source-private, kept by the checkpoint only. In the arena.
 };
 
+/// Of the transaction that is in progress nothing holds: it rolled back, or comes again, whole, behind what came in between.
+struct TakenBack {};
+
 /// The leader has nothing for this stream up to here. Only between transactions.
 struct Idle {
     Position position;
 };
 
-using Event = std::variant<Begin, Change, Truncate, ShapeChange, Commit, Idle>;
+using Event = std::variant<Begin, Change, Truncate, ShapeChange, Commit, Idle, TakenBack>;
 
 /// What crosses every seam: events in commit order whose cells are views into the batch's own arena. A transaction may
 /// span many batches and a batch may hold many transactions. Filled by one thread, immutable after hand-over, recycled.

@@ -109,6 +109,9 @@ public:
     /// and every one of them may come in PostgreSQL's binary form (pg_binary.h). The tables have to be there.
     virtual std::string binary_obstacle(const std::vector<TablePtr>& /*tables*/) { return "the follower takes no binary form"; }
 
+    /// Would readers, or another stream, have to wait for a transaction that is open for long? Then none is held open for what the leader may not commit.
+    [[nodiscard]] virtual bool long_transaction_hurts() { return false; }
+
     /// The sink that continues from `checkpoint` (state ready). Verifies that the tables still fit.
     virtual std::unique_ptr<Sink> open_sink(const Checkpoint& checkpoint, const FollowerOptions& options) = 0;
 

@@ -44,6 +44,7 @@ struct StreamRequest {
     SpoolOptions spool;               ///< PostgreSQL.
     SqliteLogOptions log;             ///< SQLite, captured from its log.
     bool binary = false;              ///< PostgreSQL: the follower takes every table of the stream in binary form (Follower::binary_obstacle).
+    bool in_progress = false;         ///< PostgreSQL: a transaction may come before its end (Begin::in_progress).
     bool need_profiles = false;       ///< SQLite: the follower needs to know what the columns hold (ColumnProfile).
     /// Nothing of the stream outlives this leader object: follow() comes right behind start(), once, and drop() ends it. Only where offers_temporary().
     bool temporary = false;

@@ -34,7 +34,8 @@ struct GroupLimits {
 /// Makes events durable on a follower together with the position they reach. Owned and called by one thread, the applier.
 /// Errors: RetryableError when the follower went away (the caller opens a new sink and reads the checkpoint again, which is also the
 /// answer after a commit whose outcome is unknown); HaltError for conflicts, values that do not fit, and a checkpoint that somebody
-/// else moved. After an error only rollback() and destruction are allowed.
+/// else moved. After an error only rollback() and destruction are allowed. Without one, and where no table has rows set aside that do not fit, the sink can be
+/// used on after rollback().
 class Sink {
 public:
     virtual ~Sink() = default;

@@ -57,6 +57,7 @@ private:
     void step(const ShapeChange& change);
     void step(const Commit& commit);
     void step(const Idle&) {}
+    void step(const TakenBack&) {}  ///< Not asked for.
     const PrintedTable& printed(const TableSchema& table);
     void describe(const PrintedTable& table);
     void add_record();

@@ -53,6 +53,7 @@ public:
     void set_next_number(const TablePtr& table, std::uint16_t column, std::int64_t next) override;
     void finish_copy(const Checkpoint& ready, const std::vector<TablePtr>& tables) override;
     void finish_clone(const std::vector<TablePtr>& tables) override;
+    [[nodiscard]] bool long_transaction_hurts() override;
     std::unique_ptr<Sink> open_sink(const Checkpoint& checkpoint, const FollowerOptions& options) override;
     std::unique_ptr<TableCopier> copier(const std::string& stream) override;
     std::vector<std::string> drop(const std::optional<std::string>& stream, bool dry_run) override;
@@ -247,6 +248,8 @@ void SqliteFollower::finish_clone(const std::vector<TablePtr>& tables) {
     connection_->commit();
     cloning_ = false;
 }
+
+bool SqliteFollower::long_transaction_hurts() { return db().query_text("PRAGMA main.journal_mode") != "wal" || load_checkpoints().size() > 1; }
 
 std::unique_ptr<Sink> SqliteFollower::open_sink(const Checkpoint& checkpoint, const FollowerOptions& options) {
     return std::make_unique<SqliteSink>(path_, checkpoint, options, stop_);

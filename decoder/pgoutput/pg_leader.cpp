@@ -280,7 +280,7 @@ std::unique_ptr<Source> PgLogicalLeader::follow(const StreamRequest& request, co
         return whole;
     };
     return std::make_unique<PgSource>(std::move(link), std::move(shapes), std::move(watch), checkpoint, std::move(spool), std::move(receive_whole),
-                                      request.binary);
+                                      request.binary, request.in_progress);
 }
 
 Position PgLogicalLeader::mark(const StreamRequest& request) {

@@ -89,13 +89,25 @@ void PgShapes::announce(const pgoutput::Relation& relation) {
         relations_.erase(relation.relation_id);
         return;
     }
+    relations_[relation.relation_id] = announced(relation, known->second.included_to);
+}
+
+PgShapes::Announced PgShapes::announced(const pgoutput::Relation& relation, std::uint64_t included_to) {
     Announced announced;
     announced.name = {std::string{relation.schema}, std::string{relation.name}};
     announced.full = relation.identity == pgoutput::ReplicaIdentity::full;
     for (const auto& column : relation.columns)
         announced.columns.push_back({column.identity, std::string{column.name}, column.type_oid, column.type_modifier});
-    announced.included_to = known->second.included_to;
-    relations_[relation.relation_id] = std::move(announced);
+    announced.included_to = included_to;
+    return announced;
+}
+
+bool PgShapes::is_as_known(const pgoutput::Relation& relation) const {
+    const auto known = tables_.find(relation.relation_id);
+    if (known == tables_.end()) return partition_roots_;
+    if (known->second.included_to > position_) return false;
+    const Announced now = announced(relation, 0);
+    return same_shape(now, *known->second.shape) && same_identity(now, *known->second.shape);
 }
 
 const TablePtr* PgShapes::table(std::uint32_t relation, Batch& batch) {

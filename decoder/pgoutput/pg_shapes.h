@@ -43,6 +43,8 @@ public:
     void begin(std::uint64_t commit_start);
     /// What pgoutput says of a relation. It is compared at the first change, as resent transactions and tables copied since come with older shapes.
     void announce(const pgoutput::Relation& relation);
+    /// Would announce() leave everything as it is, for now and for the changes to come?
+    [[nodiscard]] bool is_as_known(const pgoutput::Relation& relation) const;
     /// The table of a change; null when the change is in what was copied of the table, or is passed over. The pointer lives until the next report() or announce().
     const TablePtr* table(std::uint32_t relation, Batch& batch);
     /// Of a transaction that is not a resent one.
@@ -97,6 +99,7 @@ private:
     [[nodiscard]] std::string unannounced_obstacle(const Known& known, TableSchema now) const;
     [[nodiscard]] std::string where(const TableSchema& table) const;
     [[noreturn]] void halt(const TableSchema& known, const std::string& now, const std::string& why) const;
+    static Announced announced(const pgoutput::Relation& relation, std::uint64_t included_to);
     static bool same_shape(const Announced& relation, const TableSchema& table);
     static bool same_identity(const Announced& relation, const TableSchema& table);
     static std::string describe(const Announced& relation);

@@ -27,7 +27,7 @@ constexpr std::chrono::microseconds kSpoolNap{250};
 }  // namespace
 
 PgSource::PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgShapes> shapes, std::unique_ptr<PgWatch> watch, const Checkpoint& checkpoint,
-                   std::unique_ptr<Spool> spool, ReceiveWhole receive_whole, bool binary)
+                   std::unique_ptr<Spool> spool, ReceiveWhole receive_whole, bool binary, bool in_progress)
     : link_{std::move(link)},
       shapes_{std::move(shapes)},
       watch_{std::move(watch)},
@@ -37,6 +37,7 @@ PgSource::PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgShapes> shape
       durable_{checkpoint.position.major},
       spool_{std::move(spool)},
       receive_whole_{std::move(receive_whole)},
+      in_progress_{in_progress},
       binary_{binary} {
     if (binary_) shapes_->expect_binary();
 }
@@ -44,6 +45,11 @@ PgSource::PgSource(std::unique_ptr<PgLink> link, std::unique_ptr<PgShapes> shape
 PgSource::~PgSource() {
     // A clean end tells the server, so that the slot is free at once; on errors the connection just closes.
     if (link_ && PQputCopyEnd(link_->get(), nullptr) == 1) PQflush(link_->get());
+}
+
+void PgSource::cut_at(Position fence) {
+    fence_ = fence.major;
+    shapes_->cut_at(fence);
 }
 
 void PgSource::read(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) {
@@ -82,6 +88,7 @@ void PgSource::read_messages(Batch& batch, std::size_t budget, std::chrono::mill
             return;
         }
         listen_for_life();
+        if (head_start_.is_silent(now)) return take_back(batch);
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
         if (left.count() <= 0) return;
         pollfd woken{wake_fd_, POLLIN, 0};
@@ -122,6 +129,7 @@ void PgSource::stream_ended() {
 void PgSource::decode(std::span<const std::byte> message, Batch& batch) {
     if (streaming_ != 0 && static_cast<char>(message.empty() ? std::byte{} : message.front()) != pgoutput::StreamStop::kTag) {
         spool_message(message);
+        if (head_start_.is_on()) run_ahead(message, batch);
         return;
     }
     const pgoutput::Message decoded = pgoutput::decode_message(message, streaming_ != 0);
@@ -129,12 +137,41 @@ void PgSource::decode(std::span<const std::byte> message, Batch& batch) {
 }
 
 void PgSource::spool_message(std::span<const std::byte> message) {
-    spooled_ += message.size();
+    if (!head_start_.is_on()) spooled_ += message.size();
     const std::uint32_t subxid = pgoutput::subtransaction_of(message);
     if (subxid == 0) return;  // Origin, which tells nothing that we need
     if (static_cast<char>(message.front()) != pgoutput::LogicalMessage::kTag) return spool_->append(streaming_, subxid, message);
     const pgoutput::Message decoded = pgoutput::decode_message(message, true);
     if (std::get<pgoutput::LogicalMessage>(decoded).prefix == pgoutput::kDdlPrefix) spool_->append_unattributed(streaming_, message);
+}
+
+/// Rows of tables as they were when the transaction began, nothing else.
+void PgSource::run_ahead(std::span<const std::byte> message, Batch& batch) {
+    head_start_.heard(Clock::now());
+    const pgoutput::Message decoded = pgoutput::decode_message(message, true);
+    const auto* relation = std::get_if<pgoutput::Relation>(&decoded);
+    const auto* application = std::get_if<pgoutput::LogicalMessage>(&decoded);
+    const bool changes_shape = (relation != nullptr && !shapes_->is_as_known(*relation)) || (application != nullptr && application->prefix == pgoutput::kDdlPrefix);
+    // The follower's readers would have to wait for the end of a truncate.
+    if (changes_shape || std::holds_alternative<pgoutput::Truncate>(decoded)) return take_back(batch);
+    std::visit([&](const auto& m) { on(m, batch); }, decoded);
+}
+
+void PgSource::begin_head_start(std::uint32_t xid, Batch& batch) {
+    if (!in_progress_ || spool_->open_transactions() > 1 || watch_->leader_waits_for_us() || !head_start_.is_worth_it()) return;
+    head_start_.begin(xid);
+    inside_ = true;
+    shapes_->begin(reached_);
+    batch.add(Begin{{reached_, 0}, xid, Boundary::exact, true});
+    spdlog::debug("stream {}: transaction {} goes to the follower while it runs", stream_, xid);
+}
+
+void PgSource::take_back(Batch& batch) {
+    if (!head_start_.is_on()) return;
+    spdlog::debug("stream {}: transaction {} is taken back on the follower until it ends", stream_, head_start_.xid());
+    head_start_.taken_back();
+    inside_ = false;
+    batch.add(TakenBack{});
 }
 
 void PgSource::replay_message(Batch& batch) {
@@ -151,15 +188,18 @@ void PgSource::replay_message(Batch& batch) {
     on(replay_end_, batch);
 }
 
-void PgSource::on(const pgoutput::StreamStart& start, Batch&) {
-    if (inside_) throw DecodeError{fmt::format("stream {}: Stream Start inside a transaction", stream_)};
+void PgSource::on(const pgoutput::StreamStart& start, Batch& batch) {
+    if (head_start_.xid() != start.xid) take_back(batch);
+    if (inside_ && !head_start_.is_on()) throw DecodeError{fmt::format("stream {}: Stream Start inside a transaction", stream_)};
     spool_->begin(start.xid, start.first_segment);
+    if (start.first_segment) begin_head_start(start.xid, batch);
     streaming_ = start.xid;
 }
 
 void PgSource::on(const pgoutput::StreamStop&, Batch&) { streaming_ = 0; }
 
-void PgSource::on(const pgoutput::StreamAbort& abort, Batch&) {
+void PgSource::on(const pgoutput::StreamAbort& abort, Batch& batch) {
+    take_back(batch);
     if (spool_->abort(abort.xid, abort.subxid)) return;
     // Whether a change of shape was rolled back as well only the leader knows, which leaves such changes out of whole transactions.
     spdlog::info("stream {}: a large transaction rolls back to a savepoint close to a change of shape: it is received again after its end", stream_);
@@ -175,6 +215,12 @@ void PgSource::on(const pgoutput::StreamAbort& abort, Batch&) {
 /// From here on it is a transaction like any other. One that is resent is read all the same: its Relation messages count from here on.
 void PgSource::on(const pgoutput::StreamCommit& commit, Batch& batch) {
     auto transaction = spool_->take(commit.xid);
+    // Whatever is told apart by the place of the commit record was not told apart.
+    if (head_start_.xid() != commit.xid || commit.commit_lsn < start_ || commit.commit_lsn >= fence_) take_back(batch);
+    if (head_start_.is_on()) {
+        head_start_.succeeded();
+        return on(pgoutput::Commit{commit.commit_lsn, commit.end_lsn, commit.commit_time}, batch);
+    }
     on(pgoutput::Begin{commit.commit_lsn, commit.commit_time, commit.xid}, batch);
     replay_end_ = {commit.commit_lsn, commit.end_lsn, commit.commit_time};
     replay_ = std::move(transaction);
@@ -183,6 +229,7 @@ void PgSource::on(const pgoutput::StreamCommit& commit, Batch& batch) {
 void PgSource::idle(std::uint64_t wal_end, Batch& batch) {
     // Everything that committed before has been sent, as the server sends in order; it becomes durable behind it in the queue.
     // Of a streamed transaction that has not committed nothing is to be durable: the leader begins it again at its first change.
+    if (streaming_ == 0 && wal_end >= fence_) take_back(batch);
     if (inside_ || streaming_ != 0 || wal_end <= reached_) return;
     shapes_->check(wal_end);
     reached_ = wal_end;
@@ -190,11 +237,12 @@ void PgSource::idle(std::uint64_t wal_end, Batch& batch) {
 }
 
 bool PgSource::changes_expected(const char* what) const {
-    if (!inside_) throw DecodeError{fmt::format("stream {}: {} outside a transaction", stream_, what)};
+    if (!inside_ || (head_start_.is_on() && streaming_ == 0)) throw DecodeError{fmt::format("stream {}: {} outside a transaction", stream_, what)};
     return !skipping_;
 }
 
 void PgSource::on(const pgoutput::Begin& begin, Batch& batch) {
+    take_back(batch);
     if (inside_) throw DecodeError{fmt::format("stream {}: Begin inside a transaction", stream_)};
     inside_ = true;
     skipping_ = begin.final_lsn < start_;

@@ -4,9 +4,11 @@
 #include <signal.h>
 
 #include <filesystem>
+#include <random>
 
 #include <fmt/format.h>
 
+#include "tests/support/random.h"
 #include "tests/support/stream_test.h"
 #include "tests/support/temp_dir.h"
 
@@ -216,6 +218,138 @@ TEST_P(StreamingTest, ASpoolThatCannotBeWrittenIsRefusedAtTheStart) {
     EXPECT_TRUE(ended(halted, 7, "--spool DIR")) << halted.err;
     catches_up();
 }
+
+/// Rows go to the follower while the leader's transaction runs, as long as nothing else commits there.
+class HeadStartTest : public StreamingTest {
+protected:
+    PgConnection application_{pair_.leader.uri()};
+    std::unique_ptr<Rowferry> process_;
+
+    void begin_large() {
+        application_.exec("BEGIN");
+        application_.exec(rows(1, 5000));
+    }
+    /// A transaction of the applier's is open that has written.
+    [[nodiscard]] bool follower_is_written_to() const {
+        if (pair_.follower.is_postgresql())
+            return pair_.follower.value("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND backend_xid IS NOT NULL") == "t";
+        SqliteDb other{pair_.follower.path()};
+        sqlite3_busy_timeout(other.get(), 0);
+        return !other.try_exec("BEGIN IMMEDIATE");
+    }
+    [[nodiscard]] testing::AssertionResult becomes(bool written, std::chrono::seconds timeout = std::chrono::seconds{20}) {
+        const auto end = std::chrono::steady_clock::now() + timeout;
+        while (follower_is_written_to() != written) {
+            if (std::chrono::steady_clock::now() > end || !process_->running())
+                return testing::AssertionFailure() << (written ? "nothing is applied" : "the transaction stays open") << '\n' << process_->err();
+            std::this_thread::sleep_for(std::chrono::milliseconds{20});
+        }
+        return testing::AssertionSuccess();
+    }
+};
+
+TEST_P(HeadStartTest, OfATransactionAloneTheRowsAreThereBeforeItsEnd) {
+    begin(kTable);
+    process_ = start_run(pair_.leader, pair_.follower, options_);
+    begin_large();
+    ASSERT_TRUE(becomes(true));
+    EXPECT_EQ(pair_.follower.value("SELECT count(*) FROM t"), "0") << "nobody sees them";
+    application_.exec("UPDATE t SET n = n + 1 WHERE id % 3 = 0");
+    application_.exec("DELETE FROM t WHERE id % 7 = 0");
+    application_.exec("COMMIT");
+    ASSERT_TRUE(shows(*process_, pair_.follower, "SELECT count(*) FROM t", "4286"));
+    ASSERT_TRUE(same_rows(pair_.leader, pair_.follower));
+}
+
+TEST_P(HeadStartTest, WhatCommitsBeforeItComesFirst) {
+    begin(kTable);
+    process_ = start_run(pair_.leader, pair_.follower, options_);
+    begin_large();
+    ASSERT_TRUE(becomes(true));
+    pair_.leader.exec(rows(9000, 9000));
+    ASSERT_TRUE(shows(*process_, pair_.follower, "SELECT count(*) FROM t", "1"));
+    EXPECT_TRUE(becomes(false));
+    application_.exec("UPDATE t SET s = 'seen' WHERE id IN (7, 9000)");
+    application_.exec("COMMIT");
+    ASSERT_TRUE(shows(*process_, pair_.follower, "SELECT count(*) FROM t", "5001"));
+    ASSERT_TRUE(same_rows(pair_.leader, pair_.follower));
+}
+
+TEST_P(HeadStartTest, ATransactionThatPausesHoldsNobodyUp) {
+    begin(kTable);
+    process_ = start_run(pair_.leader, pair_.follower, options_);
+    begin_large();
+    ASSERT_TRUE(becomes(true));
+    EXPECT_TRUE(becomes(false, std::chrono::seconds{8})) << "the application thinks, and the follower's lock is held";
+    application_.exec(rows(5001, 7000));
+    application_.exec("COMMIT");
+    ASSERT_TRUE(shows(*process_, pair_.follower, "SELECT count(*) FROM t", "7000"));
+}
+
+TEST_P(HeadStartTest, AFailureInWhatTheLeaderRollsBackIsNone) {
+    begin(std::string{kTable} + "; INSERT INTO t VALUES (0, 'x', 1, NULL), (-1, 'y', 1, NULL)");
+    pair_.follower.exec("DELETE FROM t WHERE id = 0");
+    process_ = start_run(pair_.leader, pair_.follower, options_);
+    application_.exec("BEGIN");
+    application_.exec("UPDATE t SET s = 'z' WHERE id = 0");
+    application_.exec(rows(1, 5000));
+    std::this_thread::sleep_for(std::chrono::milliseconds{300});
+    application_.exec("ROLLBACK");
+    pair_.leader.exec("UPDATE t SET s = 'after' WHERE id = -1");
+    ASSERT_TRUE(shows(*process_, pair_.follower, "SELECT s FROM t WHERE id = -1", "after"));
+    // Committed it is one.
+    pair_.leader.exec("BEGIN; UPDATE t SET s = 'z' WHERE id = 0; " + rows(1, 5000) + "; COMMIT");
+    EXPECT_TRUE(ended(*process_, 7, "table"));
+    EXPECT_EQ(pair_.follower.value("SELECT count(*) FROM t"), "1");
+}
+
+TEST_P(HeadStartTest, WhateverRunsSideBySideTheFollowerIsEqual) {
+    const std::uint64_t seed = std::random_device{}();
+    SCOPED_TRACE(fmt::format("seed {}", seed));
+    Random random{seed};
+    begin(kTable);
+    process_ = start_run(pair_.leader, pair_.follower, options_);
+    std::vector<std::unique_ptr<PgConnection>> sessions;
+    for (int i = 0; i < 3; ++i) sessions.push_back(std::make_unique<PgConnection>(pair_.leader.uri()));
+    std::vector<int> depth(sessions.size(), 0);
+    int next = 0;
+    for (int step = 0; step < 150; ++step) {
+        // One after the other most of the time, each with rows of its own.
+        const auto who = static_cast<std::size_t>(random.chance(80) ? step / 20 % 3 : random.below(3));
+        PgConnection& session = *sessions[who];
+        if (depth[who] == 0) session.exec("BEGIN");
+        depth[who] = std::max(depth[who], 1);
+        const std::string mine = fmt::format("id % 3 = {}", who);
+        switch (random.below(8)) {
+            case 0: session.exec(fmt::format("UPDATE t SET n = n + 1, s = s || 'u' WHERE {} AND id % 5 = {}", mine, random.below(5))); break;
+            case 1: session.exec(fmt::format("DELETE FROM t WHERE {} AND id % 11 = {}", mine, random.below(11))); break;
+            case 2: session.exec(fmt::format("SAVEPOINT s{}", depth[who]++)); break;
+            case 3:
+                if (depth[who] > 1) session.exec(fmt::format("ROLLBACK TO s{}", --depth[who]));
+                break;
+            case 4:
+                session.exec(random.chance(75) ? "COMMIT" : "ROLLBACK");
+                depth[who] = 0;
+                break;
+            default:
+                next += 300;
+                session.exec(fmt::format("INSERT INTO t SELECT 3 * g + {}, repeat(md5(g::text), 2), g, NULL FROM generate_series({}, {}) g", who, next, next + random.below(300)));
+        }
+        if (random.chance(4)) {
+            process_->kill(SIGKILL);
+            ASSERT_TRUE(process_->wait());
+            process_ = start_run(pair_.leader, pair_.follower, options_);
+        }
+    }
+    for (std::size_t i = 0; i < sessions.size(); ++i)
+        if (depth[i] > 0) sessions[i]->exec("COMMIT");
+    process_->kill(SIGKILL);
+    ASSERT_TRUE(process_->wait());
+    catches_up();
+}
+
+INSTANTIATE_TEST_SUITE_P(Followers, HeadStartTest, ::testing::Values(Direction::pg_to_pg, Direction::pg_to_sqlite),
+                         [](const auto& info) { return to_string(info.param); });
 
 INSTANTIATE_TEST_SUITE_P(Followers, StreamingTest, ::testing::Values(Direction::pg_to_pg, Direction::pg_to_sqlite),
                          [](const auto& info) { return to_string(info.param); });

@@ -30,6 +30,14 @@ struct Feed {
         batch.add(Begin{at(after), 0, Boundary::exact});
         return *this;
     }
+    Feed& begin_in_progress(std::uint64_t after) {
+        batch.add(Begin{at(after), 0, Boundary::exact, true});
+        return *this;
+    }
+    Feed& taken_back() {
+        batch.add(TakenBack{});
+        return *this;
+    }
     Feed& row(std::int64_t id) {
         const auto cells = batch.arena().array<Cell>(1);
         cells[0] = Cell::integer(id);
@@ -171,6 +179,43 @@ TEST_F(ApplyLoopTest, ATransactionThatSpansBatchesNeverCommitsHalf) {
     EXPECT_EQ(sink.position, at(200));
 }
 
+TEST_F(ApplyLoopTest, ATransactionInProgressIsAppliedAndCommittedWhenTheLeaderHas) {
+    start().set_catching_up(true);
+    feed(Feed{}.begin(90).row(1).commit(100).begin_in_progress(100).row(2), true);
+    EXPECT_EQ(sink.rows, (std::vector<std::int64_t>{1})) << "what is whole never waits for it";
+    EXPECT_EQ(sink.open, (std::vector<std::int64_t>{2}));
+    EXPECT_TRUE(loop->mixed());
+    loop->nothing_came(now += 10s);
+    EXPECT_EQ(sink.commits, 1);
+    loop->set_catching_up(false);
+    feed(Feed{}.row(3).commit(200));
+    EXPECT_EQ(sink.rows, (std::vector<std::int64_t>{1, 2, 3}));
+    EXPECT_EQ(told, (std::vector<std::uint64_t>{100, 200}));
+    EXPECT_FALSE(loop->mixed());
+}
+
+TEST_F(ApplyLoopTest, WhatIsTakenBackWasNeverThere) {
+    start();
+    feed(Feed{}.begin_in_progress(90).row(1));
+    EXPECT_EQ(sink.open, (std::vector<std::int64_t>{1}));
+    feed(Feed{}.row(2).taken_back().begin(90).row(3).commit(100));
+    EXPECT_EQ(sink.rows, (std::vector<std::int64_t>{3}));
+    feed(Feed{}.begin_in_progress(100).row(4).taken_back().idle(110));
+    EXPECT_TRUE(sink.open.empty());
+    EXPECT_FALSE(loop->mixed());
+    loop->settle(now += 2s);
+    EXPECT_EQ(sink.position, at(110));
+}
+
+TEST_F(ApplyLoopTest, AStopDoesNotWaitForATransactionInProgress) {
+    start();
+    feed(Feed{}.begin(90).row(1).commit(100).begin_in_progress(100).row(2));
+    loop->stop_soon();
+    EXPECT_TRUE(loop->settle(now));
+    EXPECT_TRUE(sink.open.empty());
+    EXPECT_EQ(sink.position, at(100));
+}
+
 TEST_F(ApplyLoopTest, FullGroupsAreCommittedInsideABatch) {
     start();
     Feed many;
@@ -275,6 +320,7 @@ TEST(ApplyLoopProperty, EveryCutAndEveryCrashGivesTheSameRowsOnce) {
         struct Transaction {
             std::uint64_t after, end;
             std::vector<std::int64_t> rows;
+            bool in_progress = false;
         };
         std::vector<Transaction> history;
         std::vector<std::int64_t> expected;
@@ -285,6 +331,7 @@ TEST(ApplyLoopProperty, EveryCutAndEveryCrashGivesTheSameRowsOnce) {
                 tx.rows.push_back(static_cast<std::int64_t>(expected.size()));
                 expected.push_back(tx.rows.back());
             }
+            tx.in_progress = random() % 4 == 0;
             tx.end = lsn + 5;
             lsn = tx.end + (random() % 3) * 4;  // neighbours touch, often
             history.push_back(tx);
@@ -315,7 +362,21 @@ TEST(ApplyLoopProperty, EveryCutAndEveryCrashGivesTheSameRowsOnce) {
             for (const Transaction& tx : history) {
                 if (dead) break;
                 if (tx.after < checkpoint.major) continue;  // resent: the source drops it
-                feed.begin(tx.after);
+                if (tx.in_progress && random() % 2 == 0) {  // something comes in between
+                    feed.begin_in_progress(tx.after);
+                    for (int r = static_cast<int>(random() % 4); r > 0 && !dead; --r) {
+                        feed.row(-1);
+                        maybe_cut();
+                    }
+                    if (dead) break;
+                    feed.taken_back();
+                    maybe_cut();
+                    if (dead) break;
+                }
+                if (tx.in_progress)
+                    feed.begin_in_progress(tx.after);
+                else
+                    feed.begin(tx.after);
                 for (const std::int64_t id : tx.rows) {
                     maybe_cut();
                     if (dead) break;
