@@ -87,6 +87,8 @@ void resolve_tail(const SettingLayer& settings, Options& options) {
     const std::string* state = flag_text(settings, "state");
     if (state != nullptr && state->empty()) throw UsageError{"--state: the name of the file is empty"};
 
+    options.run.request.rows_before = true;
+
     // In environment and file it names a stream with a follower.
     const auto stream = settings.find("stream");
     options.follower.reset();

@@ -48,6 +48,7 @@ struct StreamRequest {
     bool need_profiles = false;       ///< SQLite: the follower needs to know what the columns hold (ColumnProfile).
     /// Nothing of the stream outlives this leader object: follow() comes right behind start(), once, and drop() ends it. Only where offers_temporary().
     bool temporary = false;
+    bool rows_before = false;         ///< Of updates the whole row before, where it is captured: for readers. A follower needs no more of it than its key.
 
     /// What the checkpoint keeps of it, so that a later start that asks for something else is noticed: table patterns, then a line per rule.
     [[nodiscard]] std::string canonical() const;

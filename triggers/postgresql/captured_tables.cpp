@@ -24,6 +24,7 @@ CapturedTables::CapturedTables(const Checkpoint& checkpoint, const StreamRequest
       selection_{request.selection},
       rules_{request.rules},
       keyless_{request.keyless},
+      rows_before_{request.rows_before},
       partition_roots_{partition_roots},
       passed_over_{checkpoint.passed_over},
       tick_{checkpoint.position.major} {
@@ -106,11 +107,11 @@ void CapturedTables::add_update(Logged& logged, const Known& known, const TableS
     const std::span<Cell> cells = batch.arena().array<Cell>(table->columns.size());
     decode_row(after, logged.map, batch.arena(), cells);
     const std::span<Cell> old = batch.arena().array<Cell>(table->columns.size());
-    decode_row(before, logged.identity_map, batch.arena(), old);
+    decode_row(before, rows_before_ ? logged.map : logged.identity_map, batch.arena(), old);
     const auto same = [&](std::uint16_t column) {
         return old[column].kind() == cells[column].kind() && (old[column].is_null() || old[column].bytes() == cells[column].bytes());
     };
-    const bool moved = known.shape->identity.empty() || !std::ranges::all_of(known.shape->identity, same);
+    const bool moved = rows_before_ || known.shape->identity.empty() || !std::ranges::all_of(known.shape->identity, same);
     batch.add(Change{table, Operation::update, moved ? std::span<const Cell>{old} : std::span<const Cell>{}, cells});
 }
 

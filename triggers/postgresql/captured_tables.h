@@ -84,6 +84,7 @@ private:
     TableSelection selection_;
     TableRules rules_;
     KeylessMode keyless_;
+    bool rows_before_;
     bool partition_roots_;
     std::vector<TableName> passed_over_;
     std::map<std::uint32_t, Known> tables_;
