@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include "cli/databases.h"
+#include "decoder/sqlite_wal/sqlite_wal_leader.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
 #include "triggers/postgresql/pg_trigger_leader.h"
@@ -35,10 +36,19 @@ std::optional<CaptureMethod> captured_by(const Options& options, const StopSigna
     return checkpoint ? std::optional{checkpoint->capture} : std::nullopt;
 }
 
+/// The log for who only looks, as nothing of it stays; triggers for a stream, which may be away.
+CaptureMethod default_sqlite_capture(const Options& options) {
+    if (!options.run.request.temporary) return CaptureMethod::triggers;
+    const std::string obstacle = sqlite_log_obstacle(options.leader.target);
+    if (obstacle.empty()) return CaptureMethod::logical;
+    throw RefusedError{fmt::format("without --stream only the leader's write-ahead log will do, because capture by triggers leaves its changes on the leader until somebody has read them, and the log cannot be "
+                                   "followed: {}. Mend that, or name the stream with --stream NAME",
+                                   obstacle)};
+}
+
 /// For a stream that does not exist yet: the first method that works on this leader.
 CaptureMethod default_capture(const Options& options) {
-    const std::span<const CaptureMethod> methods = capture_methods(options.leader.engine);
-    if (options.leader.engine == Engine::sqlite) return methods.front();
+    if (options.leader.engine == Engine::sqlite) return default_sqlite_capture(options);
     const PgConninfo conninfo{options.leader.target};
     const std::string& stream = options.run.request.stream;
     if (is_captured_by_triggers(conninfo, stream)) return CaptureMethod::triggers;  // an unfinished start, or another follower's

@@ -34,6 +34,13 @@ std::string temporary_folder() {
     return folder != nullptr && *folder != '\0' ? folder : "/var/tmp";
 }
 
+bool has_room(const std::string& where, std::uint64_t bytes) {
+    struct statvfs room {};
+    if (::statvfs(where.c_str(), &room) != 0) return false;
+    const std::uint64_t free = std::uint64_t{room.f_bavail} * room.f_frsize;
+    return free > bytes && free - bytes > std::max(kLeastFree, bytes / 2);
+}
+
 class SqliteWalLeader : public Leader {
 public:
     SqliteWalLeader(std::string path, const StopSignal& stop) : path_{std::move(path)}, stop_{stop} {}
@@ -83,7 +90,6 @@ private:
     [[nodiscard]] Begun begin(bool numbered);
     void hold();
     void keep_pages(const StreamRequest& request, const Begun& begun);
-    [[nodiscard]] bool has_room(const std::string& where, std::uint64_t bytes) const;
     [[nodiscard]] bool same_pages(const std::string& stream, const ShadowRecord& record, Position position);
     static std::vector<TableName> names_of(const std::vector<TablePtr>& tables);
 
@@ -167,26 +173,22 @@ SqliteWalLeader::Begun SqliteWalLeader::begin(bool numbered) {
     Begun begun;
     begun.db = open_wal_leader(access().path());
     begun.header = begin_exactly(*begun.db, access().index());
-    begun.place.generation = numbered ? generations().number(begun.header.salts) : generations().look(begun.header.salts);
+    begun.place.generation = generations().look(begun.header.salts);
+    // Where there is no log nothing tells whether there was one since a stream's place: a number of its own keeps the two apart, and the stream comes to it by a comparison.
+    if (numbered) begun.place.generation = generations().number(begun.header.salts, begun.header.salts == WalSalts{} ? begun.place.generation + 1 : 1);
     begun.place.frame = begun.header.last_frame;
     begun.place.salts = begun.header.salts;
     if (begun.place.frame == 0) return begun;
     WalFile wal{access().wal_path(), access().page_size()};
     wal.begin(begun.header, begun.place.frame, {});
     begun.place.checksum = wal.header_of(begun.place.frame).checksum;
+    if (numbered) wal.sync();  // what a follower begins with must outlive a power cut here
     return begun;
 }
 
 void SqliteWalLeader::hold() {
     if (!pins_) pins_ = std::make_unique<WalPins>(access().path(), access().index());
     pins_->hold();
-}
-
-bool SqliteWalLeader::has_room(const std::string& where, std::uint64_t bytes) const {
-    struct statvfs room {};
-    if (::statvfs(where.c_str(), &room) != 0) return false;
-    const std::uint64_t free = std::uint64_t{room.f_bavail} * room.f_frsize;
-    return free > bytes && free - bytes > std::max(kLeastFree, bytes / 2);
 }
 
 void SqliteWalLeader::keep_pages(const StreamRequest& request, const Begun& begun) {
@@ -324,6 +326,15 @@ std::vector<std::string> SqliteWalLeader::drop(const std::optional<std::string>&
 }
 
 }  // namespace
+
+std::string sqlite_log_obstacle(const std::string& path) {
+    try {
+        static_cast<void>(WalAccess{path});
+        return {};
+    } catch (const LogRefusedError& error) {
+        return error.reason();
+    }
+}
 
 std::unique_ptr<Leader> make_sqlite_wal_leader(std::string path, const StopSignal& stop) { return std::make_unique<SqliteWalLeader>(std::move(path), stop); }
 

@@ -63,9 +63,10 @@ SqliteWalSource::SqliteWalSource(Parts parts, const StreamRequest& request, cons
       stream_{*access_, std::move(parts.generations), std::move(parts.store), parts.shadowed, parts.held, checkpoint.position, limits_of(request.log), stop},
       tables_{request, checkpoint, fmt::format("{}: stream {}", printable(path_), checkpoint.stream), access_->db().query_text("PRAGMA main.encoding")},
       watch_{access_->path()},
-      syncer_{access_->wal_path()},
       emitted_{checkpoint.position},
-      durable_{checkpoint.position} {
+      durable_{checkpoint.position},
+      waits_for_disk_{!request.temporary},
+      settled_{checkpoint.position} {
     reach(checkpoint.position);
     decode([&] { decoder_ = std::make_unique<CommitDecoder>(stream_.store().before(), tables_); });
     tables_.begun();
@@ -105,6 +106,18 @@ void SqliteWalSource::decode(const Action& action) {
 }
 
 void SqliteWalSource::read(Batch& batch, std::size_t budget, milliseconds wait) {
+    fill(batch, budget, wait);
+    settle();
+}
+
+/// One sync for all commits of a batch.
+void SqliteWalSource::settle() {
+    if (!waits_for_disk_ || emitted_ == settled_) return;
+    stream_.sync_leader();
+    settled_ = emitted_;
+}
+
+void SqliteWalSource::fill(Batch& batch, std::size_t budget, milliseconds wait) {
     const auto deadline = Clock::now() + wait;
     begin_at_.reset();
     for (;;) {
@@ -203,10 +216,7 @@ bool SqliteWalSource::woken() const {
 }
 
 void SqliteWalSource::report(Position durable) {
-    if (durable > durable_) {
-        durable_ = durable;
-        syncer_.ask();
-    }
+    durable_ = std::max(durable_, durable);
     if (!inside_) stream_.maintain(durable_);
 }
 

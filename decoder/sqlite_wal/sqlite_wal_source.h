@@ -11,7 +11,6 @@
 #include "db/leader_file.h"
 #include "db/stop_signal.h"
 #include "decoder/sqlite_wal/commit_decoder.h"
-#include "decoder/sqlite_wal/log_syncer.h"
 #include "decoder/sqlite_wal/wal_stream.h"
 #include "decoder/sqlite_wal/wal_tables.h"
 #include "schemas/source.h"
@@ -23,7 +22,8 @@ namespace rowferry {
 /// Throws HaltError: the text comes from a checkpoint.
 [[nodiscard]] WalPlace place_of(Position position, const std::string& resume);
 
-/// Reads the log of a SQLite leader: one transaction for each commit, with its exact net change.
+/// Reads the log of a SQLite leader: one transaction for each commit, with its exact net change. What is handed out is on the leader's disk, so that a power cut there takes nothing back that a
+/// follower has: under synchronous = NORMAL the leader itself waits for its disk at checkpoints only. Temporary streams are to look at, and do not wait.
 class SqliteWalSource : public Source {
 public:
     struct Parts {
@@ -49,6 +49,8 @@ private:
     using Clock = std::chrono::steady_clock;
 
     void reach(Position start);
+    void fill(Batch& batch, std::size_t budget, std::chrono::milliseconds wait);
+    void settle();
     bool begin_commit(Batch& batch);
     void continue_commit(Batch& batch, std::size_t budget);
     void end_commit(Batch& batch);
@@ -69,13 +71,14 @@ private:
     WalTables tables_;
     std::unique_ptr<CommitDecoder> decoder_;
     FileWatch watch_;
-    LogSyncer syncer_;
 
     Position emitted_;                    ///< Of the last Commit.
     std::optional<std::size_t> begin_at_; ///< Where in the batch the Begin of a transaction stands that has no changes yet.
     bool inside_ = false;                 ///< A commit is open.
     std::optional<Position> fence_;
     Position durable_;
+    bool waits_for_disk_;
+    Position settled_;                    ///< Up to here the leader's log is on its disk.
     int wake_fd_ = -1;
     Clock::time_point last_commit_{};
     Clock::time_point last_write_{};

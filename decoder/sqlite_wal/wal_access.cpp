@@ -39,7 +39,7 @@ const char* network_name(long type) {
     }
 }
 
-[[noreturn]] void refuse(const std::string& path, const std::string& why) { throw RefusedError{fmt::format("{}: {}", printable(path), why)}; }
+[[noreturn]] void refuse(const std::string& path, const std::string& why, const std::string& way_out = {}) { throw LogRefusedError{path, why, way_out}; }
 
 /// As SQLite does: the -wal of a link stands beside the file it leads to.
 std::string real_path(const std::string& path) {
@@ -53,9 +53,8 @@ void check_file(const std::string& path, const KeptFile& file) {
     struct statfs system {};
     if (::statfs(path.c_str(), &system) == 0)
         if (const char* name = network_name(system.f_type))
-            refuse(path, fmt::format("it lies on a network file system ({}), where a write-ahead log can neither be shared nor followed: run rowferry where the file is, or use "
-                                     "--capture triggers",
-                                     name));
+            refuse(path, fmt::format("it lies on a network file system ({}), where a write-ahead log can neither be shared nor followed", name),
+                   ": run rowferry where the file is, or use --capture triggers");
     std::array<char, 100> header{};
     const std::size_t size = file.read(0, std::as_writable_bytes(std::span{header}));
     if (size != 0 && size < header.size()) refuse(path, "it is not a SQLite database");
@@ -65,24 +64,32 @@ void check_file(const std::string& path, const KeptFile& file) {
 
 }  // namespace
 
+LogRefusedError::LogRefusedError(const std::string& path, const std::string& reason, const std::string& way_out)
+    : RefusedError{fmt::format("{}: {}{}", printable(path), reason, way_out)}, reason_{reason} {}
+
 WalAccess::WalAccess(const std::string& path) : path_{real_path(path)}, database_{path_} {
     check_file(path_, database_);
+    const auto refuse_mode = [&] {
+        refuse(path_, "it is not in WAL mode, and a rollback journal holds no changes",
+               ": `PRAGMA journal_mode = WAL` on it switches it for good (every application that uses it then does), or use --capture triggers");
+    };
+    // Without a lock, for which a reader of such a file may have to wait long.
+    std::array<char, 20> header{};
+    const std::size_t size = database_.read(0, std::as_writable_bytes(std::span{header}));
+    if (size == header.size() && header[kWriteVersion] != kWalVersion) refuse_mode();
     try {
         db_ = open_wal_leader(path_);
-        if (db_->query_text("PRAGMA main.journal_mode") != "wal")
-            refuse(path_, "it is not in WAL mode, and a rollback journal holds no changes: `PRAGMA journal_mode = WAL` on it switches it for good (every application that "
-                          "uses it then does), or use --capture triggers");
+        if (db_->query_text("PRAGMA main.journal_mode") != "wal") refuse_mode();
         static_cast<void>(db_->query_integer("SELECT count(*) FROM main.sqlite_schema"));
     } catch (const SqliteError& error) {
         if (error.busy())
-            refuse(path_, "it is locked: another process holds it exclusively (PRAGMA locking_mode = EXCLUSIVE keeps everybody out). Set that to NORMAL");
+            refuse(path_, "it is locked: another process holds it exclusively (PRAGMA locking_mode = EXCLUSIVE keeps everybody out)", ". Set that to NORMAL");
         throw;
     }
-    std::array<char, 20> header{};
     if (database_.read(0, std::as_writable_bytes(std::span{header})) == header.size() && header[kWriteVersion] != kWalVersion)
         refuse(path_, "its header and SQLite do not agree on its journal mode");
     if (!std::filesystem::exists(path_ + "-shm"))
-        refuse(path_, "SQLite keeps the index of its log in no shared memory (-shm) here, so that nobody else can read it: use --capture triggers");
+        refuse(path_, "SQLite keeps the index of its log in no shared memory (-shm) here, so that nobody else can read it", ": use --capture triggers");
     index_ = std::make_unique<WalIndex>(path_ + "-shm");
     page_size_ = static_cast<std::uint32_t>(db_->query_integer("PRAGMA main.page_size"));
 }

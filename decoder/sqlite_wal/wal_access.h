@@ -6,13 +6,24 @@
 #include "db/sqlite.h"
 #include "decoder/sqlite_wal/kept_file.h"
 #include "decoder/sqlite_wal/wal_index.h"
+#include "schemas/error.h"
 
 namespace rowferry {
+
+/// A file that cannot be followed by its log. what() has the path, and the way out.
+class LogRefusedError : public RefusedError {
+public:
+    LogRefusedError(const std::string& path, const std::string& reason, const std::string& way_out);
+    [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
+
+private:
+    std::string reason_;
+};
 
 /// A leader in WAL mode, held open: while one of these lives, no other connection is the last one, which would remove the log. One thread.
 class WalAccess {
 public:
-    /// Throws RefusedError, naming the way out, for files that cannot be followed by their log: rollback-journal mode, an encrypted file, a network file
+    /// Throws LogRefusedError for files that cannot be followed by their log: rollback-journal mode, an encrypted file, a network file
     /// system, an exclusive lock, no shared memory.
     explicit WalAccess(const std::string& path);
 

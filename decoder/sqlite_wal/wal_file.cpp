@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -25,20 +26,26 @@ void WalFile::open() {
     struct stat theirs {};
     if (fd_ >= 0 && ::fstat(fd_, &ours) == 0 && ::stat(path_.c_str(), &theirs) == 0 && ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino) return;
     if (fd_ >= 0) ::close(fd_);
+    named_ = false;
     fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd_ < 0) throw RetryableError{fmt::format("{}: cannot be opened: {}", printable(path_), std::strerror(errno))};
 }
 
-void WalFile::read_at(std::uint64_t offset, std::span<std::byte> bytes) const {
+std::size_t WalFile::read_some(std::uint64_t offset, std::span<std::byte> bytes) const {
     std::size_t done = 0;
     while (done < bytes.size()) {
         const ssize_t count = ::pread(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) throw RetryableError{fmt::format("{}: {}", printable(path_), std::strerror(errno))};
-        if (count == 0)
-            throw DecodeError{fmt::format("{}: it ends at byte {}, and its index says that more is committed: the log was cut", printable(path_), offset + done)};
+        if (count == 0) break;
         done += static_cast<std::size_t>(count);
     }
+    return done;
+}
+
+void WalFile::read_at(std::uint64_t offset, std::span<std::byte> bytes) const {
+    if (const std::size_t done = read_some(offset, bytes); done < bytes.size())
+        throw DecodeError{fmt::format("{}: it ends at byte {}, and its index says that more is committed: the log was cut", printable(path_), offset + done)};
 }
 
 void WalFile::begin(const WalIndexHeader& index, std::uint32_t frame, WalChecksum checksum) {
@@ -93,6 +100,36 @@ void WalFile::take(std::span<const std::byte> frames) {
     }
 }
 
+/// Frames are written one behind the other: while the last one that we have read stands there, so do all that were behind it.
+bool WalFile::still_has_its_end() const {
+    std::array<std::byte, kFrameHeaderSize> bytes;
+    if (frame_ == 0 || adrift_ || read_some(frame_offset(frame_, page_size_), bytes) != bytes.size()) return false;
+    const FrameHeader header = parse_frame_header(bytes);
+    return header.salts == salts_ && header.checksum == checksum_;
+}
+
+std::optional<std::span<const std::byte>> WalFile::read_rest(std::vector<std::byte>& buffer, std::size_t most) const {
+    if (!still_has_its_end()) return std::nullopt;
+    buffer.resize(std::max(most / frame_size(), std::size_t{1}) * frame_size());
+    const std::size_t size = read_some(frame_offset(frame_ + 1, page_size_), buffer);
+    if (!still_has_its_end()) return std::nullopt;
+    WalChecksum checksum = checksum_;
+    std::size_t committed = 0;
+    for (std::size_t at = 0;; at += frame_size()) {
+        if (at == buffer.size()) return std::nullopt;
+        if (at + frame_size() > size) break;  // the file's end
+        const auto bytes = std::span<const std::byte>{buffer}.subspan(at, frame_size());
+        const FrameHeader header = parse_frame_header(bytes);
+        // One without a checksum may be committed all the same; one that does not continue the others may be an end that was rolled back, or not.
+        if (header.salts == WalSalts{}) return std::nullopt;
+        if (!(header.salts == salts_)) break;  // of an older log
+        checksum = continue_checksum(continue_checksum(checksum, bytes.first(8), big_endian_), bytes.subspan(kFrameHeaderSize), big_endian_);
+        if (!(checksum == header.checksum) || header.page == 0) return std::nullopt;
+        if (header.commits()) committed = at + frame_size();
+    }
+    return std::span<const std::byte>{buffer}.first(committed);
+}
+
 FrameHeader WalFile::header_of(std::uint32_t frame) const {
     std::array<std::byte, kFrameHeaderSize> bytes;
     read_at(frame_offset(frame, page_size_), bytes);
@@ -101,8 +138,21 @@ FrameHeader WalFile::header_of(std::uint32_t frame) const {
 
 void WalFile::read_page(std::uint32_t frame, std::span<std::byte> page) const { read_at(frame_offset(frame, page_size_) + kFrameHeaderSize, page); }
 
-void WalFile::sync() const {
-    if (fd_ >= 0 && ::fdatasync(fd_) != 0) throw RetryableError{fmt::format("{}: cannot be synced: {}", printable(path_), std::strerror(errno))};
+void WalFile::sync() {
+    const auto check = [&](int result) {
+        if (result != 0) throw RetryableError{fmt::format("{}: cannot be synced: {}", printable(path_), std::strerror(errno))};
+    };
+    if (fd_ < 0) return;
+    check(::fdatasync(fd_));
+    if (std::exchange(named_, true)) return;
+    // SQLite leaves the name of a log that it made to its own first sync, which may come late.
+    const std::size_t slash = path_.rfind('/');
+    const std::string folder = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
+    const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    check(fd < 0 ? -1 : 0);
+    const int result = ::fsync(fd);
+    ::close(fd);
+    check(result);
 }
 
 LivePages::LivePages(const KeptFile& database, const WalFile& wal, const WalIndexHeader& snapshot, std::uint32_t pages)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -34,22 +35,29 @@ public:
     void take(std::span<const std::byte> frames);
     [[nodiscard]] std::uint64_t unsummed() const noexcept { return unsummed_; }
 
+    /// For a log that began anew since: the frames behind frame() up to the last commit that it had, which stand in the file until the new ones reach them. Nothing: they cannot be
+    /// told with certainty, or are more than `most` bytes. Only right when the caller finds them in the database, too: whoever begins a log anew copied all of it there before.
+    [[nodiscard]] std::optional<std::span<const std::byte>> read_rest(std::vector<std::byte>& buffer, std::size_t most) const;
+
     /// Header of any frame of the log.
     [[nodiscard]] FrameHeader header_of(std::uint32_t frame) const;
     void read_page(std::uint32_t frame, std::span<std::byte> page) const;
-    /// Waits until what was read is on the leader's disk.
-    void sync() const;
+    /// Waits until what was read is on the leader's disk. Throws RetryableError.
+    void sync();
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
 private:
     void open();
     void read_header();
     void read_at(std::uint64_t offset, std::span<std::byte> bytes) const;
+    [[nodiscard]] std::size_t read_some(std::uint64_t offset, std::span<std::byte> bytes) const;
+    [[nodiscard]] bool still_has_its_end() const;
     [[nodiscard]] std::size_t frame_size() const noexcept { return kFrameHeaderSize + page_size_; }
 
     std::string path_;
     std::uint32_t page_size_;
     int fd_ = -1;
+    bool named_ = false;               ///< Its name is on the disk.
     WalSalts salts_;
     bool big_endian_ = false;
     std::uint32_t frame_ = 0;          ///< The last one that was read.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <thread>
 
 #include <fmt/format.h>
@@ -21,6 +22,9 @@ constexpr std::uint64_t kSegmentBytes = 32ULL << 20;
 constexpr int kBoundTries = 8;
 constexpr int kBarrierTries = 2000;
 constexpr auto kBarrierTime = milliseconds{8};
+constexpr auto kAsideTime = milliseconds{200};
+constexpr auto kAsidePause = std::chrono::microseconds{50};
+constexpr auto kQuietTime = milliseconds{50};  // no writer's own checkpoint is under way, it seems
 // In the first page. Neither ever goes back in one history; the first stands still while one connection writes alone.
 constexpr std::size_t kChangeCounter = 24;
 constexpr std::size_t kSchemaCookie = 40;
@@ -107,17 +111,53 @@ void WalStream::read_more() {
             const std::uint32_t before = wal_.frame();
             append(now);
             read += std::uint64_t{wal_.frame() - before} * store_->state().page_size;
-        } else if (!restarted_unseen()) {
-            generation_ = generations_.number(now.salts, generation_ + 1);
-            wal_.begin(now, 0, {});
-            ++counters_.restarts;
-            bounded_at_ = 0;
+        } else if (!restarted_unseen() || finish_log(now)) {
+            begin_anew(now);
         } else {
             // What is there whole is looked at first: the comparison begins behind it.
             if (store_->log().has_commit()) return;
             compare();
         }
     }
+}
+
+void WalStream::begin_anew(const WalIndexHeader& now) {
+    generation_ = generations_.number(now.salts, generation_ + 1);
+    wal_.begin(now, 0, {});
+    pins_.hold();  // where we had let go of it
+    released_ = false;
+    ++counters_.restarts;
+    bounded_at_ = 0;
+}
+
+/// The log began anew while we had let go of it. Once, a moment ago, and what it held last still stands behind the new frames: then nothing was missed.
+bool WalStream::finish_log(const WalIndexHeader& now) {
+    if (!shadowed_ || now.salts.first != wal_.salts().first + 1) return false;
+    const auto rest = wal_.read_rest(buffer_, kReadBytes);
+    if (!rest) return false;
+    if (rest->empty()) return true;
+    // A writer that died in the middle leaves a commit in the file that is none: it is not in the database, where everything was copied that was committed.
+    if (!is_in_database(*rest) || access_.index().backfill().most() != 0 || !(access_.index().read().salts == now.salts)) return false;
+    const std::uint32_t first = wal_.frame() + 1;
+    wal_.take(*rest);
+    store_->log().append({FrameOrigin::log, generation_, wal_.salts(), first}, *rest);
+    return true;
+}
+
+bool WalStream::is_in_database(std::span<const std::byte> frames) const {
+    const std::size_t size = store_->state().page_size;
+    std::map<std::uint32_t, std::span<const std::byte>> last;
+    std::uint32_t pages = 0;
+    for (std::size_t at = 0; at < frames.size(); at += kFrameHeaderSize + size) {
+        const FrameHeader header = parse_frame_header(frames.subspan(at));
+        last[header.page] = frames.subspan(at + kFrameHeaderSize, size);
+        if (header.commits()) pages = header.pages_after_commit;
+    }
+    std::vector<std::byte> page(size);
+    return std::ranges::all_of(last, [&](const auto& each) {
+        const auto& [number, bytes] = each;
+        return number > pages || (access_.database().read(std::uint64_t{number - 1} * size, page) == size && std::ranges::equal(page, bytes));
+    });
 }
 
 void WalStream::append(const WalIndexHeader& now) {
@@ -230,9 +270,42 @@ bool WalStream::copied_up_to(std::uint32_t frame) const { return frame != 0 && a
 /// is in the database, a new pin stands there instead and is in nobody's way.
 bool WalStream::everything_is_copied() const { return !on_database_ && copied_up_to(wal_.frame()); }
 
-/// A pin that is taken when everything was copied into the database lets the next writer begin the log anew. That works when nothing is committed in between.
 void WalStream::bound_log(Position durable) {
     bounded_at_ = log_size();
+    if (!step_aside()) attempt_restart(durable);
+}
+
+/// Under writers that never pause for as long as a checkpoint of ours takes with its syncs, no pin can ever be taken on the database. Their own checkpoints could begin the log anew,
+/// each right behind its writer's commit, if our pin were not there. So it is taken away for a moment, in which we do nothing but read: should the log begin anew with commits that we had
+/// not seen, they stand in the file still. Without a shadow pages have to stay as they were, and the pin where it is.
+bool WalStream::step_aside() {
+    if (!shadowed_) return false;
+    const std::uint64_t restarts = counters_.restarts + counters_.comparisons;
+    const auto end = Clock::now() + kAsideTime;
+    Position reached;
+    auto last_commit = Clock::now();
+    bool held = true;
+    do {
+        read_more();
+        if (read_to() != reached) last_commit = Clock::now();
+        reached = read_to();
+        const WalIndexHeader now = access_.index().read();
+        const bool everything = now.salts == wal_.salts() && now.last_frame == wal_.frame();
+        if (held && everything) {
+            pins_.release();
+            next_read_at_.reset();
+            held = false;
+            ++counters_.stepped_aside;
+        }
+        if (everything) std::this_thread::sleep_for(kAsidePause);
+    } while (counters_.restarts + counters_.comparisons == restarts && Clock::now() < end && Clock::now() - last_commit < kQuietTime);
+    pins_.hold();
+    last_pin_ = Clock::now();
+    return counters_.restarts + counters_.comparisons != restarts;
+}
+
+/// A pin that is taken when everything was copied into the database lets the next writer begin the log anew. That works when nothing is committed in between.
+void WalStream::attempt_restart(Position durable) {
     for (int attempt = 0; attempt < kBoundTries; ++attempt) {
         const WalPins::Checkpointed done = pins_.checkpoint();
         const Position before = read_to();
@@ -273,13 +346,13 @@ void WalStream::barrier() {
 }
 
 void WalStream::let_go() {
+    static_cast<void>(pins_.checkpoint());
     pins_.release();
     next_read_at_.reset();
     released_ = true;
     ++counters_.let_go;
     spdlog::warn("{}: its log has grown to {} MB, more than --max-wal allows: it is let go of and may begin anew. {}", printable(access_.path()), log_size() >> 20,
                  shadowed_ ? "What is not read by then comes by a comparison with the shadow" : "Without a shadow what is not read by then is lost to this stream, which then stops");
-    static_cast<void>(pins_.checkpoint());
 }
 
 }  // namespace rowferry

@@ -26,6 +26,7 @@ struct WalLimits {
 /// What happened on the way, for messages and tests.
 struct WalCounters {
     std::uint64_t restarts = 0;      ///< The log began anew, seen without a gap.
+    std::uint64_t stepped_aside = 0; ///< Let go of the log for a moment, so that it could begin anew between two commits.
     std::uint64_t let_go = 0;        ///< The log was larger than allowed.
     std::uint64_t comparisons = 0;   ///< Catching up by comparing the shadow with the leader.
     std::uint64_t barriers = 0;
@@ -51,8 +52,8 @@ public:
     void maintain(Position durable);
     /// Everything up to here is in the store's log.
     [[nodiscard]] Position read_to() const noexcept { return {generation_, wal_.frame()}; }
-    /// The leader's log up to what was read is on its disk.
-    void sync_leader() const { wal_.sync(); }
+    /// Waits until the leader's log up to what was read is on its disk.
+    void sync_leader() { wal_.sync(); }
 
 private:
     using Clock = std::chrono::steady_clock;
@@ -61,6 +62,9 @@ private:
     void keep_before_images(const WalIndexHeader& now);
     void read_more();
     void append(const WalIndexHeader& now);
+    void begin_anew(const WalIndexHeader& now);
+    [[nodiscard]] bool finish_log(const WalIndexHeader& now);
+    [[nodiscard]] bool is_in_database(std::span<const std::byte> frames) const;
     [[nodiscard]] bool restarted_unseen() const;
     void compare();
     void append_differences(const LivePages& live, const WalIndexHeader& now);
@@ -69,6 +73,8 @@ private:
     [[nodiscard]] bool copied_up_to(std::uint32_t frame) const;
     [[nodiscard]] bool everything_is_copied() const;
     void bound_log(Position durable);
+    bool step_aside();
+    void attempt_restart(Position durable);
     void barrier();
     void let_go();
     [[nodiscard]] std::uint64_t log_size() const noexcept { return frame_offset(wal_.frame() + 1, store_->state().page_size); }

@@ -110,7 +110,9 @@ CarriedTable WalTables::appeared(const SqliteTable& table) {
     return carried;
 }
 
-CarriedTable WalTables::changed(const CarriedTable& was, const SqliteTable&, const SqliteTable& now) {
+CarriedTable WalTables::changed(const CarriedTable& was, const SqliteTable& table, const SqliteTable& now) {
+    // Not part of the stream; by another name it may be one that the patterns select.
+    if (!was.carried) return table.schema.name == now.schema.name ? CarriedTable{} : appeared(now);
     const TableSchema& before = *was.carried;
     TableSchema whole = now.schema;
     if (was.test || was.columns.size() != before.columns.size() || !request_.rules.empty()) {

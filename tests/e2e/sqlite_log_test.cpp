@@ -144,6 +144,29 @@ TEST_P(SqliteLogTest, ATableIsCopiedAgainAndOneWithRulesIsCarriedInPart) {
     EXPECT_TRUE(same_rows(leader(), follower(), {"p", "l"}));
 }
 
+TEST_P(SqliteLogTest, TablesOutsideTheStreamChangeAsTheyLike) {
+    small_leader();
+    ASSERT_TRUE(ended(run_until_current(leader(), follower(), logical({"--table", "t"})), 0));
+    const auto process = start_run(leader(), follower(), logical({"--table", "t"}));
+    ASSERT_TRUE(process->wait_for_err("following"));
+    leader().exec("ALTER TABLE p ADD COLUMN more INTEGER; ALTER TABLE l RENAME TO l2; DROP TABLE p; CREATE TABLE q (id INTEGER PRIMARY KEY); ALTER TABLE q RENAME COLUMN id TO number;"
+                  "INSERT INTO t (s) VALUES ('behind it')");
+    ASSERT_TRUE(shows(*process, follower(), "SELECT count(*) FROM t WHERE s = 'behind it'", "1")) << process->err();
+    EXPECT_TRUE(same_rows(leader(), follower(), {"t"}));
+}
+
+/// The last connection of the application removed the log, again and again: what was written in between has no place of its own.
+TEST_P(SqliteLogTest, ATableJoinsWhereThereIsNoLog) {
+    small_leader();
+    ASSERT_TRUE(equal());
+    leader().exec("CREATE TABLE c (x TEXT); INSERT INTO c VALUES ('one'), ('two'); DELETE FROM t WHERE id < 10; INSERT INTO l VALUES ('more', 1)");
+    const auto joined = rowferry(command("copy-table", leader(), follower(), {"--table", "c", "--table", "l"}));
+    ASSERT_TRUE(ended(joined, 0)) << joined;
+    EXPECT_TRUE(same_rows(leader(), follower()));
+    leader().exec("INSERT INTO c VALUES ('three'); UPDATE l SET y = 7 WHERE x = 'more'");
+    ASSERT_TRUE(equal());
+}
+
 TEST_P(SqliteLogTest, DropLeavesNothingBehind) {
     small_leader();
     const std::string schema = schema_of(leader());

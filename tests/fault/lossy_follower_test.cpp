@@ -59,7 +59,7 @@ protected:
 
     void run_and_kill(milliseconds time) {
         ::setenv("ROWFERRY_BINARY", ROWFERRY_LOSSY_BINARY, 1);
-        Rowferry process{{"run", leader_.endpoint(), follower_.endpoint()}, {{"ROWFERRY_LOSSY_PATH", follower_.path().string()}}};
+        Rowferry process{{"run", leader_.endpoint(), follower_.endpoint(), "--capture", "triggers"}, {{"ROWFERRY_LOSSY_PATH", follower_.path().string()}}};
         ::unsetenv("ROWFERRY_BINARY");
         const auto code = process.wait(time);
         ASSERT_FALSE(code.has_value()) << "ended by itself with " << *code << "\n" << process.err();
@@ -110,7 +110,7 @@ TEST_F(LossyFollowerTest, NeverComesBackBehindWhatTheLeaderWasTold) {
     }
     application.stop();
     EXPECT_GT(most_told_, 0) << "nothing was ever reported, so nothing was tested";
-    const RowferryResult result = rowferry({"run", leader_.endpoint(), follower_.endpoint(), "--until", "current"});
+    const RowferryResult result = rowferry({"run", leader_.endpoint(), follower_.endpoint(), "--until", "current", "--capture", "triggers"});
     ASSERT_EQ(result.exit_code, 0) << result;
     EXPECT_TRUE(same_rows(leader_, follower_));
     fmt::print("{} kills, {} of them when ready, leader told up to {}\n", killed, ready, most_told_);

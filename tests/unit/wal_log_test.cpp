@@ -192,6 +192,43 @@ TEST_F(WalFileTest, TheIndexSaysWhatIsCommitted) {
     EXPECT_NE(access.index().read().salts, before.salts);
 }
 
+TEST_F(WalFileTest, WhatALogHeldLastStandsBehindTheFramesOfTheNextOne) {
+    WalAccess access{path_};
+    WalFile wal{access.wal_path(), 512};
+    std::vector<std::byte> buffer;
+    const auto read_on = [&] {
+        const WalIndexHeader now = access.index().read();
+        if (!(now.salts == wal.salts())) wal.begin(now, 0, {});
+        while (wal.frame() < now.last_frame) wal.take(wal.read(now.last_frame, buffer, 1 << 20));
+    };
+    const auto begin_anew = [&] {
+        writer_.execute("PRAGMA wal_checkpoint(PASSIVE); INSERT INTO t VALUES (NULL, 'new')");
+        EXPECT_EQ(access.index().read().salts.first, wal.salts().first + 1);
+    };
+    read_on();
+    const std::uint32_t read = wal.frame();
+    writer_.execute("INSERT INTO t (v) VALUES ('a'); DELETE FROM t WHERE id = 3");
+    const std::uint32_t last = access.index().read().last_frame;
+    begin_anew();
+    EXPECT_FALSE(wal.read_rest(buffer, 512)) << "more than was asked for";
+    const auto rest = wal.read_rest(buffer, 1 << 20);
+    ASSERT_TRUE(rest);
+    EXPECT_EQ(rest->size(), (last - read) * (512 + kFrameHeaderSize));
+    wal.take(*rest);
+
+    for (int i = 0; i < 30; ++i) writer_.execute("INSERT INTO t (v) VALUES (randomblob(600))");
+    read_on();
+    begin_anew();
+    ASSERT_TRUE(wal.read_rest(buffer, 1 << 20));
+    EXPECT_TRUE(wal.read_rest(buffer, 1 << 20)->empty()) << "everything had been read";
+    // The new frames have come to the place.
+    for (int i = 0; i < 90; ++i) writer_.execute("INSERT INTO t (v) VALUES (randomblob(600))");
+    EXPECT_FALSE(wal.read_rest(buffer, 1 << 20));
+    read_on();
+    writer_.execute("INSERT INTO t (v) VALUES ('a'); PRAGMA wal_checkpoint(TRUNCATE)");
+    EXPECT_FALSE(wal.read_rest(buffer, 1 << 20));
+}
+
 TEST_F(WalFileTest, EveryFlippedByteOfAnIndexIsSeen) {
     const std::string bytes = read_file(path_ + "-shm").substr(0, 48);
     ASSERT_TRUE(parse_wal_index(std::as_bytes(std::span{bytes})));

@@ -1,5 +1,7 @@
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -69,6 +71,18 @@ protected:
         return std::make_unique<WalStream>(access, generations(), open_shadowed_store(names(), read_shadow(names()).value(), place), true, false, place, limits, stop_);
     }
 
+    /// A stream that has let go of a log which nobody has copied: the next commit does not begin it anew.
+    std::unique_ptr<WalStream> open_released(WalAccess& access) {
+        writer_->execute("PRAGMA wal_autocheckpoint = 0; INSERT INTO a (v) VALUES (0)");
+        auto stream = open(access, make(access).position(), {1 << 30, 1, 0});
+        SqliteDatabase reader{path_, SqliteDatabase::Mode::read_write};
+        reader.execute("BEGIN; SELECT count(*) FROM a");
+        writer_->execute("INSERT INTO a (v) VALUES (1)");
+        drain(*stream);
+        EXPECT_EQ(stream->counters().let_go, 1U);
+        return stream;
+    }
+
     /// Everything that is there now. Returns the commits.
     static int drain(WalStream& stream, bool durable = true) {
         int commits = 0;
@@ -124,6 +138,75 @@ TEST_F(WalStreamTest, FollowsEveryCommitThroughRestartsOfTheLog) {
     EXPECT_GT(stream->counters().restarts, 0U);
     EXPECT_EQ(stream->counters().comparisons, 0U) << "nothing was ever lost sight of";
     EXPECT_EQ(stream->store().state().place.generation, stream->counters().restarts + place.generation);
+}
+
+/// A checkpoint of ours syncs the log and the database, which takes longer than such a writer ever pauses: no pin would ever stand on the database, and the log would never begin anew.
+TEST_F(WalStreamTest, AWriterAtAnEvenPaceKeepsItsLogSmall) {
+    WalAccess access{path_};
+    const auto stream = open(access, make(access).position(), {512 << 10, 1 << 30, 0});
+    std::atomic<bool> ended = false;
+    std::atomic<int> committed = 0;
+    std::thread writer{[&] {
+        SqliteDatabase application{path_, SqliteDatabase::Mode::read_write};
+        application.execute("PRAGMA wal_autocheckpoint = 200; PRAGMA synchronous = OFF");
+        auto next = std::chrono::steady_clock::now();
+        while (!ended) {
+            application.execute("INSERT INTO a (v) VALUES (randomblob(300))");
+            ++committed;
+            std::this_thread::sleep_until(next += std::chrono::microseconds{700});
+        }
+    }};
+    int seen = 0;
+    std::uintmax_t largest = 0;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds{2};
+    while (std::chrono::steady_clock::now() < end) {
+        seen += drain(*stream);
+        largest = std::max(largest, fs::file_size(path_ + "-wal"));
+        std::this_thread::sleep_for(std::chrono::microseconds{200});
+    }
+    ended = true;
+    writer.join();
+    seen += drain(*stream);
+    const WalCounters& counted = stream->counters();
+    std::cout << committed << " commits; the log began anew " << counted.restarts << " times, in " << counted.stepped_aside << " moments for it; at most " << largest << " bytes" << std::endl;
+    EXPECT_EQ(seen, committed) << "commit by commit";
+    EXPECT_EQ(counted.comparisons, 0U);
+    EXPECT_GT(counted.restarts, 2U) << "of " << counted.stepped_aside << " moments; the log has " << largest << " bytes";
+    EXPECT_LT(largest, 2U << 20);
+    EXPECT_EQ(stored(*stream), dump(path_));
+}
+
+TEST_F(WalStreamTest, ALogThatBeginsAnewUnpinnedIsReadToItsEnd) {
+    WalAccess access{path_};
+    const auto stream = open_released(access);
+    for (int i = 0; i < 3; ++i) writer_->execute("INSERT INTO a (v) VALUES (randomblob(2000))");
+    writer_->execute("PRAGMA wal_checkpoint(PASSIVE); INSERT INTO b (v) VALUES (1)");
+    EXPECT_EQ(drain(*stream), 4);
+    EXPECT_EQ(stream->counters().comparisons, 0U);
+    EXPECT_EQ(stream->counters().restarts, 1U);
+    EXPECT_EQ(stored(*stream), dump(path_));
+}
+
+/// Killed between its last frame and the index: SQLite knows nothing of that commit, and overwrites it.
+TEST_F(WalStreamTest, TheCommitOfAWriterThatDiedInTheMiddleIsNone) {
+    WalAccess access{path_};
+    const auto stream = open_released(access);
+    writer_->execute("INSERT INTO a (v) VALUES ('kept')");
+    const WalIndexHeader index = access.index().read();
+    std::vector<std::byte> frame(kFrameHeaderSize + 1024, std::byte{0x0D});
+    FrameHeader header{2, index.pages, index.salts, {}};
+    write_frame_header(header, frame);
+    const std::span<const std::byte> bytes{frame};
+    header.checksum = continue_checksum(continue_checksum(index.checksum, bytes.first(8), index.big_endian_checksums), bytes.subspan(kFrameHeaderSize), index.big_endian_checksums);
+    write_frame_header(header, frame);
+    std::fstream log{path_ + "-wal", std::ios::binary | std::ios::in | std::ios::out};
+    log.seekp(static_cast<std::streamoff>(frame_offset(index.last_frame + 1, 1024)));
+    log.write(reinterpret_cast<const char*>(frame.data()), static_cast<std::streamsize>(frame.size()));
+    log.close();
+    writer_->execute("PRAGMA wal_checkpoint(PASSIVE); INSERT INTO b (v) VALUES (1)");
+    drain(*stream);
+    EXPECT_EQ(stream->counters().comparisons, 1U);
+    EXPECT_EQ(stored(*stream), dump(path_));
 }
 
 TEST_F(WalStreamTest, DowntimeBecomesOneCommit) {
