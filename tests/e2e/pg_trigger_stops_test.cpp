@@ -160,6 +160,56 @@ TEST_F(PgTriggerStops, TheLogStaysSmall) {
 }
 
 /// The trigger's statement is planned once per session: for one row, and then serves many.
+/// The function's change is logged in front of the statement's own, of which it was the successor. No trigger is involved that would make it a table logged row by row.
+TEST_F(PgTriggerStops, AFunctionThatChangesRowsOfItsOwnStatementsTableIsNoticed) {
+    begin("CREATE TABLE t (id int PRIMARY KEY, s text, n int); INSERT INTO t VALUES (1, 'a', 0), (2, 'b', 0), (3, 'c', 0);"
+          "CREATE TABLE u (id int PRIMARY KEY, s text, n int); INSERT INTO u SELECT * FROM t;"
+          "CREATE FUNCTION touch(i int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN IF i = 3 THEN UPDATE u SET n = n + 100 WHERE id = 1; END IF; RETURN i; END $$;"
+          "CREATE FUNCTION busy() RETURNS void LANGUAGE plpgsql AS $$ BEGIN UPDATE t SET s = s || '!';\n UPDATE t SET n = n + 1\n WHERE id = 1; UPDATE t SET id = id + 10; END $$");
+    // Many statements of one function on one table, deeper and less deep ones, are in order.
+    leader_.exec("BEGIN; SELECT busy(); UPDATE t SET id = id - 10; UPDATE t SET s = 'x' WHERE id = 1; SELECT busy(); UPDATE t SET id = -id; UPDATE t SET id = -id - 10; COMMIT");
+    ASSERT_TRUE(ended(catch_up(), 0));
+    EXPECT_TRUE(same_rows(leader_, follower_));
+    const std::string nested = "UPDATE u SET s = 'outer', n = touch(id) WHERE id IN (1, 3)";
+    leader_.exec(nested);
+    ASSERT_EQ(leader_.value("SELECT s || n FROM u WHERE id = 1"), "outer101");
+    EXPECT_TRUE(ended(catch_up(), 7, "was still running"));
+    copied_again("u");
+    leader_.exec("CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER none AFTER INSERT ON u FOR EACH ROW EXECUTE FUNCTION nothing()");
+    copied_again("u");
+    leader_.exec("TRUNCATE u; INSERT INTO u VALUES (1, 'a', 0), (3, 'c', 0)");
+    leader_.exec(nested);
+    EXPECT_TRUE(ended(catch_up(), 0));
+    EXPECT_TRUE(same_rows(leader_, follower_));
+}
+
+/// Two sessions whose entries stand between each other's: what belongs to one statement stays one, or the foreign keys between its tables would be in the way.
+TEST_F(PgTriggerStops, TruncatesOfTwoTransactionsDoNotTearEachOtherApart) {
+    const Database follower = Database::postgresql(PgCluster::shared(), "follower");
+    leader_.exec("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY REFERENCES a); CREATE TABLE c (id int PRIMARY KEY); CREATE TABLE d (id int PRIMARY KEY REFERENCES c);"
+                 "INSERT INTO a VALUES (1); INSERT INTO b VALUES (1); INSERT INTO c VALUES (1); INSERT INTO d VALUES (1);"
+                 // Behind ours by its name: holds a TRUNCATE between the entries of its two tables.
+                 "CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock(TG_ARGV[0]::int); RETURN NULL; END $$;"
+                 "CREATE TRIGGER z AFTER TRUNCATE ON a FOR EACH STATEMENT EXECUTE FUNCTION pause(1); CREATE TRIGGER z AFTER TRUNCATE ON c FOR EACH STATEMENT EXECUTE FUNCTION pause(2)");
+    ASSERT_TRUE(ended(run_until_current(leader_, follower, {"--capture", "triggers"}), 0));
+    PgConnection holder{leader_.uri()};
+    holder.exec("SELECT pg_advisory_lock(1), pg_advisory_lock(2)");
+    const auto truncate = [&](const char* tables) { return std::thread{[this, tables] { leader_.exec(std::string{"TRUNCATE "} + tables); }}; };
+    const auto wait_for = [&](const char* waiting) { return wait_for_value(leader_, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted", waiting); };
+    std::thread one = truncate("a, b");
+    EXPECT_TRUE(wait_for("1"));
+    std::thread other = truncate("c, d");
+    EXPECT_TRUE(wait_for("2"));
+    holder.exec("SELECT pg_advisory_unlock(1)");
+    one.join();
+    holder.exec("SELECT pg_advisory_unlock(2)");
+    other.join();
+    leader_.exec("INSERT INTO c VALUES (7); INSERT INTO d VALUES (7)");
+    EXPECT_EQ(leader_.value("SELECT string_agg(rel::regclass::text, ' ' ORDER BY seq) FROM rowferry.capture_change WHERE op = 'T'"), "a c b d");
+    EXPECT_TRUE(ended(run_until_current(leader_, follower, {"--capture", "triggers"}), 0));
+    EXPECT_TRUE(same_rows(leader_, follower));
+}
+
 TEST_F(PgTriggerStops, ASmallUpdateDoesNotSlowALargeOneDown) {
     begin("CREATE TABLE t (id int PRIMARY KEY, s text, n int); INSERT INTO t SELECT i, 'v' || i, 0 FROM generate_series(1, 20000) i");
     PgConnection session{leader_.uri()};

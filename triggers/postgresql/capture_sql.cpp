@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS rowferry.capture_change (
   xid bigint NOT NULL,
   rel oid NOT NULL,
   op "char" NOT NULL,        -- I, U, D, T
-  depth smallint NOT NULL,   -- pg_trigger_depth(): 1 for the client's own statements
+  depth smallint NOT NULL,   -- statements: a measure of the calls they came from, 0 for the client's own; row by row: pg_trigger_depth()
   late boolean,              -- row by row: the new version had been changed again before this was logged, perhaps
   old_tid tid,               -- row by row: the versions of the row
   new_tid tid,
@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS rowferry.capture_change (
 // which would run with our rights.
 constexpr const char* kInsert = R"sql(
   INSERT INTO rowferry.capture_change_@ (slot, seq, xid, rel, op, depth, news)
-  SELECT @, nextval('rowferry.capture_sequence'), pg_current_xact_id()::text::bigint, TG_RELID, 'I', pg_trigger_depth(), c.news
+  SELECT @, nextval('rowferry.capture_sequence'), pg_current_xact_id()::text::bigint, TG_RELID, 'I', frames, c.news
     FROM (SELECT array_agg(p.row) AS news
             FROM (SELECT r.row, row_number() OVER w / 250 AS part, sum(octet_length(r.row)) OVER w AS size
                     FROM (SELECT textin(record_out(n.*)) AS row FROM rowferry_new n OFFSET 0) r WINDOW w AS (ROWS UNBOUNDED PRECEDING)) p
@@ -51,7 +51,7 @@ constexpr const char* kInsert = R"sql(
 // The two transition tables have their rows in the same order, that of the statement, which the log keeps: a key that one row gives up may be the next one's.
 constexpr const char* kUpdate = R"sql(
   INSERT INTO rowferry.capture_change_@ (slot, seq, xid, rel, op, depth, olds, news)
-  SELECT @, nextval('rowferry.capture_sequence'), pg_current_xact_id()::text::bigint, TG_RELID, 'U', pg_trigger_depth(), c.olds, c.news
+  SELECT @, nextval('rowferry.capture_sequence'), pg_current_xact_id()::text::bigint, TG_RELID, 'U', frames, c.olds, c.news
     FROM (SELECT min(p.number) AS number, array_agg(p.old_row ORDER BY p.number) AS olds, array_agg(p.new_row ORDER BY p.number) AS news
             FROM (SELECT o.number, o.row AS old_row, n.row AS new_row, o.number / 250 AS part,
                          sum(octet_length(o.row) + octet_length(n.row)) OVER (ORDER BY o.number ROWS UNBOUNDED PRECEDING) AS size
@@ -63,7 +63,7 @@ constexpr const char* kUpdate = R"sql(
 
 constexpr const char* kDelete = R"sql(
   INSERT INTO rowferry.capture_change_@ (slot, seq, xid, rel, op, depth, olds)
-  SELECT @, nextval('rowferry.capture_sequence'), pg_current_xact_id()::text::bigint, TG_RELID, 'D', pg_trigger_depth(), c.olds
+  SELECT @, nextval('rowferry.capture_sequence'), pg_current_xact_id()::text::bigint, TG_RELID, 'D', frames, c.olds
     FROM (SELECT array_agg(p.row) AS olds
             FROM (SELECT r.row, row_number() OVER w / 250 AS part, sum(octet_length(r.row)) OVER w AS size
                     FROM (SELECT textin(record_out(o.*)) AS row FROM rowferry_old o OFFSET 0) r WINDOW w AS (ROWS UNBOUNDED PRECEDING)) p
@@ -107,15 +107,18 @@ BEGIN
 END $rowferry$)sql";
 
 /// `body` writes into partition @. One branch for each, because routing through the partitioned table would cost more than all the rest.
-std::string trigger_function(const char* name, std::string_view body) {
+std::string trigger_function(const char* name, std::string_view body, bool of_statements = true) {
     std::string branches;
     for (int slot = 0; slot < kSlots; ++slot) {
         branches += fmt::format("{} written = {} THEN", slot == 0 ? "IF" : "ELSIF", slot);
         for (const char c : body) branches += c == '@' ? std::to_string(slot) : std::string{c};
     }
-    return fmt::format("CREATE OR REPLACE FUNCTION rowferry.{}() RETURNS trigger LANGUAGE plpgsql {} AS $rowferry$\nDECLARE written smallint;\nBEGIN\n"
+    // A statement that a function or trigger runs has the lines of whoever called it below its own, so it has more of them than the statement inside of which it ran. pg_trigger_depth() would not
+    // count the functions.
+    const char* const count_frames = "GET DIAGNOSTICS stack = PG_CONTEXT;\nframes := least(octet_length(stack) - octet_length(replace(stack, E'\\n', '')), 32767);\n";
+    return fmt::format("CREATE OR REPLACE FUNCTION rowferry.{}() RETURNS trigger LANGUAGE plpgsql {} AS $rowferry$\nDECLARE written smallint; stack text; frames smallint;\nBEGIN\n{}"
                        "SELECT s.current INTO written FROM rowferry.capture_slot s;\n{}END IF;\nRETURN NULL;\nEND $rowferry$",
-                       name, kPins, branches);
+                       name, kPins, of_statements ? count_frames : "", branches);
 }
 
 struct Kind {
@@ -156,8 +159,8 @@ std::vector<std::string> make_objects() {
     statements.push_back(trigger_function("capture_insert", kInsert));
     statements.push_back(trigger_function("capture_update", kUpdate));
     statements.push_back(trigger_function("capture_delete", kDelete));
-    statements.push_back(trigger_function("capture_truncate", kTruncate));
-    statements.push_back(trigger_function("capture_row", kRow));
+    statements.push_back(trigger_function("capture_truncate", kTruncate, false));
+    statements.push_back(trigger_function("capture_row", kRow, false));
     statements.emplace_back(kMakeTick);
     statements.emplace_back(
         "REVOKE ALL ON FUNCTION rowferry.capture_insert(), rowferry.capture_update(), rowferry.capture_delete(), rowferry.capture_truncate(), rowferry.capture_row(), "

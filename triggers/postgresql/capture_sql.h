@@ -20,7 +20,7 @@ namespace rowferry::pg_capture {
 // The triggers rowferry_insert, rowferry_update, rowferry_delete and rowferry_truncate stand on the application's tables.
 
 /// Counts up when the objects change; another rowferry's are refused, never misread.
-inline constexpr int kLayout = 2;
+inline constexpr int kLayout = 3;
 inline constexpr int kSlots = 3;
 
 /// How the triggers of a table log: statements with transition tables, or row by row. Row by row costs several times as much, and knows the version of each row.

@@ -13,7 +13,7 @@ struct LogEntry {
     std::uint64_t xid = 0;
     std::uint32_t rel = 0;
     char op = '\0';           ///< I, U, D or T.
-    int depth = 0;
+    int depth = 0;            ///< Of statements: 0 for the client's own; inside of another statement always more than that one's.
     bool row_level = false;
     std::vector<std::string_view> olds;  ///< Texts of rows; as many as news, or none.
     std::vector<std::string_view> news;

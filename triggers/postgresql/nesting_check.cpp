@@ -26,7 +26,7 @@ NestingCheck::Digest NestingCheck::digest(std::string_view text) {
 
 void NestingCheck::see(const LogEntry& entry, const CapturedTables& tables, Arena& arena) {
     if (!crossed_) {
-        if (entry.depth <= 1) return;
+        if (entry.depth == 0) return;
         crossed_ = ask_();
     }
     if (crossed_->empty()) return;
@@ -34,7 +34,7 @@ void NestingCheck::see(const LogEntry& entry, const CapturedTables& tables, Aren
     const auto last = crossed_->find(pair);
     if (last == crossed_->end()) return;
     const auto found = nested_.find(pair);
-    if (entry.depth <= 1 && found == nested_.end()) return;
+    if (entry.depth == 0 && found == nested_.end()) return;
     compare(found == nested_.end() ? nested_[pair] : found->second, entry, tables, arena);
     if (entry.seq < last->second) return;
     nested_.erase(pair);
@@ -44,20 +44,25 @@ void NestingCheck::see(const LogEntry& entry, const CapturedTables& tables, Aren
 void NestingCheck::compare(Rows& rows, const LogEntry& entry, const CapturedTables& tables, Arena& arena) {
     const bool outer = entry.depth < rows.depth;
     for (std::size_t i = 0; i < std::max(entry.olds.size(), entry.news.size()); ++i) {
+        std::string key;
         if (i < entry.olds.size()) {
-            const std::string key = tables.key_of(entry, entry.olds[i], arena);
+            key = tables.key_of(entry, entry.olds[i], arena);
             if (key.empty()) return;
             const auto [left, first] = rows.left.try_emplace(digest(key));
             if (outer && !first && left->second != digest(entry.olds[i]))
-                throw HaltError{fmt::format("relation {} of the leader, entry {} of its change log: triggers changed rows of a table while a statement on the same table was still running, and what the "
-                                            "log has of it does not tell the order. `rowferry copy-table` takes the table up again",
+                throw HaltError{fmt::format("relation {} of the leader, entry {} of its change log: triggers or functions changed rows of a table while a statement on the same table was still running, and what the "
+                                            "log has of it does not tell the order. A table with a trigger of any kind is captured row by row, which does. `rowferry copy-table` takes the table up again",
                                             entry.rel, entry.seq)};
             left->second.reset();
         }
         if (i < entry.news.size()) {
-            const std::string key = tables.key_of(entry, entry.news[i], arena);
-            if (key.empty()) return;
-            rows.left[digest(key)] = digest(entry.news[i]);
+            const std::string key_after = tables.key_of(entry, entry.news[i], arena);
+            if (key_after.empty()) return;
+            // A key that another row of the same statement gives up, further down in the log: the row with it is looked at no more.
+            if (!key.empty() && key != key_after)
+                rows.left.erase(digest(key_after));
+            else
+                rows.left[digest(key_after)] = digest(entry.news[i]);
         }
     }
     rows.depth = std::max(rows.depth, entry.depth);

@@ -15,7 +15,7 @@
 
 namespace rowferry::pg_capture {
 
-/// A statement trigger logs at the end of its statement. What triggers of other tables changed in the same table meanwhile stands in front of it in the log although it happened
+/// A statement trigger logs at the end of its statement. What triggers of other tables, or functions that it calls, changed in the same table meanwhile stands in front of it in the log although it happened
 /// behind it: then the old rows of the statement are not what the log before it left. Looks at the tables and transactions in which that can be. One batch.
 class NestingCheck {
 public:

@@ -142,19 +142,30 @@ void PgTriggerSource::begin(Batch& batch) {
     if (!std::exchange(begun_, true)) batch.add(Begin{{at_.number, 0}, 0, Boundary::merged});
 }
 
-void PgTriggerSource::flush_truncates(Batch& batch) {
-    if (truncated_.empty()) return;
-    const std::span<const TableSchema*> tables = batch.arena().array<const TableSchema*>(truncated_.size());
-    for (std::size_t i = 0; i < truncated_.size(); ++i) tables[i] = batch.keep(truncated_[i]);
+void PgTriggerSource::add_truncate(const Truncation& truncation, Batch& batch) {
+    const std::span<const TableSchema*> tables = batch.arena().array<const TableSchema*>(truncation.tables.size());
+    for (std::size_t i = 0; i < truncation.tables.size(); ++i) tables[i] = batch.keep(truncation.tables[i]);
     batch.add(Truncate{tables, false, false});
-    truncated_.clear();
 }
 
-/// Entries of other sessions may stand between those of one TRUNCATE: they have nothing to do with its tables, which it has locked.
-bool PgTriggerSource::is_behind_truncates() const {
-    if (entry_.xid == truncating_) return true;
+/// Tables of one statement are emptied as one, or a foreign key between them would be in the way. Entries of other sessions may stand between theirs, also of another TRUNCATE: they have nothing to
+/// do with its tables, which it has locked.
+void PgTriggerSource::keep_truncated(const TablePtr& table) {
+    auto own = std::ranges::find(truncations_, entry_.xid, &Truncation::xid);
+    if (own == truncations_.end()) own = truncations_.insert(own, {entry_.xid, {}});
+    if (std::ranges::find(own->tables, table) == own->tables.end()) own->tables.push_back(table);
+}
+
+/// Those that the entry stands behind: of its own transaction, and of its table.
+void PgTriggerSource::add_truncates_before(Batch& batch) {
+    if (truncations_.empty()) return;
     const TablePtr* table = tables_.truncated(entry_, target_->number);
-    return table != nullptr && std::ranges::any_of(truncated_, [&](const TablePtr& each) { return each->name == (*table)->name; });
+    const auto is_before = [&](const Truncation& truncation) {
+        return truncation.xid == entry_.xid || (table != nullptr && std::ranges::any_of(truncation.tables, [&](const TablePtr& each) { return each->name == (*table)->name; }));
+    };
+    for (const Truncation& truncation : truncations_)
+        if (is_before(truncation)) add_truncate(truncation, batch);
+    std::erase_if(truncations_, is_before);
 }
 
 bool PgTriggerSource::fill(Batch& batch, std::size_t budget) {
@@ -170,14 +181,11 @@ bool PgTriggerSource::fill(Batch& batch, std::size_t budget) {
         if (entry_.op == 'T') {
             const TablePtr* table = tables_.truncated(entry_, target_->number);
             if (table == nullptr) continue;
-            // Tables of one statement are emptied as one, or a foreign key between them would be in the way.
-            if (truncating_ != entry_.xid) flush_truncates(batch);
-            truncating_ = entry_.xid;
             begin(batch);
-            if (std::ranges::find(truncated_, *table) == truncated_.end()) truncated_.push_back(*table);
+            keep_truncated(*table);
             continue;
         }
-        if (!truncated_.empty() && is_behind_truncates()) flush_truncates(batch);
+        add_truncates_before(batch);
         // Begin stands in front, also of a change of shape; an entry that is none of ours must not leave an empty transaction, which does no harm either.
         begin(batch);
         if (tables_.decode(entry_, target_->number, batch) && !entry_.row_level) {
@@ -189,7 +197,8 @@ bool PgTriggerSource::fill(Batch& batch, std::size_t budget) {
 }
 
 void PgTriggerSource::finish_batch(Batch& batch) {
-    flush_truncates(batch);
+    for (const Truncation& truncation : truncations_) add_truncate(truncation, batch);
+    truncations_.clear();
     begin(batch);
     const Tick reached = std::move(*target_);
     target_.reset();

@@ -46,8 +46,13 @@ private:
     pg_capture::NestingCheck::Crossed crossed_pairs(const pg_capture::SnapshotBounds& to);
     /// Events of the open batch; false at its end.
     bool fill(Batch& batch, std::size_t budget);
-    void flush_truncates(Batch& batch);
-    [[nodiscard]] bool is_behind_truncates() const;
+    struct Truncation {
+        std::uint64_t xid = 0;
+        std::vector<TablePtr> tables;
+    };
+    static void add_truncate(const Truncation& truncation, Batch& batch);
+    void keep_truncated(const TablePtr& table);
+    void add_truncates_before(Batch& batch);
     void finish_batch(Batch& batch);
     void begin(Batch& batch);
 
@@ -65,8 +70,7 @@ private:
     std::string idle_snapshot_;                  ///< Nothing of ours is between at_ and this one.
     pg_capture::LogEntry entry_;
     Arena scratch_;
-    std::vector<TablePtr> truncated_;
-    std::uint64_t truncating_ = 0;               ///< The transaction of truncated_.
+    std::vector<Truncation> truncations_;        ///< Whose last table may still be to come.
     bool header_ = false;                        ///< COPY's is still to come.
     bool begun_ = false;
     int wake_fd_ = -1;
