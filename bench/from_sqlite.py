@@ -89,7 +89,7 @@ def contest(bench, shape, follower):
     result = Result(f"{shape.shape}-{follower.name}", f"{follower.title}: {shape.title}", shape.changes)
     leader, log = os.path.join(bench.work, "leader.db"), os.path.join(bench.work, "rowferry.log")
     start_rows, changes = os.path.join(bench.work, "rows.tsv"), os.path.join(bench.work, "changes.tsv")
-    command = bench.rowferry(f"sqlite:{leader}", follower.uri)
+    command = bench.rowferry(f"sqlite:{leader}", follower.uri, "--capture", "triggers")  # what waits in their log; the leader's own would be compared
     sqlite_files.write_rows(start_rows, shape.rows)
     with_bare = follower.server is None or shape.kind == "update"  # a million single inserts would take PostgreSQL 20 s and judge nothing
     for number in range(1, bench.rounds + 1):

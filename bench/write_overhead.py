@@ -51,7 +51,7 @@ def contest(bench, shape):
                 sqlite_files.copy(base, leader)
                 if KINDS[name] is not None:
                     sqlite_files.remove(follower)
-                    Child(bench.rowferry(f"sqlite:{leader}", f"sqlite:{follower}", *KINDS[name]), log).wait()
+                    Child(bench.rowferry(f"sqlite:{leader}", f"sqlite:{follower}", "--capture", "triggers", *KINDS[name]), log).wait()
                 sqlite_files.checkpoint(leader)
                 sample = measure([tool, leader, shape.kind, "items", str(unit), f"PRAGMA synchronous = {level}"], log, stdin_path=changed)
                 if KINDS[name] is not None:

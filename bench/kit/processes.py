@@ -90,6 +90,14 @@ class Child:
                 raise Failure(f"exit code {self._process.returncode} of {' '.join(self.command)}:\n{text.read()[-2000:]}")
         return True
 
+    def line(self):
+        """The next line of its standard output, which was made a pipe."""
+        line = self._process.stdout.readline()
+        if not line:
+            self.wait(10)
+            raise Failure(f"its output ended: {' '.join(self.command)}")
+        return line
+
     def wait(self, timeout=1200):
         deadline = time.monotonic() + timeout
         while not self.ended():
