@@ -20,7 +20,14 @@ struct LogSettings {
     /// log_statement is `all`, or every statement has its duration line (log_min_duration_statement = 0, no sampling), as the server says. Else it has to show in the log.
     bool complete = false;
     bool whole_parameters = false;  ///< log_parameter_max_length is -1, as the server says. Else a value that ends like a shortened one is a stop.
+    std::string default_isolation = "read committed";  ///< default_transaction_isolation, as the server says.
+    /// Processes that had a transaction open where reading begins; these transactions are not given out, their end is only watched for. Without: not known, so
+    /// whatever a session that was there before does until a BEGIN is marked (LoggedTransaction::began_before_log).
+    std::optional<std::vector<std::uint32_t>> open_at_begin;
+    /// Reading begins behind the first entry whose message holds this text; empty: at the first file's beginning.
+    std::string begin_behind;
     std::uint64_t most_waiting = 256ULL << 20;  ///< Bytes of statements in memory of transactions that are open or wait for others. More is a stop.
+    std::uint64_t snapshot_every = 1ULL << 20;  ///< Bytes of log between places where a reader can begin again.
     /// How far a duration line's time may lie behind the end that it measured. Only matters where lines before execution are missing.
     std::chrono::milliseconds clock_margin{10};
 };

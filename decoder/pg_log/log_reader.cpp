@@ -1,0 +1,257 @@
+#include "decoder/pg_log/log_reader.h"
+
+#include <algorithm>
+#include <deque>
+
+#include <nlohmann/json.hpp>
+
+#include "decoder/pg_log/log_entries.h"
+#include "decoder/pg_log/log_sessions.h"
+#include "schemas/error.h"
+
+namespace rowferry {
+namespace {
+
+constexpr std::size_t kLookedAt = 16UL << 20;    ///< Bytes of the log's beginning that may show what it has.
+constexpr std::size_t kEntriesAtOnce = 20'000;   ///< Of one call of next().
+constexpr std::uint64_t kOrdinals = 1ULL << 16;
+
+/// JSON has valid UTF-8 only; names and settings may be anything. Each byte becomes a code point.
+std::string widen(std::string_view bytes) {
+    std::string out;
+    for (const char c : bytes) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (byte < 0x80) {
+            out += c;
+        } else {
+            out += static_cast<char>(0xC0 | (byte >> 6));
+            out += static_cast<char>(0x80 | (byte & 0x3F));
+        }
+    }
+    return out;
+}
+
+std::string narrow(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        if (byte >= 0x80 && i + 1 < text.size())
+            out += static_cast<char>(((byte & 0x03) << 6) | (static_cast<unsigned char>(text[++i]) & 0x3F));
+        else
+            out += text[i];
+    }
+    return out;
+}
+
+/// A place where reading can begin again: before an entry, with what the sessions were like.
+struct Snapshot {
+    LogFileId file;
+    std::uint64_t offset = 0, line = 1;
+    std::vector<SessionState> sessions;
+    [[nodiscard]] LogSpot spot() const { return {file.number, offset}; }
+};
+
+/// Somebody said that a session's statement had returned, behind the entry at this place.
+struct Proof {
+    LogSpot spot;
+    std::string session;
+};
+
+nlohmann::json to_json(const SessionState& state) {
+    nlohmann::json settings = nlohmann::json::array();
+    for (const auto& [name, sql] : state.session.settings) settings.push_back({widen(name), widen(sql)});
+    return {state.session.pid, widen(state.session.id), widen(state.session.user), widen(state.session.database), widen(state.session.application), state.next_number,
+            std::string(1, state.block), state.transaction, state.isolation, state.known, settings};
+}
+
+SessionState session_from(const nlohmann::json& json) {
+    SessionState out;
+    out.session.pid = json.at(0).get<std::uint32_t>();
+    out.session.id = narrow(json.at(1).get<std::string>());
+    out.session.user = narrow(json.at(2).get<std::string>());
+    out.session.database = narrow(json.at(3).get<std::string>());
+    out.session.application = narrow(json.at(4).get<std::string>());
+    out.next_number = json.at(5).get<std::uint64_t>();
+    out.block = json.at(6).get<std::string>().at(0);
+    out.transaction = json.at(7).get<std::string>();
+    out.isolation = json.at(8).get<std::string>();
+    out.known = json.at(9).get<bool>();
+    for (const auto& one : json.at(10)) out.session.settings.emplace_back(narrow(one.at(0).get<std::string>()), narrow(one.at(1).get<std::string>()));
+    return out;
+}
+
+}  // namespace
+
+struct LogReader::Parts {
+    Parts(LogSettings given, Touches& touches, std::string_view resume)
+        : settings{std::move(given)}, entries{settings}, order{touches, settings.default_isolation}, sessions{settings, entries.makeup(), order} {
+        if (!settings.complete && entries.shows_completeness(kLookedAt)) sessions.shown_complete();
+        begun = settings.begin_behind.empty();
+        if (!resume.empty()) go_on(resume);
+    }
+
+    void go_on(std::string_view resume) {
+        try {
+            const auto json = nlohmann::json::parse(resume);
+            if (json.at("v").get<int>() != 1) throw HaltError{"the position in the log was written by another version of rowferry"};
+            Snapshot at;
+            at.file = {json.at("file").get<std::uint64_t>(), json.at("hash").get<std::uint64_t>()};
+            at.offset = json.at("offset").get<std::uint64_t>();
+            at.line = json.at("line").get<std::uint64_t>();
+            given = {json.at("position").at(0).get<std::uint64_t>(), json.at("position").at(1).get<std::uint64_t>()};
+            for (const auto& one : json.at("sessions")) at.sessions.push_back(session_from(one));
+            for (const auto& one : json.at("proofs")) {
+                proofs.push_back({{one.at(0).get<std::uint64_t>(), one.at(1).get<std::uint64_t>()}, narrow(one.at(2).get<std::string>())});
+            }
+            begun = true;
+            to_prove = proofs.size();
+            entries.seek(at.file, at.offset, at.line);
+            sessions.restore(at.sessions);
+            sessions.replaying(true);
+            replaying = true;
+            snapshots.push_back(std::move(at));
+        } catch (const nlohmann::json::exception&) {
+            throw HaltError{"the position in the log that the follower keeps is damaged"};
+        }
+    }
+
+    void take(const LogEntries::Next& next) {
+        if (!begun) {
+            begun = next.entry.message.find(settings.begin_behind) != std::string_view::npos;
+            return;
+        }
+        const EntrySite site{next.place, next.spot, ++count};
+        prove_again(site.spot);
+        if (replaying && site.spot > LogSpot{given.major, given.minor / kOrdinals}) {
+            replaying = false;
+            sessions.replaying(false);
+        }
+        if (snapshots.empty() || snapshots.back().file.number != site.spot.file || site.spot.offset - snapshots.back().offset >= settings.snapshot_every) {
+            const LogSpot needed = oldest(site.spot);
+            while (snapshots.size() > 1 && snapshots[1].spot() <= needed) snapshots.pop_front();
+            while (!proofs.empty() && to_prove < proofs.size() && proofs.front().spot < snapshots.front().spot()) proofs.pop_front();
+            if (snapshots.empty() || snapshots.back().spot() < site.spot) snapshots.push_back({entries.file(), site.spot.offset, next.entry.line, sessions.states()});
+        }
+        last = site;
+        ordinal = 0;
+        sessions.entry(next.entry, site);
+        release();
+    }
+
+    /// What was said from outside when this part of the log was read before.
+    void prove_again(LogSpot before) {
+        for (; to_prove > 0 && proofs[proofs.size() - to_prove].spot < before; --to_prove) {
+            sessions.prove(proofs[proofs.size() - to_prove].session, count);
+            release();
+        }
+    }
+
+    void prove(std::string_view id) {
+        proofs.push_back({last.spot, std::string{id}});
+        sessions.prove(id, ++count);
+        release();
+    }
+
+    void release() {
+        std::vector<TransactionPtr> released;
+        order.release(released);
+        for (const TransactionPtr& one : released) {
+            const Position position{last.spot.file, last.spot.offset * kOrdinals + ordinal};
+            if (++ordinal == kOrdinals) throw LogError{LogStop::too_large, last.place, "more than 65,535 transactions waited for this entry"};
+            sessions.given(one->bytes);
+            ++transactions;
+            if (position <= given) continue;
+            one->out.position = position;
+            ready.push_back(one);
+        }
+    }
+
+    [[nodiscard]] LogSpot oldest(LogSpot now) const {
+        now = std::min({now, sessions.oldest(now), order.oldest(now)});
+        for (const TransactionPtr& one : ready) now = std::min(now, one->first);
+        return now;
+    }
+
+    LogSettings settings;
+    LogEntries entries;
+    CommitOrder order;
+    LogSessions sessions;
+    std::deque<Snapshot> snapshots;
+    std::deque<Proof> proofs;
+    std::size_t to_prove = 0;  ///< The last ones of these were not said again yet.
+    std::deque<TransactionPtr> ready;
+    EntrySite last;
+    LogOrder count = 0;
+    std::uint64_t ordinal = 0, transactions = 0;
+    Position given;
+    bool begun = false, replaying = false, at_end = false;
+};
+
+LogReader::LogReader(LogSettings settings, Touches& touches, std::string_view resume) : parts_{std::make_unique<Parts>(std::move(settings), touches, resume)} {}
+LogReader::~LogReader() = default;
+
+std::optional<LoggedTransaction> LogReader::next() {
+    Parts& parts = *parts_;
+    LogEntries::Next next;
+    for (std::size_t i = 0; parts.ready.empty() && i < kEntriesAtOnce; ++i) {
+        parts.at_end = !parts.entries.next(next);
+        if (parts.at_end) {
+            if (parts.to_prove > 0) parts.prove_again({~0ULL, ~0ULL});
+            break;
+        }
+        parts.take(next);
+    }
+    if (parts.ready.empty()) return {};
+    const TransactionPtr out = parts.ready.front();
+    parts.ready.pop_front();
+    parts.given = out->out.position;
+    return std::move(out->out);
+}
+
+bool LogReader::at_end() const { return parts_->at_end && parts_->ready.empty(); }
+
+std::string LogReader::resume() const {
+    const Parts& parts = *parts_;
+    if (parts.snapshots.empty()) return {};
+    const LogSpot needed = parts.oldest(parts.last.spot);
+    auto at = parts.snapshots.begin();
+    while (std::next(at) != parts.snapshots.end() && std::next(at)->spot() <= needed) ++at;
+    nlohmann::json json{{"v", 1},           {"file", at->file.number}, {"hash", at->file.hash}, {"offset", at->offset}, {"line", at->line}, {"position", {parts.given.major, parts.given.minor}},
+                        {"sessions", nlohmann::json::array()}, {"proofs", nlohmann::json::array()}};
+    for (const SessionState& one : at->sessions) json["sessions"].push_back(to_json(one));
+    for (const Proof& one : parts.proofs)
+        if (one.spot >= at->spot()) json["proofs"].push_back({one.spot.file, one.spot.offset, widen(one.session)});
+    return json.dump();
+}
+
+Position LogReader::position() const { return parts_->given; }
+
+std::vector<UnprovenSession> LogReader::unproven() const {
+    std::vector<UnprovenSession> out;
+    for (const auto& [session, since] : parts_->sessions.unproven()) out.push_back({session->id, session->pid, since});
+    return out;
+}
+
+void LogReader::prove(std::string_view session_id) { parts_->prove(session_id); }
+
+void LogReader::finish() {
+    Parts& parts = *parts_;
+    parts.entries.finish();
+    LogEntries::Next next;
+    while (parts.entries.next(next)) parts.take(next);
+    parts.prove_again({~0ULL, ~0ULL});
+    std::vector<UnprovenSession> waiting = unproven();
+    std::sort(waiting.begin(), waiting.end(), [](const auto& a, const auto& b) { return std::tie(a.since, a.id) < std::tie(b.since, b.id); });
+    for (const UnprovenSession& one : waiting) parts.prove(one.id);
+    parts.at_end = true;
+}
+
+std::vector<std::string> LogReader::take_warnings() {
+    auto out = parts_->entries.take_warnings();
+    for (auto& one : parts_->sessions.take_warnings()) out.push_back(std::move(one));
+    return out;
+}
+
+LogReader::Counters LogReader::counters() const { return {parts_->count, parts_->transactions, parts_->sessions.rolled_back()}; }
+
+}  // namespace rowferry

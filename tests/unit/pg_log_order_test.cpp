@@ -1,0 +1,233 @@
+// Which transactions a log shows, in which order, and where it does not tell: small logs that tell one story each.
+
+#include <chrono>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/pg_log_story.h"
+
+namespace rowferry::test {
+namespace {
+
+using Told = std::vector<std::string>;
+
+TEST(PgLogOrder, AnUpdateThatWaitsForALockComesAfterTheCommitItWaitedFor) {
+    // B's UPDATE stands before the COMMIT of A. That A wrote a line behind its own UPDATE shows that it had the row before B's began.
+    StoryLog log;
+    log.run('A', "BEGIN").run('A', "UPDATE t SET x = 1 WHERE id = 1").run('A', "SELECT 1");
+    log.run('B', "UPDATE t SET x = x + 1 WHERE id = 1");
+    log.run('A', "COMMIT").run('B', "SELECT 2").run('A', "SELECT 3");
+    const LogRead read = log.read();
+    EXPECT_FALSE(read.stopped) << read.what;
+    ASSERT_GE(read.told.size(), 2U);
+    EXPECT_EQ(read.told[0], "UPDATE t SET x = 1 WHERE id = 1 | SELECT 1 (block)");
+    EXPECT_EQ(read.told[1], "UPDATE t SET x = x + 1 WHERE id = 1");
+}
+
+TEST(PgLogOrder, WhereTheLockOrderCannotBeToldReadingStops) {
+    // The same without the SELECT: B may as well have had the row first, and A have waited for it.
+    StoryLog log;
+    log.run('A', "BEGIN").run('A', "UPDATE t SET x = 1 WHERE id = 1");
+    log.run('B', "UPDATE t SET x = x + 1 WHERE id = 1");
+    log.run('A', "COMMIT").run('B', "SELECT 2").run('A', "SELECT 3");
+    const LogRead read = log.read();
+    EXPECT_EQ(read.stopped, LogStop::order);
+    EXPECT_TRUE(read.told.empty());
+    EXPECT_NE(read.what.find("pg.log:"), std::string::npos);
+    EXPECT_EQ(read.what.find("UPDATE"), std::string::npos) << "statements are not for messages";
+}
+
+TEST(PgLogOrder, ADurationLineTellsIt) {
+    StoryLog log;
+    log.run('A', "BEGIN").done('A').run('A', "UPDATE t SET x = 1 WHERE id = 1").done('A');
+    log.run('B', "UPDATE t SET x = x + 1 WHERE id = 1");
+    log.run('A', "COMMIT").done('A').done('B');
+    EXPECT_EQ(log.read().told, (Told{"UPDATE t SET x = 1 WHERE id = 1 (block)", "UPDATE t SET x = x + 1 WHERE id = 1"}));
+}
+
+TEST(PgLogOrder, BlocksOfPgbenchPassThoughTheirCommitsOverlap) {
+    // B ends its INSERT and writes its END before A's next line shows that A's END had returned: B had waited for A's row until then.
+    StoryLog log;
+    log.run('A', "BEGIN").run('B', "BEGIN").run('A', "UPDATE b SET x = x + 1 WHERE id = 1").run('B', "UPDATE b SET x = x + 2 WHERE id = 1");
+    log.run('A', "INSERT INTO h VALUES (1)").run('A', "END").run('B', "INSERT INTO h VALUES (2)").run('B', "END").run('B', "BEGIN").run('A', "BEGIN");
+    EXPECT_EQ(log.read().told, (Told{"UPDATE b SET x = x + 1 WHERE id = 1 | INSERT INTO h VALUES (1) (block)", "UPDATE b SET x = x + 2 WHERE id = 1 | INSERT INTO h VALUES (2) (block)"}));
+}
+
+TEST(PgLogOrder, WhatTouchesDifferentRowsDoesNotWait) {
+    StoryLog log;
+    log.run('A', "UPDATE t SET x = 1 WHERE id = 1").run('B', "UPDATE t SET x = 1 WHERE id = 2").run('B', "SELECT 1").run('A', "SELECT 2");
+    EXPECT_EQ(log.read().told, (Told{"UPDATE t SET x = 1 WHERE id = 2", "UPDATE t SET x = 1 WHERE id = 1", "SELECT 1", "SELECT 2"}));
+}
+
+TEST(PgLogOrder, AnotherPredicateThanTheKeyTouchesTheTable) {
+    // B's UPDATE ran while A's transaction did, whose row it may have seen or not.
+    StoryLog log;
+    log.run('A', "BEGIN").run('A', "INSERT INTO t VALUES (7)").run('B', "UPDATE t SET x = 1 WHERE x = 7").run('A', "COMMIT").run('B', "SELECT 1").run('A', "SELECT 2");
+    EXPECT_EQ(log.read().stopped, LogStop::order);
+
+    StoryLog apart;
+    apart.run('A', "BEGIN").run('A', "INSERT INTO t VALUES (7)").run('A', "COMMIT").run('A', "SELECT 2").run('B', "UPDATE t SET x = 1 WHERE x = 7").run('B', "SELECT 1");
+    EXPECT_FALSE(apart.read().stopped);
+}
+
+TEST(PgLogOrder, WhatAStatementReadWhileAnotherCommittedIsNotKnown) {
+    // B read t before A committed its change and commits after it: commit order does not say what B saw.
+    StoryLog log;
+    log.run('B', "BEGIN").run('B', "INSERT INTO s SELECT * FROM t");
+    log.run('A', "UPDATE t SET x = 1 WHERE id = 1").run('A', "SELECT 1").run('B', "COMMIT").run('B', "SELECT 2");
+    const LogRead read = log.read();
+    EXPECT_EQ(read.stopped, LogStop::order);
+    EXPECT_EQ(read.told, (Told{"UPDATE t SET x = 1 WHERE id = 1"})) << "what came before is given out";
+}
+
+TEST(PgLogOrder, InSnapshotIsolationEverythingIsReadAsOfTheFirstStatement) {
+    const auto history = [](const std::string& level) {
+        StoryLog log;
+        log.run('B', "BEGIN ISOLATION LEVEL " + level).run('B', "SELECT 0").run('A', "UPDATE t SET x = 1 WHERE id = 1").run('A', "SELECT 1");
+        log.run('B', "INSERT INTO s SELECT * FROM t").run('B', "COMMIT").run('B', "SELECT 2");
+        return log.read().stopped;
+    };
+    EXPECT_EQ(history("READ COMMITTED"), std::nullopt) << "it saw A's change";
+    EXPECT_EQ(history("REPEATABLE READ"), LogStop::order) << "its snapshot may be older";
+    EXPECT_EQ(history("SERIALIZABLE"), LogStop::order);
+}
+
+TEST(PgLogOrder, LinesAfterExecutionAreOrderedByTheirDurations) {
+    // B's UPDATE began before A's and waited for nobody; A's waited for it.
+    StoryLog log;
+    log.ran('A', "BEGIN").pass(100).ran('A', "UPDATE t SET x = 1 WHERE id = 1").pass(500).ran('B', "UPDATE t SET x = 2 WHERE id = 1", 300).ran('A', "COMMIT");
+    EXPECT_EQ(log.read().told, (Told{"UPDATE t SET x = 1 WHERE id = 1 (block)", "UPDATE t SET x = 2 WHERE id = 1"})) << "the COMMIT that B waited for is written after B's own line";
+
+    StoryLog close;
+    close.ran('A', "UPDATE t SET x = 1 WHERE id = 1", 2).ran('B', "UPDATE t SET x = 2 WHERE id = 1", 2);
+    EXPECT_EQ(close.read().stopped, LogStop::order) << "too close for the clock";
+}
+
+TEST(PgLogOrder, AFailedStatementIsNoneAndWhoWaitedForItGoesOn) {
+    StoryLog log;
+    log.run('A', "UPDATE t SET x = 1 WHERE id = 1").run('B', "UPDATE t SET x = 2 WHERE id = 1").fails('A', "UPDATE t SET x = 1 WHERE id = 1").run('B', "SELECT 1");
+    EXPECT_EQ(log.read().told, (Told{"UPDATE t SET x = 2 WHERE id = 1", "SELECT 1"}));
+}
+
+TEST(PgLogOrder, AStatementIsProvenFromOutsideWhereItsSessionIsSilent) {
+    StoryLog log;
+    log.run('A', "INSERT INTO t VALUES (1)").run('B', "BEGIN").run('B', "INSERT INTO t VALUES (2)");
+    SimpleTouches touches;
+    LogReader reader{log.settings(), touches};
+    const auto wait_for_end = [&] {
+        while (!reader.at_end()) ASSERT_FALSE(reader.next());
+    };
+    ASSERT_FALSE(reader.next());
+    std::this_thread::sleep_for(std::chrono::milliseconds{300});  // the last line counts as whole then
+    ASSERT_FALSE(reader.next());
+    wait_for_end();
+    ASSERT_EQ(reader.unproven().size(), 1U) << "B's transaction is open, and no business of this";
+    reader.prove(reader.unproven()[0].id);
+    const auto given = reader.next();
+    ASSERT_TRUE(given);
+    EXPECT_EQ(told(*given), "INSERT INTO t VALUES (1)");
+    EXPECT_TRUE(reader.unproven().empty());
+    const std::string resume = reader.resume();
+    EXPECT_EQ(read_log(log.settings(), resume).told, Told{}) << "said again, it is not given twice";
+}
+
+TEST(PgLogSessions, OnlyWhatWasCommittedIsGiven) {
+    StoryLog log;
+    log.run('A', "BEGIN").run('A', "INSERT INTO t VALUES (1)").run('A', "SAVEPOINT a").run('A', "INSERT INTO t VALUES (2)").run('A', "SAVEPOINT a").run('A', "INSERT INTO t VALUES (3)");
+    log.run('A', "ROLLBACK TO a").run('A', "RELEASE a").run('A', "ROLLBACK TO a").run('A', "INSERT INTO t VALUES (4)").run('A', "COMMIT");
+    log.run('A', "BEGIN").run('A', "INSERT INTO t VALUES (5)").fails('A', "SELECT wrong").run('A', "COMMIT");
+    log.run('A', "BEGIN").run('A', "INSERT INTO t VALUES (6)").run('A', "COMMIT").fails('A', "COMMIT").run('A', "INSERT INTO t VALUES (7)");
+    log.run('B', "BEGIN").run('B', "INSERT INTO t VALUES (8)").say('B', "disconnection: session time: 0:00:00.1 user=ann database=shop host=[local]").run('A', "SELECT 1");
+    EXPECT_EQ(log.read().told, (Told{"INSERT INTO t VALUES (1) | INSERT INTO t VALUES (4) (block)", "INSERT INTO t VALUES (7)", "SELECT 1"}));
+}
+
+TEST(PgLogSessions, AProcessNumberThatIsUsedAgainIsAnotherSession) {
+    LogFolder folder;
+    const auto line = [](const std::string& session, int number, const std::string& text) {
+        return fmt::format("2026-11-20 12:00:00.000 UTC [5] {} {} ann@shop LOG:  statement: {}\n", session, number, text);
+    };
+    folder.write("log", line("6f0.5", 1, "BEGIN") + line("6f0.5", 2, "INSERT INTO t VALUES (1)") + line("6ff.5", 1, "INSERT INTO t VALUES (2)") + line("6ff.5", 2, "SELECT 1"));
+    LogSettings settings;
+    settings.paths = {folder.path("log")};
+    settings.database = "shop";
+    settings.complete = true;
+    settings.line_prefix = "%m [%p] %c %l %u@%d ";
+    EXPECT_EQ(read_log(settings).told, (Told{"INSERT INTO t VALUES (2)", "SELECT 1"}));
+}
+
+TEST(PgLogSessions, ARestartEndsWhatWasOpenAndACrashLeavesWhatIsNotKnown) {
+    StoryLog clean;
+    clean.run('A', "BEGIN").run('A', "INSERT INTO t VALUES (1)").run('B', "INSERT INTO t VALUES (2)").server("received fast shutdown request").server("database system is shut down");
+    clean.server("database system was shut down at 2026-11-20 12:00:00 UTC");
+    EXPECT_EQ(clean.read().told, (Told{"INSERT INTO t VALUES (2)"}));
+
+    StoryLog crash;
+    crash.run('A', "BEGIN").run('A', "INSERT INTO t VALUES (1)").server("server process (PID 77) was terminated by signal 9: Killed").server("all server processes terminated; reinitializing");
+    crash.server("database system was interrupted; last known up at 2026-11-20 12:00:00 UTC");
+    EXPECT_EQ(crash.read().stopped, std::nullopt) << "nothing was about to be committed";
+
+    StoryLog unknown;
+    unknown.run('A', "INSERT INTO t VALUES (1)").server("server process (PID 77) was terminated by signal 9: Killed");
+    EXPECT_EQ(unknown.read().stopped, LogStop::outcome_unknown);
+
+    StoryLog lost;
+    lost.run('A', "INSERT INTO t VALUES (1)").run('A', "SELECT 1").server("starting PostgreSQL 15.4").server("database system was interrupted; last known up at 2026-11-20 12:00:00 UTC");
+    EXPECT_EQ(lost.read().stopped, LogStop::outcome_unknown) << "the log's end may have been lost with the machine";
+}
+
+TEST(PgLogSessions, WhatCannotBeReadStopsWithFileAndLine) {
+    const auto stop = [](const StoryLog& log, LogStop reason, std::uint64_t line) {
+        const LogRead read = log.read();
+        EXPECT_EQ(read.stopped, reason) << read.what;
+        EXPECT_EQ(read.line, line) << read.what;
+    };
+    stop(StoryLog{}.run('A', "INSERT INTO t VALUES (1)").run('A', "COPY t FROM STDIN").run('A', "SELECT 1"), LogStop::copy_data, 2);
+    stop(StoryLog{}.run('A', "INSERT INTO t VALUES (1)").say('A', "fastpath function call: \"lowrite\" (OID 955)").run('A', "SELECT 1"), LogStop::function_call, 2);
+    stop(StoryLog{}.execute('A', "INSERT INTO t VALUES ($1)", "3/1"), LogStop::missing_parameters, 1);
+    stop(StoryLog{}.execute('A', "INSERT INTO t VALUES ($1)", "3/1").say('A', "DETAIL:  parameters: $1 = 'abc...'", "3/1"), LogStop::missing_parameters, 1);
+    stop(StoryLog{}.say('A', "Anweisung: INSERT INTO t VALUES (1)"), LogStop::language, 1);
+    stop(StoryLog{}.run('A', "INSERT INTO t VALUES (1); COMMIT; SELECT 1/0").fails('A', "INSERT INTO t VALUES (1); COMMIT; SELECT 1/0"), LogStop::outcome_unknown, 2);
+    stop(StoryLog{}.run('A', "INSERT INTO t VALUES (1)").say('A', "ERROR:  of what?"), LogStop::outcome_unknown, 2);
+    stop(StoryLog{}.run('A', "COMMIT PREPARED 'unknown'"), LogStop::began_before_log, 1);
+
+    StoryLog rolled_back;
+    rolled_back.run('A', "BEGIN").run('A', "COPY t FROM STDIN").run('A', "ROLLBACK").run('A', "SELECT 1");
+    EXPECT_FALSE(rolled_back.read().stopped);
+
+    StoryLog gap;
+    gap.run('A', "INSERT INTO t VALUES (1)").run('A', "INSERT INTO t VALUES (2)").run('A', "SELECT 1");
+    LogSettings settings = gap.settings();
+    std::string text = gap.text();
+    const std::size_t second = text.find('\n') + 1;
+    text.erase(second, text.find('\n', second) + 1 - second);
+    LogFolder folder;
+    folder.write("log", text);
+    settings.paths = {folder.path("log")};
+    EXPECT_EQ(read_log(settings).stopped, LogStop::gap);
+
+    settings = gap.settings();
+    settings.complete = false;
+    EXPECT_EQ(read_log(settings).stopped, LogStop::incomplete) << "log_statement = mod has no BEGIN and no ROLLBACK";
+
+    settings = gap.settings();
+    settings.most_waiting = 300;
+    EXPECT_EQ(read_log(settings).stopped, LogStop::too_large);
+}
+
+TEST(PgLogSessions, WhatBeganBeforeTheLogIsMarkedOrNamed) {
+    StoryLog log;
+    log.run('A', "BEGIN").run('A', "INSERT INTO t VALUES (1)").run('B', "SELECT 'here it begins'").run('A', "INSERT INTO t VALUES (2)").run('A', "COMMIT").run('B', "INSERT INTO t VALUES (3)").run('B', "SELECT 2");
+    LogSettings settings = log.settings();
+    settings.begin_behind = "here it begins";
+    LogRead read = read_log(settings);
+    EXPECT_EQ(read.stopped, LogStop::began_before_log) << read.what;
+
+    settings.open_at_begin = {1000};
+    read = read_log(settings);
+    EXPECT_FALSE(read.stopped) << read.what;
+    EXPECT_EQ(read.told, (Told{"INSERT INTO t VALUES (3)", "SELECT 2"}));
+}
+
+}  // namespace
+}  // namespace rowferry::test
