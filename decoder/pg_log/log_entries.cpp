@@ -227,6 +227,12 @@ bool LogEntries::next(Next& next) {
     }
 }
 
+bool LogEntries::at_end() const {
+    if (!file_) return true;
+    const bool given = last_ || (begin_ == end_ && (format_ == LogFormat::csv || format_ == LogFormat::json));
+    return given && !follower_ && looked_ >= grown_;
+}
+
 std::vector<std::string> LogEntries::take_warnings() { return std::exchange(warnings_, {}); }
 
 bool LogEntries::shows_completeness(std::size_t bytes) {

@@ -33,6 +33,9 @@ public:
     /// Nothing is being written any more: what is there is whole.
     void finish() noexcept { finished_ = true; }
 
+    /// Behind next() without an entry: everything that is in the files was given, the last entry only when it is known to be whole.
+    [[nodiscard]] bool at_end() const;
+
     [[nodiscard]] const LogMakeup& makeup() const noexcept { return makeup_; }
     [[nodiscard]] const LogFileId& file() const noexcept { return id_; }
     [[nodiscard]] std::vector<std::string> take_warnings();

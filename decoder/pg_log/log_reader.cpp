@@ -60,8 +60,13 @@ struct Proof {
 nlohmann::json to_json(const SessionState& state) {
     nlohmann::json settings = nlohmann::json::array();
     for (const auto& [name, sql] : state.session.settings) settings.push_back({widen(name), widen(sql)});
+    nlohmann::json pending = nlohmann::json::array();
+    if (state.pending) {
+        pending = {state.pending->extended, state.pending->text_hash, state.pending->text_size, state.pending->transaction, nlohmann::json::array()};
+        for (const SettingChange& one : state.pending->settings) pending[4].push_back({static_cast<int>(one.kind), widen(one.name), widen(one.sql), widen(one.isolation)});
+    }
     return {state.session.pid, widen(state.session.id), widen(state.session.user), widen(state.session.database), widen(state.session.application), state.next_number,
-            std::string(1, state.block), state.transaction, state.isolation, state.known, settings};
+            std::string(1, state.block), state.transaction, widen(state.isolation), state.known, settings, pending};
 }
 
 SessionState session_from(const nlohmann::json& json) {
@@ -74,9 +79,20 @@ SessionState session_from(const nlohmann::json& json) {
     out.next_number = json.at(5).get<std::uint64_t>();
     out.block = json.at(6).get<std::string>().at(0);
     out.transaction = json.at(7).get<std::string>();
-    out.isolation = json.at(8).get<std::string>();
+    out.isolation = narrow(json.at(8).get<std::string>());
     out.known = json.at(9).get<bool>();
     for (const auto& one : json.at(10)) out.session.settings.emplace_back(narrow(one.at(0).get<std::string>()), narrow(one.at(1).get<std::string>()));
+    const auto& pending = json.at(11);
+    if (pending.empty()) return out;
+    out.pending.emplace();
+    out.pending->extended = pending.at(0).get<bool>();
+    out.pending->text_hash = pending.at(1).get<std::uint64_t>();
+    out.pending->text_size = pending.at(2).get<std::uint64_t>();
+    out.pending->transaction = pending.at(3).get<std::string>();
+    for (const auto& one : pending.at(4)) {
+        out.pending->settings.push_back(
+            {static_cast<SqlKind>(one.at(0).get<int>()), narrow(one.at(1).get<std::string>()), narrow(one.at(2).get<std::string>()), narrow(one.at(3).get<std::string>())});
+    }
     return out;
 }
 
@@ -194,11 +210,12 @@ std::optional<LoggedTransaction> LogReader::next() {
     Parts& parts = *parts_;
     LogEntries::Next next;
     for (std::size_t i = 0; parts.ready.empty() && i < kEntriesAtOnce; ++i) {
-        parts.at_end = !parts.entries.next(next);
-        if (parts.at_end) {
-            if (parts.to_prove > 0) parts.prove_again({~0ULL, ~0ULL});
+        if (!parts.entries.next(next)) {
+            parts.at_end = parts.entries.at_end();
+            parts.prove_again({parts.last.spot.file, parts.last.spot.offset + 1});
             break;
         }
+        parts.at_end = false;
         parts.take(next);
     }
     if (parts.ready.empty()) return {};
@@ -239,7 +256,7 @@ void LogReader::finish() {
     parts.entries.finish();
     LogEntries::Next next;
     while (parts.entries.next(next)) parts.take(next);
-    parts.prove_again({~0ULL, ~0ULL});
+    parts.prove_again({parts.last.spot.file, parts.last.spot.offset + 1});
     std::vector<UnprovenSession> waiting = unproven();
     std::sort(waiting.begin(), waiting.end(), [](const auto& a, const auto& b) { return std::tie(a.since, a.id) < std::tie(b.since, b.id); });
     for (const UnprovenSession& one : waiting) parts.prove(one.id);

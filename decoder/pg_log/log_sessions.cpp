@@ -250,7 +250,7 @@ void LogSessions::failed(Session& session, const LogMessage& message, const LogE
     const bool ids = !pending.id.empty() && !entry.transaction.empty();
     bool mine = false;
     if (pending.active) {
-        const bool same_text = entry.has_statement && message.text.size() == pending.text_size && std::hash<std::string_view>{}(message.text) == pending.text_hash;
+        const bool same_text = entry.has_statement && message.text.size() == pending.text_size && hash_text(message.text) == pending.text_hash;
         // After the transaction's end its virtual id is gone, so the id tells whether the statement was still in it.
         const bool same_id = ids && pending.id == entry.transaction;
         if (entry.has_statement)
@@ -486,6 +486,13 @@ std::vector<SessionState> LogSessions::states() const {
         state.known = session->known;
         state.block = session->block == Block::open ? 'o' : session->block == Block::failed ? 'f' : session->block == Block::maybe_failed ? 'm' : 'i';
         if (session->implicit) state.transaction = session->implicit_id;
+        if (!session->pending.active) continue;
+        SessionState::Pending& pending = state.pending.emplace();
+        pending.extended = session->pending.extended;
+        pending.text_hash = session->pending.text_hash;
+        pending.text_size = session->pending.text_size;
+        pending.transaction = session->pending.id;
+        for (const TransactionPtr& one : session->pending.commits) pending.settings.insert(pending.settings.end(), one->settings.begin(), one->settings.end());
     }
     return out;
 }
@@ -510,6 +517,15 @@ void LogSessions::restore(const std::vector<SessionState>& states) {
         if (!state.transaction.empty()) {
             session->implicit = ghost();
             session->implicit_id = state.transaction;
+        }
+        if (state.pending) {
+            session->pending.active = true;
+            session->pending.extended = state.pending->extended;
+            session->pending.text_hash = state.pending->text_hash;
+            session->pending.text_size = state.pending->text_size;
+            session->pending.id = state.pending->transaction;
+            session->pending.commits.push_back(ghost());
+            session->pending.commits.back()->settings = state.pending->settings;
         }
         sessions_[session->pid] = std::move(session);
     }

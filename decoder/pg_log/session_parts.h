@@ -27,7 +27,7 @@ struct LogSessions::Session {
     /// The message whose success is not proven yet.
     struct Pending {
         bool active = false, extended = false;
-        std::size_t text_hash = 0, text_size = 0;
+        std::uint64_t text_hash = 0, text_size = 0;
         std::string id;             ///< Virtual transaction id of its entry.
         LogTime time = 0;
         TransactionPtr in;          ///< Where its statements went; from `from` on.
@@ -60,6 +60,13 @@ struct LogSessions::Run {
     Session::Pending* pending = nullptr;
     bool began_before_log = false;
 };
+
+/// The same in every program (it is kept in positions).
+[[nodiscard]] inline std::uint64_t hash_text(std::string_view text) {
+    std::uint64_t out = 0xCBF29CE484222325ULL;  // FNV-1a
+    for (const char c : text) out = (out ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
+    return out;
+}
 
 [[nodiscard]] inline bool is_setting(SqlKind kind) {
     return kind == SqlKind::set_session || kind == SqlKind::set_local || kind == SqlKind::reset || kind == SqlKind::reset_all || kind == SqlKind::discard_all;

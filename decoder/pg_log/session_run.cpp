@@ -63,7 +63,7 @@ void LogSessions::run(Session& session, const LogMessage& message, const LogEntr
     pending.active = true;
     pending.extended = run.extended;
     pending.text_size = message.text.size();
-    pending.text_hash = std::hash<std::string_view>{}(message.text);
+    pending.text_hash = hash_text(message.text);
     pending.id = entry.transaction;
     pending.time = entry.time;
     pending.place = site.place;

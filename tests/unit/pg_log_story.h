@@ -92,7 +92,7 @@ inline LogRead read_log(const LogSettings& settings, std::string_view resume = {
                 out.transactions.push_back(std::move(*transaction));
             } else if (finished) {
                 break;
-            } else if (reader.at_end()) {
+            } else {
                 reader.finish();
                 finished = true;
             }
