@@ -17,7 +17,7 @@ namespace rowferry {
 namespace {
 
 constexpr std::array kPostgresql{CaptureMethod::logical, CaptureMethod::triggers};
-constexpr std::array kSqlite{CaptureMethod::triggers, CaptureMethod::logical};
+constexpr std::array kSqlite{CaptureMethod::triggers, CaptureMethod::logical, CaptureMethod::statements};
 constexpr std::array kAll{CaptureMethod::logical, CaptureMethod::triggers, CaptureMethod::statements};
 
 std::string listed(std::span<const CaptureMethod> methods) {

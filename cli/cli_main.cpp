@@ -49,6 +49,7 @@ std::string dispatch(const Options& options, const LogOptions& log, const StopSi
         case Command::clone: return clone_command(options, log, stop);
         case Command::copy_table: return copy_table_command(options, log, stop);
         case Command::tail: return tail_command(options, stop);
+        case Command::exec: return exec_command(options, stop);
         case Command::drop: return drop_command(options, stop);
         case Command::schema: return schema_command(options, stop);
         case Command::positions: return positions_command(options, stop);

@@ -46,6 +46,11 @@ constexpr std::array kCommands{
                 "  rowferry tail postgresql://app@db.example/shop --table orders --op insert --format json | jq .after.total\n"
                 "  rowferry tail sqlite:/srv/app.db --stream audit --format json >> audit.jsonl\n"
                 "  rowferry tail sqlite:/srv/app.db --stream audit --until current --format sql\n"},
+    CommandText{Command::exec, false, "Run statements on a SQLite leader and write them to its statement log in the same transaction, for --capture statements.",
+                "Example:\n"
+                "  rowferry exec sqlite:/srv/app.db \"INSERT INTO visits (at, token) VALUES (datetime('now'), hex(randomblob(8)))\"\n"
+                "  rowferry exec sqlite:/srv/app.db -f migration.sql\n"
+                "  rowferry exec sqlite:/srv/app.db \"UPDATE users SET name = :name WHERE id = :id\" --param \":name=t:O'Brien\" --param :id=i:7\n"},
     CommandText{Command::drop, false, "Remove what a stream made for itself (slot, publication, triggers, checkpoint); never a table or row.",
                 "Example:\n"
                 "  rowferry drop postgresql://app@db.example/shop sqlite:/srv/shop.db --stream default\n"},
@@ -95,7 +100,7 @@ void add_endpoint(Form& form, std::string_view name, bool required) {
 
 void add_setting(Form& form, const Setting& setting) {
     Slot& slot = form.add(setting);
-    const std::string flag = "--" + std::string{setting.name};
+    const std::string flag = (setting.name == "file" ? "-f,--" : "--") + std::string{setting.name};
     const std::string help{setting.help};
     switch (setting.type) {
         case Setting::Type::text: slot.option = form.app->add_option(flag, slot.text, help)->type_name(std::string{setting.placeholder}); break;
@@ -113,7 +118,10 @@ Form make_form(CLI::App& program, const CommandText& text) {
     Form form{text.command, program.add_subcommand(std::string{to_string(text.command)}, text.description), {}};
     form.app->footer(text.footer);
     add_endpoint(form, "leader", true);
-    if (text.command != Command::schema && text.command != Command::tail) add_endpoint(form, "follower", text.follower_required);
+    if (text.command == Command::exec)
+        add_endpoint(form, "sql", false);
+    else if (text.command != Command::schema && text.command != Command::tail)
+        add_endpoint(form, "follower", text.follower_required);
     for (const Setting& setting : all_settings())
         if ((setting.commands & static_cast<unsigned>(text.command)) != 0) add_setting(form, setting);
     return form;
@@ -164,11 +172,11 @@ std::variant<CommandLine, InformationRequest> parse_command_line(int argc, const
         }
         const auto chosen = program.get_subcommands();
         if (chosen.empty())
-            throw UsageError{"expected a command: run, tail, clone, copy-table, schema, drop or positions; see rowferry --help"};
+            throw UsageError{"expected a command: run, tail, exec, clone, copy-table, schema, drop or positions; see rowferry --help"};
         throw UsageError{fmt::format("{}; see rowferry {} --help", without_secrets(error.what()), chosen.front()->get_name())};
     }
     const auto parsed = std::find_if(forms.begin(), forms.end(), [](const Form& form) { return form.app->parsed(); });
-    if (parsed == forms.end()) throw UsageError{"expected a command: run, tail, clone, copy-table, schema, drop or positions; see rowferry --help"};
+    if (parsed == forms.end()) throw UsageError{"expected a command: run, tail, exec, clone, copy-table, schema, drop or positions; see rowferry --help"};
     return CommandLine{parsed->command, flags_of(*parsed)};
 }
 

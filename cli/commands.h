@@ -12,6 +12,8 @@ std::string run_command(const Options& options, const LogOptions& log, const Sto
 std::string clone_command(const Options& options, const LogOptions& log, const StopSignal& stop);
 std::string copy_table_command(const Options& options, const LogOptions& log, const StopSignal& stop);
 std::string tail_command(const Options& options, const StopSignal& stop);
+/// Prints the rows of its queries as the sqlite3 program does: columns separated by |, NULL as nothing.
+std::string exec_command(const Options& options, const StopSignal& stop);
 std::string drop_command(const Options& options, const StopSignal& stop);
 /// The DDL of a new follower on standard output. Needs the leader only.
 std::string schema_command(const Options& options, const StopSignal& stop);

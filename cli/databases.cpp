@@ -10,6 +10,7 @@
 #include "decoder/pgoutput/pg_leader.h"
 #include "decoder/sqlite_wal/sqlite_wal_leader.h"
 #include "schemas/error.h"
+#include "statements/sqlite/sqlite_statement_leader.h"
 #include "triggers/postgresql/pg_trigger_leader.h"
 #include "triggers/sqlite/sqlite_leader.h"
 
@@ -27,8 +28,17 @@ LeaderFactory trigger_leader(const Endpoint& endpoint, const std::string& stream
     return [conninfo = PgConninfo{endpoint.target}, stream, &stop] { return make_pg_trigger_leader(conninfo, stop, stream); };
 }
 
-[[noreturn]] void no_source(const Endpoint& endpoint, CaptureMethod capture) {
-    throw RefusedError{fmt::format("this rowferry cannot capture changes of a {} leader by {}", to_string(endpoint.engine), to_string(capture))};
+LeaderFactory statement_leader(const Options& options, const StopSignal& stop) {
+    if (options.leader.engine == Engine::postgresql) throw RefusedError{"this rowferry cannot capture changes of a PostgreSQL leader by statements"};
+    const StatementLogSettings& given = options.statements;
+    if (!given.database.empty() || given.rows) throw UsageError{"--log-database and --on-nondeterministic are for logs of PostgreSQL servers"};
+    const auto path_of = [](const std::optional<Endpoint>& endpoint, const char* option) -> std::string {
+        if (!endpoint) return {};
+        if (endpoint->engine != Engine::sqlite) throw UsageError{fmt::format("{}: for a SQLite leader it is a SQLite database: sqlite:PATH", option)};
+        return endpoint->target;
+    };
+    SqliteStatementLog log{given.paths, path_of(given.scratch, "--scratch"), path_of(given.start, "--log-start")};
+    return [path = options.leader.target, log = std::move(log), stream = options.run.request.stream, &stop] { return make_sqlite_statement_leader(path, log, stream, stop); };
 }
 
 }  // namespace
@@ -37,7 +47,7 @@ LeaderFactory leader_factory(const Options& options, CaptureMethod capture, cons
     switch (capture) {
         case CaptureMethod::logical: return logical_leader(options.leader, options.run.request.stream, stop);
         case CaptureMethod::triggers: return trigger_leader(options.leader, options.run.request.stream, stop);
-        case CaptureMethod::statements: no_source(options.leader, capture);
+        case CaptureMethod::statements: return statement_leader(options, stop);
     }
     throw std::logic_error{"capture method"};
 }

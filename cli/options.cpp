@@ -15,6 +15,7 @@
 #include "cli/tail_options.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/tagged_value.h"
 
 namespace rowferry {
 namespace {
@@ -163,6 +164,43 @@ void settle_statement_log(const SettingLayer& settings, Options& options) {
     if (any) options.capture = parse_capture(options.leader.engine, to_string(CaptureMethod::statements));
 }
 
+/// `i:42` or `:name=t:text`.
+GivenParameter parse_parameter(const std::string& text) {
+    GivenParameter parameter;
+    std::string value = text;
+    if (!text.empty() && (text.front() == ':' || text.front() == '@' || text.front() == '$')) {
+        const std::size_t equals = text.find('=');
+        if (equals == std::string::npos) throw UsageError{"--param: expected NAME=VALUE, such as :id=i:42"};
+        parameter.name = text.substr(0, equals);
+        value = text.substr(equals + 1);
+    }
+    if (value == "null") return parameter;
+    try {
+        Arena arena;
+        const Cell cell = untag_value(Cell::text(value), arena);
+        switch (cell.kind()) {
+            case CellKind::integer: parameter.value = cell.as_integer(); return parameter;
+            case CellKind::real: parameter.value = cell.as_real(); return parameter;
+            case CellKind::text: parameter.value = std::string{cell.bytes()}; return parameter;
+            case CellKind::blob: parameter.value = SqlBlob{std::string{cell.bytes()}}; return parameter;
+            default: break;
+        }
+    } catch (const ValueError&) {
+        // said below
+    }
+    throw UsageError{"--param: expected a value with its type: i:42, r:0.1, t:text, b:00ff (hex) or null"};
+}
+
+void resolve_exec(const SettingLayer& settings, Options& options) {
+    if (options.leader.engine != Engine::sqlite) throw UsageError{"exec is for SQLite leaders: the server of a PostgreSQL leader writes its own statement log (log_statement)"};
+    ExecSettings& exec = options.exec;
+    if (const SettingValue* sql = find(settings, "sql")) exec.sql = sql->values.front();
+    if (const SettingValue* file = find(settings, "file")) exec.file = file->values.front();
+    if (exec.sql.has_value() == exec.file.has_value()) throw UsageError{"say what to run, once: rowferry exec LEADER SQL, or rowferry exec LEADER -f FILE"};
+    if (const SettingValue* parameters = find(settings, "param"))
+        for (const std::string& text : parameters->values) exec.parameters.push_back(parse_parameter(text));
+}
+
 SpoolOptions spool_options(const SettingLayer& settings) {
     SpoolOptions spool;
     if (const char* temporary = std::getenv("TMPDIR"); temporary != nullptr && *temporary != '\0') spool.directory = temporary;
@@ -223,6 +261,10 @@ Options resolve_options(Command command, const SettingLayer& settings) {
     request.selection.excluded = patterns(settings, "exclude-table", false);
     request.selection.schemas = patterns(settings, "schema", true);
     if (command == Command::tail) resolve_tail(settings, options);
+    if (command == Command::exec) {
+        resolve_exec(settings, options);
+        return options;
+    }
     if (command == Command::copy_table) {
         // In environment and file `table` means the tables of the stream.
         const SettingValue* tables = find(settings, "table");

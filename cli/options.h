@@ -7,6 +7,7 @@
 #include "cli/settings.h"
 #include "replication/stream.h"
 #include "replication/tail_stream.h"
+#include "statements/sqlite/recorded_statement.h"
 #include "tail/record_format.h"
 
 namespace rowferry {
@@ -28,6 +29,13 @@ struct StatementLogSettings {
     std::optional<Endpoint> rows;        ///< Nothing: what the log does not determine is a stop.
 };
 
+/// What only `exec` needs to know.
+struct ExecSettings {
+    std::optional<std::string> sql;
+    std::optional<std::string> file;  ///< `-`: standard input.
+    std::vector<GivenParameter> parameters;
+};
+
 /// Everything a command needs to know, checked.
 struct Options {
     Command command = Command::run;
@@ -41,6 +49,7 @@ struct Options {
     bool json = false;
     TailSettings tail;
     StatementLogSettings statements;
+    ExecSettings exec;
     std::optional<Engine> schema_for;  ///< schema: always there.
 };
 

@@ -14,10 +14,11 @@ constexpr unsigned kPositions = static_cast<unsigned>(Command::positions);
 constexpr unsigned kCopyTable = static_cast<unsigned>(Command::copy_table);
 constexpr unsigned kSchema = static_cast<unsigned>(Command::schema);
 constexpr unsigned kTail = static_cast<unsigned>(Command::tail);
+constexpr unsigned kExec = static_cast<unsigned>(Command::exec);
 // Whatever shapes tables takes the rules.
 constexpr unsigned kRuled = kRun | kClone | kCopyTable | kSchema | kTail;
 constexpr unsigned kLogged = kRun | kDrop | kPositions | kCopyTable | kTail;
-constexpr unsigned kAll = kRun | kClone | kDrop | kPositions | kCopyTable | kSchema | kTail;
+constexpr unsigned kAll = kRun | kClone | kDrop | kPositions | kCopyTable | kSchema | kTail | kExec;
 
 using Type = Setting::Type;
 
@@ -25,6 +26,9 @@ using Type = Setting::Type;
 constexpr std::array kSettings{
     Setting{"leader", Type::text, 0, "LEADER", "Database to read from: postgresql://… or sqlite:PATH"},
     Setting{"follower", Type::text, 0, "FOLLOWER", "Database to write to: postgresql://… or sqlite:PATH"},
+    Setting{"sql", Type::text, 0, "SQL", "Statements to run; or a script with -f", true},
+    Setting{"file", Type::text, kExec, "FILE", "Run the statements of this script; - for standard input", true},
+    Setting{"param", Type::list, kExec, "[NAME=]VALUE", "Value of a parameter of the statements, with its type: i:42, r:0.1, t:text, b:00ff (hex) or null; may be repeated", true},
     Setting{"stream", Type::text, kRun | kDrop | kPositions | kCopyTable | kTail, "NAME", "Name of the stream, [a-z0-9_]{1,32} (default: default; tail: none, and nothing is kept)"},
     Setting{"table", Type::list, kRun | kClone | kCopyTable | kSchema | kTail, "PATTERN", "Only tables that match, as in pg_dump; may be repeated"},
     Setting{"exclude-table", Type::list, kRun | kClone | kSchema | kTail, "PATTERN", "Leave out tables that match; may be repeated"},
@@ -93,6 +97,7 @@ std::string_view to_string(Command command) {
         case Command::copy_table: return "copy-table";
         case Command::schema: return "schema";
         case Command::tail: return "tail";
+        case Command::exec: return "exec";
     }
     throw std::logic_error{"command"};
 }

@@ -10,7 +10,7 @@
 
 namespace rowferry {
 
-enum class Command : unsigned { run = 1, clone = 2, drop = 4, positions = 8, copy_table = 16, schema = 32, tail = 64 };
+enum class Command : unsigned { run = 1, clone = 2, drop = 4, positions = 8, copy_table = 16, schema = 32, tail = 64, exec = 128 };
 [[nodiscard]] std::string_view to_string(Command command);
 
 /// One thing that can be set, under one name in all three places: flag, environment, config file.

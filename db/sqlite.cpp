@@ -63,7 +63,7 @@ Cell cell_of(sqlite3_value* value) {
     }
 }
 
-SqliteDatabase::SqliteDatabase(std::string path, Mode mode) : path_{std::move(path)} {
+SqliteDatabase::SqliteDatabase(std::string path, Mode mode, const char* vfs) : path_{std::move(path)} {
     // SQLite's own account of memory takes a lock for every allocation of every thread, and nobody asks for it.
     static const int configured = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     static_cast<void>(configured);  // refused where somebody else has started SQLite before: no harm
@@ -73,7 +73,7 @@ SqliteDatabase::SqliteDatabase(std::string path, Mode mode) : path_{std::move(pa
     if (::stat(path_.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) throw RefusedError{fmt::format("{}: it is not a file", printable(path_))};
     // ":memory:", "" and "file:" have meanings of their own for SQLite; a path that begins with "./" or "/" has none.
     const std::string verbatim = mode == Mode::memory ? ":memory:" : path_.starts_with('/') ? path_ : "./" + path_;
-    const int code = sqlite3_open_v2(verbatim.c_str(), &db_, open_flags(mode) | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+    const int code = sqlite3_open_v2(verbatim.c_str(), &db_, open_flags(mode) | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
     if (code != SQLITE_OK) {
         const std::string reason = db_ != nullptr ? sqlite3_errmsg(db_) : sqlite3_errstr(code);
         sqlite3_close(db_);

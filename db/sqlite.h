@@ -39,7 +39,7 @@ public:
 
     /// `path` is taken verbatim, never as a URI; a database in memory has it in its messages only. Throws RetryableError/HaltError with the path in it; a missing file in the modes read_only
     /// and read_write is a RefusedError.
-    SqliteDatabase(std::string path, Mode mode);
+    SqliteDatabase(std::string path, Mode mode, const char* vfs = nullptr);
     ~SqliteDatabase();
     SqliteDatabase(const SqliteDatabase&) = delete;
     SqliteDatabase& operator=(const SqliteDatabase&) = delete;

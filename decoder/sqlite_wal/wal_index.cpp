@@ -41,6 +41,7 @@ std::optional<WalIndexHeader> parse_wal_index(std::span<const std::byte> bytes) 
     if (continue_checksum({}, bytes.first(kSummed), std::endian::native == std::endian::big) != stored) return std::nullopt;
     WalIndexHeader header;
     header.big_endian_checksums = number<std::uint8_t>(bytes, 13) != 0;
+    header.changes = number<std::uint32_t>(bytes, 8);
     const auto size = number<std::uint16_t>(bytes, 14);  // 1 stands for 64 KiB
     header.page_size = (size & 0xFE00U) + ((size & 0x0001U) << 16);
     header.last_frame = number<std::uint32_t>(bytes, 16);

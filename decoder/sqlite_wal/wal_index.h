@@ -18,6 +18,7 @@ struct WalIndexHeader {
     WalChecksum checksum;          ///< Of the last frame.
     WalSalts salts;
     bool big_endian_checksums = false;
+    std::uint32_t changes = 0;     ///< Commits since this index was made, however often the log began anew.
     friend bool operator==(const WalIndexHeader&, const WalIndexHeader&) = default;
 };
 

@@ -50,12 +50,13 @@ BackupCopy::BackupCopy(SqliteDatabase& leader, const StopSignal& stop) {
         throw;
     }
     ::unlink(name.c_str());
-    copy(leader, stop);
+    restarts_ = copy_gently(leader, *copy_, stop);
 }
 
-void BackupCopy::copy(SqliteDatabase& leader, const StopSignal& stop) {
-    const std::unique_ptr<sqlite3_backup, BackupFinish> backup{sqlite3_backup_init(copy_->handle(), "main", leader.handle(), "main")};
-    if (!backup) copy_->fail(sqlite3_errcode(copy_->handle()), "beginning the copy");
+int copy_gently(SqliteDatabase& leader, SqliteDatabase& copy, const StopSignal& stop) {
+    const std::unique_ptr<sqlite3_backup, BackupFinish> backup{sqlite3_backup_init(copy.handle(), "main", leader.handle(), "main")};
+    if (!backup) copy.fail(sqlite3_errcode(copy.handle()), "beginning the copy");
+    int restarts = 0;
     int step = kFirstStep;
     int least = kFirstStep;  // doubles with every restart
     int last_remaining = -1;
@@ -65,7 +66,7 @@ void BackupCopy::copy(SqliteDatabase& leader, const StopSignal& stop) {
         const auto began = Clock::now();
         const int code = sqlite3_backup_step(backup.get(), step);
         const auto took = Clock::now() - began;
-        if (code == SQLITE_DONE) return;
+        if (code == SQLITE_DONE) return restarts;
         if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
             if (busy_since == Clock::time_point{}) busy_since = began;
             if (Clock::now() - busy_since > kBusyLimit)
@@ -75,12 +76,11 @@ void BackupCopy::copy(SqliteDatabase& leader, const StopSignal& stop) {
             continue;
         }
         if (code != SQLITE_OK)
-            throw SqliteError{code, fmt::format("copying {} into {} (set TMPDIR for another folder): {}", printable(leader.path()),
-                                                printable(copy_folder()), sqlite3_errstr(code))};
+            throw SqliteError{code, fmt::format("copying {} into {}: {}", printable(leader.path()), printable(copy.path()), sqlite3_errstr(code))};
         busy_since = {};
         const int remaining = sqlite3_backup_remaining(backup.get());
         if (last_remaining >= 0 && remaining > last_remaining - std::min(step, last_remaining)) {
-            ++restarts_;
+            ++restarts;
             least = least > (1 << 29) ? least : least * 2;
         }
         last_remaining = remaining;

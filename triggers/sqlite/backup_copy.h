@@ -18,10 +18,12 @@ public:
     [[nodiscard]] int restarts() const noexcept { return restarts_; }
 
 private:
-    void copy(SqliteDatabase& leader, const StopSignal& stop);
     std::unique_ptr<SqliteDatabase> copy_;
     int restarts_ = 0;
 };
+
+/// The copying itself, into any other database. Returns how often it had to begin again.
+int copy_gently(SqliteDatabase& leader, SqliteDatabase& copy, const StopSignal& stop);
 
 /// Folder for such copies.
 [[nodiscard]] std::string copy_folder();

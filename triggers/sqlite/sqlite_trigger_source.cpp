@@ -308,7 +308,7 @@ void SqliteTriggerSource::take_row(Batch& batch) {
         halt("the change table was replaced while it was being read");
     if (decoder_.concerns(rows_)) {
         // The stream may have to stop in front of it: what the application committed before gets there first.
-        if (begun_ && ChangeDecoder::changes_shape(rows_)) end_transaction({cursor_, cursor_tag_}, batch);
+        if (begun_ && !whole_ && ChangeDecoder::changes_shape(rows_)) end_transaction({cursor_, cursor_tag_}, batch);
         begin_transaction(batch);
         try {
             decoder_.decode(rows_, batch);

@@ -35,7 +35,13 @@ public:
     void read(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) override;
     void report(Position durable) override;
     void wake_on(int fd) override { wake_fd_ = fd; }
-    void cut_at(Position fence) override { fence_ = fence.major; }
+    /// May be called again once a fence was reached, for one behind it.
+    void cut_at(Position fence) override {
+        fence_ = fence.major;
+        look_needed_ = true;
+    }
+    /// For whoever cuts at the leader's own transactions: what lies between two fences stays one transaction, also where a table changes its shape in it.
+    void keep_whole() noexcept { whole_ = true; }
     [[nodiscard]] std::vector<TableName> take_new_tables() override { return std::exchange(new_tables_, {}); }
 
 private:
@@ -85,6 +91,7 @@ private:
     std::int64_t cursor_tag_ = 0;
     std::uint64_t emitted_ = 0;           ///< Position of the last Commit; behind last_ when all since belonged to other streams.
     std::optional<std::uint64_t> fence_;  ///< A commit boundary at which a merged transaction has to end.
+    bool whole_ = false;
     bool begun_ = false;                  ///< A Begin without its Commit has been emitted.
 
     int wake_fd_ = -1;
