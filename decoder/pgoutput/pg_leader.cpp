@@ -57,6 +57,7 @@ public:
 
 private:
     PgSession& session();
+    void refuse_standby();
     std::string database_oid();
     std::vector<PgTable> selected(const StreamRequest& request, bool streamed);
     std::string slot(const std::string& stream) { return slot_name(database_oid(), stream); }
@@ -98,7 +99,15 @@ LeaderIdentity PgLogicalLeader::identify() {
     return *identity_;
 }
 
-Position PgLogicalLeader::current_position() { return {parse_lsn(session().query("select pg_catalog.pg_current_wal_flush_lsn()").text(0, 0)), 0}; }
+/// One that became a standby while a stream existed says so; a new stream's preflight looks for itself.
+void PgLogicalLeader::refuse_standby() {
+    if (session().query("select pg_catalog.pg_is_in_recovery()").boolean(0, 0)) throw RefusedError{"the leader is a standby in recovery: point rowferry at the primary"};
+}
+
+Position PgLogicalLeader::current_position() {
+    refuse_standby();
+    return {parse_lsn(session().query("select pg_catalog.pg_current_wal_flush_lsn()").text(0, 0)), 0};
+}
 
 std::vector<PgTable> PgLogicalLeader::selected(const StreamRequest& request, bool streamed) {
     std::vector<PgTable> tables = read_tables(session(), request.partition_roots || publishes_via_root(session(), request.stream));
@@ -248,6 +257,7 @@ void PgLogicalLeader::verify_history(const Checkpoint& checkpoint, PgLink& link)
 }
 
 std::unique_ptr<Source> PgLogicalLeader::follow(const StreamRequest& request, const Checkpoint& checkpoint) {
+    refuse_standby();
     verify_slot(checkpoint);
     auto shapes = std::make_unique<PgShapes>(checkpoint, request.selection, request.partition_roots);
     if (std::exchange(marked_, false) && mark_ >= checkpoint.position)

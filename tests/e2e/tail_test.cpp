@@ -358,6 +358,8 @@ TEST_F(TailTest, AStandbyIsRefused) {
     PgCluster cluster;
     const Database leader = Database::postgresql(cluster, "leader");
     leader.exec("CREATE TABLE t (id int PRIMARY KEY)");
+    const Database begun = Database::sqlite("begun");
+    ASSERT_TRUE(ended(run_until_current(leader, begun), 0));
     cluster.stop();
     std::ofstream{cluster.data() / "standby.signal"} << "";
     give_to_server_user(cluster.data() / "standby.signal");
@@ -365,6 +367,10 @@ TEST_F(TailTest, AStandbyIsRefused) {
     ASSERT_EQ(leader.value("SELECT pg_is_in_recovery()"), "t");
     EXPECT_TRUE(ended(rowferry({"tail", leader.endpoint()}), 3, "standby in recovery"));
     EXPECT_TRUE(ended(rowferry({"tail", leader.endpoint(), "--from", "lsn:0/1"}), 3, "standby in recovery"));
+    // And `run`, whether the stream is new or was made before the leader became one.
+    for (const Database& follower : {begun, Database::sqlite("follower")})
+        for (const char* until : {"current", "lsn:0/1", "lsn:FFFF/0"})
+            EXPECT_TRUE(ended(rowferry({"run", leader.endpoint(), follower.endpoint(), "--until", until, "--retry-for", "0"}), 3, until == std::string_view{"lsn:0/1"} ? "" : "standby in recovery")) << until;
 }
 
 TEST_F(TailTest, ALostConnectionIsAGapWithoutAStreamAndNoneWithOne) {
