@@ -255,13 +255,21 @@ void WalStream::move_pins(Position durable) {
         // With a shadow our log has what we read; without one the follower has to.
         if (!next_read_at_ || (!shadowed_ && durable < *next_read_at_)) return;
         pins_.advance();
-        pinned_at_ = *next_read_at_;
+        pinned_at_ = next_pin_at_;
         next_read_at_.reset();
         last_pin_ = Clock::now();
     } else if (Clock::now() - last_pin_ >= kPinInterval && (read_to() != pinned_at_ || everything_is_copied())) {
         on_database_ = copied_up_to(wal_.frame());
-        pins_.take_next();
+        take_next_pin();
     }
+}
+
+/// One that is taken while something is committed may stand before the log's end, and has to be moved once more when nothing follows: it would keep a checkpoint of the application waiting.
+void WalStream::take_next_pin() {
+    const Position before = read_to();
+    pins_.take_next();
+    const bool at_end = pins_.next() && pins_.next()->salts == wal_.salts() && pins_.next()->frame == before.minor;
+    next_pin_at_ = at_end ? before : Position{};
 }
 
 bool WalStream::copied_up_to(std::uint32_t frame) const { return frame != 0 && access_.index().backfill().done >= frame; }
@@ -301,6 +309,7 @@ bool WalStream::step_aside() {
     } while (counters_.restarts + counters_.comparisons == restarts && Clock::now() < end && Clock::now() - last_commit < kQuietTime);
     pins_.hold();
     last_pin_ = Clock::now();
+    pinned_at_ = {};
     return counters_.restarts + counters_.comparisons != restarts;
 }
 
@@ -309,7 +318,7 @@ void WalStream::attempt_restart(Position durable) {
     for (int attempt = 0; attempt < kBoundTries; ++attempt) {
         const WalPins::Checkpointed done = pins_.checkpoint();
         const Position before = read_to();
-        pins_.take_next();
+        take_next_pin();
         read_more();
         move_pins(durable);
         if (pins_.next()) return;

@@ -70,6 +70,7 @@ private:
     void append_differences(const LivePages& live, const WalIndexHeader& now);
     void check_not_behind(std::span<const std::byte> live_first_page) const;
     void move_pins(Position durable);
+    void take_next_pin();
     [[nodiscard]] bool copied_up_to(std::uint32_t frame) const;
     [[nodiscard]] bool everything_is_copied() const;
     void bound_log(Position durable);
@@ -97,7 +98,8 @@ private:
     bool released_ = false;                 ///< We let go: the next pin comes when the log has begun anew.
     std::optional<Position> next_read_at_;  ///< Where the next pin was reached.
     Clock::time_point last_pin_{};
-    Position pinned_at_{};
+    Position pinned_at_{};                  ///< The oldest pin's place, where that is known exactly.
+    Position next_pin_at_{};                ///< The next one's.
     bool on_database_ = false;              ///< The last pin was taken when everything had been copied.
     std::uint64_t bounded_at_ = 0;          ///< Size of the log when it was last tried.
 };

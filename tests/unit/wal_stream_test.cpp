@@ -176,6 +176,33 @@ TEST_F(WalStreamTest, AWriterAtAnEvenPaceKeepsItsLogSmall) {
     EXPECT_EQ(stored(*stream), dump(path_));
 }
 
+/// An application's TRUNCATE holds its writers up until nobody stands in the log any more: a pin must not stay where nothing is committed behind it.
+TEST_F(WalStreamTest, ACommitWhileAPinIsMovedLeavesItNotBehind) {
+    writer_->execute("PRAGMA wal_autocheckpoint = 0; INSERT INTO a (v) VALUES (0)");
+    WalAccess access{path_};
+    const auto stream = open(access, make(access).position());
+    const auto look = [&] {
+        while (stream->poll())
+            while (stream->store().open_commit()) stream->store().close_commit();
+        stream->maintain({});
+    };
+    const auto turn = [&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds{220});
+        look();
+        look();
+    };
+    writer_->execute("INSERT INTO a (v) VALUES (1)");
+    std::this_thread::sleep_for(std::chrono::milliseconds{220});
+    look();  // takes the next pin
+    writer_->execute("INSERT INTO a (v) VALUES (2)");
+    look();  // lets go of the one before
+    for (int i = 0; i < 3; ++i) turn();
+    EXPECT_EQ(writer_->query_integer("PRAGMA wal_checkpoint(PASSIVE)"), 0);
+    for (int i = 0; i < 3; ++i) turn();
+    writer_->set_busy_timeout(0);
+    EXPECT_EQ(writer_->query_integer("PRAGMA wal_checkpoint(TRUNCATE)"), 0) << "busy";
+}
+
 TEST_F(WalStreamTest, ALogThatBeginsAnewUnpinnedIsReadToItsEnd) {
     WalAccess access{path_};
     const auto stream = open_released(access);
