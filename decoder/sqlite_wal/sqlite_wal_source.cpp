@@ -24,6 +24,7 @@ constexpr int kLooksAtOnce = 20;
 constexpr auto kLookPause = std::chrono::microseconds{50};
 constexpr auto kFileInterval = milliseconds{200};           // how often the path is looked at
 constexpr auto kForeignInterval = std::chrono::seconds{1};  // how often a position is passed on when nothing of the stream's tables changed
+constexpr auto kLongestSyncPause = milliseconds{100};
 constexpr std::size_t kResumeSize = 32;
 
 const char* way_out() { return "`rowferry drop LEADER FOLLOWER`, then `rowferry run` with --on-existing truncate copies again"; }
@@ -110,10 +111,14 @@ void SqliteWalSource::read(Batch& batch, std::size_t budget, milliseconds wait) 
     settle();
 }
 
-/// One sync for all commits of a batch.
+/// One sync for all commits of a batch. It takes the disk's time from the application's own syncs, so no more than a fifth of it.
 void SqliteWalSource::settle() {
     if (!waits_for_disk_ || emitted_ == settled_) return;
+    std::this_thread::sleep_until(next_sync_);
+    const auto begun = Clock::now();
     stream_.sync_leader();
+    const auto ended = Clock::now();
+    next_sync_ = ended + std::min<Clock::duration>(4 * (ended - begun), kLongestSyncPause);
     settled_ = emitted_;
 }
 

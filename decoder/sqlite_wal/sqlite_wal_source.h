@@ -78,6 +78,7 @@ private:
     std::optional<Position> fence_;
     Position durable_;
     bool waits_for_disk_;
+    Clock::time_point next_sync_{};
     Position settled_;                    ///< Up to here the leader's log is on its disk.
     int wake_fd_ = -1;
     Clock::time_point last_commit_{};
