@@ -31,6 +31,8 @@ void remove(std::vector<TransactionPtr>& from, const TransactionPtr& transaction
 
 }  // namespace
 
+std::string to_string(const LogPlace& place) { return fmt::format("{}:{}", place.path ? *place.path : "the log", place.line); }
+
 std::vector<CommitOrder::Timed> CommitOrder::timed(OpenTransaction& transaction) {
     LoggedTransaction& out = transaction.out;
     if (!transaction.touches || transaction.touched != out.statements.size()) {

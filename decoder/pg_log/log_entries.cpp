@@ -262,6 +262,4 @@ bool LogEntries::shows_completeness(std::size_t bytes) {
     return false;
 }
 
-std::string to_string(const LogPlace& place) { return fmt::format("{}:{}", place.path ? *place.path : "the log", place.line); }
-
 }  // namespace rowferry

@@ -176,6 +176,7 @@ struct LogReader::Parts {
             if (++ordinal == kOrdinals) throw LogError{LogStop::too_large, last.place, "more than 65,535 transactions waited for this entry"};
             sessions.given(one->bytes);
             ++transactions;
+            if (last.spot >= LogSpot{given.major, given.minor / kOrdinals}) let_out.emplace_back(last.spot, one->first);
             if (position <= given) continue;
             one->out.position = position;
             ready.push_back(one);
@@ -185,7 +186,13 @@ struct LogReader::Parts {
     [[nodiscard]] LogSpot oldest(LogSpot now) const {
         now = std::min({now, sessions.oldest(now), order.oldest(now)});
         for (const TransactionPtr& one : ready) now = std::min(now, one->first);
+        for (const auto& [spot, first] : let_out) now = std::min(now, first);
         return now;
+    }
+
+    void gave(Position position) {
+        given = position;
+        while (!let_out.empty() && let_out.front().first < LogSpot{given.major, given.minor / kOrdinals}) let_out.pop_front();
     }
 
     LogSettings settings;
@@ -196,6 +203,7 @@ struct LogReader::Parts {
     std::deque<Proof> proofs;
     std::size_t to_prove = 0;  ///< The last ones of these were not said again yet.
     std::deque<TransactionPtr> ready;
+    std::deque<std::pair<LogSpot, LogSpot>> let_out;  ///< Which entry let a transaction out, and its first one: those of one entry are counted, so all of them are read again.
     EntrySite last;
     LogOrder count = 0;
     std::uint64_t ordinal = 0, transactions = 0;
@@ -221,7 +229,7 @@ std::optional<LoggedTransaction> LogReader::next() {
     if (parts.ready.empty()) return {};
     const TransactionPtr out = parts.ready.front();
     parts.ready.pop_front();
-    parts.given = out->out.position;
+    parts.gave(out->out.position);
     return std::move(out->out);
 }
 

@@ -487,7 +487,7 @@ std::vector<SessionState> LogSessions::states() const {
         state.block = session->block == Block::open ? 'o' : session->block == Block::failed ? 'f' : session->block == Block::maybe_failed ? 'm' : 'i';
         if (session->implicit) state.transaction = session->implicit_id;
         if (!session->pending.active) continue;
-        SessionState::Pending& pending = state.pending.emplace();
+        PendingState& pending = state.pending.emplace();
         pending.extended = session->pending.extended;
         pending.text_hash = session->pending.text_hash;
         pending.text_size = session->pending.text_size;

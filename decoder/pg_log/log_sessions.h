@@ -28,6 +28,14 @@ struct EntrySite {
     LogOrder order = 0;
 };
 
+/// A session's last message, whose success is not proven: what is needed to know that it failed, and the settings that it leaves if it did not.
+struct PendingState {
+    bool extended = false;
+    std::uint64_t text_hash = 0, text_size = 0;
+    std::string transaction;
+    std::vector<SettingChange> settings;
+};
+
 /// Everything of a session that outlives its transactions, for the resume blob.
 struct SessionState {
     LoggedSession session;
@@ -36,14 +44,7 @@ struct SessionState {
     std::string transaction;  ///< Virtual id of an open one that came by the extended protocol.
     std::string isolation;    ///< Of its later transactions, where it was set.
     bool known = true;
-    /// Its last message, whose success is not proven: what is needed to know that it failed, and the settings that it leaves if it did not.
-    struct Pending {
-        bool extended = false;
-        std::uint64_t text_hash = 0, text_size = 0;
-        std::string transaction;
-        std::vector<SettingChange> settings;
-    };
-    std::optional<Pending> pending;
+    std::optional<PendingState> pending;
 };
 
 /// Entries in, transactions with a begun, proven or failed commit out to a CommitOrder. Knows sessions, transaction blocks, savepoints, prepared transactions.
