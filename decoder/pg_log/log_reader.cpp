@@ -139,6 +139,9 @@ struct LogReader::Parts {
         const EntrySite site{next.place, next.spot, ++count};
         prove_again(site.spot);
         if (replaying && site.spot > LogSpot{given.major, given.minor / kOrdinals}) {
+            if (given.major != 0 && last.spot != LogSpot{given.major, given.minor / kOrdinals}) {
+                throw LogError{LogStop::missing_file, site.place, "the entry to go on from is not in the log any more: a file before this one is missing, or was changed; copy the tables again"};
+            }
             replaying = false;
             sessions.replaying(false);
         }

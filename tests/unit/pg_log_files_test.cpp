@@ -175,7 +175,9 @@ TEST(PgLogFiles, RotatedAndCompressedFilesAreOneLogAndStayFoundUnderOtherNames) 
     std::filesystem::remove(folder.path("pg.log"));
     EXPECT_EQ(read_log(settings, resume).told.size(), 3U) << "renamed and compressed since";
 
-    std::filesystem::remove(folder.path("pg.log.1.gz"));  // where the next transaction begins
+    std::filesystem::remove(folder.path("pg.log.1.gz"));  // in the middle
+    EXPECT_EQ(read_log(settings, resume).stopped, LogStop::missing_file);
+    std::filesystem::remove(folder.path("pg.log.3.bz2"));
     try {
         LogReader gone{settings, touches, resume};
         FAIL() << "the file is not there any more";
