@@ -16,7 +16,7 @@
 namespace rowferry {
 namespace {
 
-constexpr std::array kPostgresql{CaptureMethod::logical, CaptureMethod::triggers};
+constexpr std::array kPostgresql{CaptureMethod::logical, CaptureMethod::triggers, CaptureMethod::statements};
 constexpr std::array kSqlite{CaptureMethod::triggers, CaptureMethod::logical, CaptureMethod::statements};
 constexpr std::array kAll{CaptureMethod::logical, CaptureMethod::triggers, CaptureMethod::statements};
 
@@ -24,16 +24,6 @@ std::string listed(std::span<const CaptureMethod> methods) {
     std::string text;
     for (const CaptureMethod method : methods) text += fmt::format("{}{}", text.empty() ? "" : ", ", to_string(method));
     return text;
-}
-
-/// The method that the follower's checkpoint has for the stream; nothing without one.
-std::optional<CaptureMethod> captured_by(const Options& options, const StopSignal& stop) {
-    if (!options.follower) return std::nullopt;
-    const auto follower = follower_factory(*options.follower, stop)();
-    if (!follower->exists()) return std::nullopt;
-    follower->open(false);
-    const auto checkpoint = follower->load_checkpoint(options.run.request.stream);
-    return checkpoint ? std::optional{checkpoint->capture} : std::nullopt;
 }
 
 /// The log for who only looks, as nothing of it stays; triggers for a stream, which may be away.
@@ -80,6 +70,15 @@ CaptureMethod parse_capture(Engine leader, std::string_view text) {
     if (std::ranges::find(offered, *method) == offered.end())
         throw UsageError{fmt::format("changes of a {} leader cannot be captured by {} yet, but by {}", to_string(leader), text, listed(offered))};
     return *method;
+}
+
+std::optional<CaptureMethod> captured_by(const Options& options, const StopSignal& stop) {
+    if (!options.follower) return std::nullopt;
+    const auto follower = follower_factory(*options.follower, stop)();
+    if (!follower->exists()) return std::nullopt;
+    follower->open(false);
+    const auto checkpoint = follower->load_checkpoint(options.run.request.stream);
+    return checkpoint ? std::optional{checkpoint->capture} : std::nullopt;
 }
 
 CaptureMethod choose_capture(const Options& options, const StopSignal& stop) {

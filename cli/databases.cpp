@@ -10,6 +10,7 @@
 #include "decoder/pgoutput/pg_leader.h"
 #include "decoder/sqlite_wal/sqlite_wal_leader.h"
 #include "schemas/error.h"
+#include "statements/postgresql/pg_statement_leader.h"
 #include "statements/sqlite/sqlite_statement_leader.h"
 #include "triggers/postgresql/pg_trigger_leader.h"
 #include "triggers/sqlite/sqlite_leader.h"
@@ -28,8 +29,24 @@ LeaderFactory trigger_leader(const Endpoint& endpoint, const std::string& stream
     return [conninfo = PgConninfo{endpoint.target}, stream, &stop] { return make_pg_trigger_leader(conninfo, stop, stream); };
 }
 
+PgConninfo postgresql_only(const Endpoint& endpoint, std::string_view option) {
+    if (endpoint.engine != Engine::postgresql) throw UsageError{fmt::format("{}: the statements of a PostgreSQL leader need a PostgreSQL database: postgresql://…", option)};
+    return PgConninfo{endpoint.target};
+}
+
+LeaderFactory pg_statement_leader(const Options& options, const StopSignal& stop) {
+    const StatementLogSettings& given = options.statements;
+    PgStatementOptions statements{given.paths, std::nullopt, given.database, std::nullopt, std::nullopt};
+    if (given.scratch) statements.scratch = postgresql_only(*given.scratch, "--scratch");
+    if (given.start) statements.start = postgresql_only(*given.start, "--log-start");
+    if (given.rows) statements.rows = postgresql_only(*given.rows, "--on-nondeterministic");
+    return [conninfo = PgConninfo{options.leader.target}, statements, stream = options.run.request.stream, &stop] {
+        return make_pg_statement_leader(conninfo, statements, stop, stream);
+    };
+}
+
 LeaderFactory statement_leader(const Options& options, const StopSignal& stop) {
-    if (options.leader.engine == Engine::postgresql) throw RefusedError{"this rowferry cannot capture changes of a PostgreSQL leader by statements"};
+    if (options.leader.engine == Engine::postgresql) return pg_statement_leader(options, stop);
     const StatementLogSettings& given = options.statements;
     if (!given.database.empty() || given.rows) throw UsageError{"--log-database and --on-nondeterministic are for logs of PostgreSQL servers"};
     const auto path_of = [](const std::optional<Endpoint>& endpoint, const char* option) -> std::string {

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <mutex>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <poll.h>
@@ -34,13 +35,19 @@ std::string_view level_name(spdlog::level::level_enum level) {
     }
 }
 
+/// Standard error under another number: libpg_query points the usual one elsewhere for as long as it parses, and lines of other threads would go there.
+int own_stderr() noexcept {
+    static const int copy = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    return copy >= 0 ? copy : STDERR_FILENO;
+}
+
 /// Best effort: gives up when nobody reads, without an error.
 void write_to_stderr(std::string_view text) noexcept {
     while (!text.empty()) {
-        pollfd ready{STDERR_FILENO, POLLOUT, 0};
+        pollfd ready{own_stderr(), POLLOUT, 0};
         if (::poll(&ready, 1, kFullPipeMilliseconds) == 0) return;
         // A pipe takes up to PIPE_BUF bytes without blocking once poll() said so.
-        const ssize_t written = ::write(STDERR_FILENO, text.data(), std::min<std::size_t>(text.size(), 4096));
+        const ssize_t written = ::write(own_stderr(), text.data(), std::min<std::size_t>(text.size(), 4096));
         if (written < 0 && errno != EINTR && errno != EAGAIN) return;
         if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
     }
@@ -90,6 +97,7 @@ std::string log_line(LogFormat format, std::chrono::system_clock::time_point tim
 LogFormat current_log_format() { return format_now; }
 
 void start_logging(const LogOptions& options) {
+    static_cast<void>(own_stderr());
     format_now = options.format;
     auto logger = std::make_shared<spdlog::logger>("rowferry", the_sink());
     logger->set_level(options.level);

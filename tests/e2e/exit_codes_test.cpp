@@ -58,8 +58,6 @@ TEST(CommandLine, WrongUsageIsTwoWithTheReasonLastAndNothingOnStandardOutput) {
         {{"run", from, to, "--on-existing", "merge"}, "merge"},
         {{"run", from, to, "--keyless", "some"}, "some"},
         {{"run", from, to, "--capture", "magic"}, "none of logical, triggers, statements"},
-        {{"run", from, to, "--capture", "statements"}, "by triggers"},
-        {{"run", "postgresql://127.0.0.1:1/shop", to, "--capture", "statements"}, "by logical"},
         {{"run", from, to, "--log-level", "loud"}, "loud"},
         {{"run", from, to, "--log-format", "xml"}, "xml"},
         {{"run", from, to, "--retry-for", "a while"}, ""},

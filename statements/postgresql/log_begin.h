@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "db/pg_conninfo.h"
+#include "db/pg_session.h"
+#include "db/stop_signal.h"
+#include "decoder/pg_log/log_settings.h"
+#include "decoder/pg_log/logged_transaction.h"
+#include "statements/postgresql/scratch.h"
+
+namespace rowferry {
+
+/// What a leader says of its log. Throws RefusedError for settings with which the log cannot be followed.
+[[nodiscard]] LogSettings settings_of_leader(PgSession& leader, const std::vector<std::string>& paths);
+/// The log shows transaction numbers (%x). Throws RefusedError.
+void check_shows_xids(const LogSettings& settings);
+
+/// Writes a text into the leader's log and waits until one of the files shows it. Throws RefusedError when none does: it is the log of another server, or not all of it.
+void check_is_its_log(PgSession& leader, const LogSettings& settings, const StopSignal& stop);
+
+/// Sizes of the log's files.
+[[nodiscard]] std::map<std::string, std::uintmax_t> log_sizes(const std::vector<std::string>& paths);
+/// Did a text arrive in one of them since?
+[[nodiscard]] bool log_shows(const std::vector<std::string>& paths, const std::map<std::string, std::uintmax_t>& since, const std::string& text);
+
+/// What sessions of the leader begin with, where it changes what statements mean: values as DDL has them.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> session_defaults(PgSession& leader);
+/// ALTER ROLE … SET, for the leader's database.
+[[nodiscard]] std::map<std::string, std::vector<std::pair<std::string, std::string>>> role_defaults(PgSession& leader);
+
+/// A snapshot of the leader whose place in the log is known exactly: taken while nobody could write, between markers in the log. Holds its connections until it is destroyed. Waits for
+/// transactions that are open when it begins, and for a moment in which all tables can be locked against writers, never in front of anybody for more than a quarter of a second.
+class MarkedSnapshot {
+public:
+    MarkedSnapshot(const PgConninfo& leader, const std::string& application, const StopSignal& stop);
+
+    [[nodiscard]] const LogMarker& marker() const noexcept { return marker_; }
+    /// For pg_dump.
+    [[nodiscard]] const std::string& exported() const noexcept { return exported_; }
+
+private:
+    void wait_for_open(const StopSignal& stop);
+    [[nodiscard]] bool take(PgSession& locker, const std::string& tables);
+
+    PgSession control_;
+    PgSession exporter_;
+    LogMarker marker_;
+    std::string exported_;
+};
+
+/// Is the transaction in the marker's snapshot? Once the marker's place in the log is known. Throws HaltError when the log and the snapshot contradict each other.
+[[nodiscard]] bool is_in_snapshot(const LogMarker& marker, const LoggedTransaction& transaction);
+
+}  // namespace rowferry

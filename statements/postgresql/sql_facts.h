@@ -1,0 +1,122 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace rowferry {
+
+/// A name as a statement has it; without a schema where it has none.
+struct SqlName {
+    std::string schema;
+    std::string name;
+    friend bool operator==(const SqlName&, const SqlName&) = default;
+};
+
+/// One value of a statement, as far as its text tells.
+struct SqlOperand {
+    enum class Kind {
+        number,     ///< `text` as written, with its sign.
+        string,     ///< `text` without quotes.
+        parameter,  ///< `$number`.
+        null,
+        fallback,   ///< DEFAULT.
+        other,      ///< An expression.
+    };
+    Kind kind = Kind::other;
+    std::string text = {};
+    int number = 0;
+};
+
+/// `column = value`, one of the conditions that all have to hold.
+struct SqlPin {
+    std::string column;
+    SqlOperand value;
+};
+
+/// One INSERT, UPDATE, DELETE or MERGE, wherever it stands in a statement; or a SELECT … FOR UPDATE of one table.
+struct SqlTarget {
+    enum class Op { insert, update, remove, merge, lock };
+    Op op = Op::insert;
+    SqlName table;
+    std::vector<std::string> columns;            ///< Of an INSERT that names them; of an UPDATE those that it sets.
+    std::vector<std::vector<SqlOperand>> rows;   ///< Of VALUES; of an UPDATE one row: what it sets.
+    bool from_query = false;                     ///< INSERT … SELECT.
+    enum class OnConflict { none, nothing, update };
+    OnConflict on_conflict = OnConflict::none;
+    std::vector<SqlPin> pins;                    ///< Of WHERE.
+    bool only_pins = false;                      ///< WHERE has nothing else.
+    std::vector<SqlName> joined;                 ///< UPDATE … FROM: what its rows are taken from, plain tables only.
+    bool joins_others = false;                   ///< … and something else.
+    std::vector<std::string> join_columns;       ///< Of those tables: columns that WHERE holds equal to something.
+};
+
+/// A function that a statement calls.
+struct SqlCall {
+    SqlName name;
+    std::size_t arguments = 0;
+    std::vector<SqlOperand> constants;  ///< Its arguments, as far as they are constants.
+};
+
+/// LIMIT, OFFSET or FETCH FIRST: which rows that are is the same everywhere only where the order is total.
+struct SqlLimit {
+    std::optional<SqlName> table;        ///< The only one it reads.
+    std::vector<std::string> order;      ///< Plain columns of ORDER BY.
+};
+
+/// What a statement's text says of what it does, without knowing any table. A pure function of the text, taken apart by PostgreSQL's own parser (libpg_query).
+struct SqlFacts {
+    std::string kind;                    ///< Of the parser's node: InsertStmt, CreateStmt …; of what EXPLAIN ANALYZE explains.
+    std::vector<SqlTarget> targets;
+    std::vector<SqlName> reads;          ///< Tables and views whose rows it looks at, targets aside; also those of utility statements.
+    std::vector<SqlCall> calls;
+    std::set<std::string> operators;
+    std::set<std::string> common;        ///< Names of WITH, which may be among `reads`.
+    std::vector<std::string> weaknesses; ///< What would not come to the same a second time: `a sample of a table (TABLESAMPLE)`.
+    std::vector<std::string> clock;      ///< `CURRENT_TIMESTAMP`, as named in the text.
+    std::vector<std::string> identity;   ///< `CURRENT_USER` and the like.
+    std::vector<std::string> clock_words;///< String constants that a date or time type reads as the clock: 'now', 'today' …
+    std::vector<SqlLimit> limits;
+    bool sums = false;                   ///< sum(), avg() and their like: floating-point sums depend on the order.
+    bool into_table = false;             ///< SELECT … INTO, CREATE TABLE AS.
+    std::string setting;                 ///< SET and RESET: which; `*` for RESET ALL.
+    std::string value;                   ///< What SET gives it, where that is one constant.
+    bool local = false;                  ///< SET LOCAL.
+    bool concurrently = false;
+    bool temporary = false;              ///< Makes a temporary table or view.
+    bool dropped_at_commit = false;      ///< … that is gone with its transaction.
+    bool cascade = false;
+    bool reads_file = false;             ///< COPY … FROM a file or program.
+    bool stdin_copy = false;             ///< COPY … FROM STDIN.
+    bool explains = false;               ///< EXPLAIN without ANALYZE.
+    std::string body;                    ///< DO: what is between the quotes.
+    std::string language;                ///< DO: empty for plpgsql.
+    SqlName routine;                     ///< CALL.
+};
+
+/// Throws StatementError when it cannot be parsed.
+[[nodiscard]] SqlFacts read_sql(const std::string& sql);
+/// An expression on its own: a column's default.
+[[nodiscard]] SqlFacts read_sql_expression(const std::string& expression);
+
+/// What a routine's body would run.
+struct RoutineBody {
+    std::vector<std::string> statements;   ///< SQL statements, and expressions as `SELECT …`.
+    bool opaque = false;                   ///< Runs text that is put together while it runs, or ends transactions: cannot be told.
+};
+/// Of PL/pgSQL: the whole CREATE FUNCTION. Throws StatementError when it cannot be parsed.
+[[nodiscard]] RoutineBody read_plpgsql(const std::string& definition);
+/// Of SQL: several statements.
+[[nodiscard]] RoutineBody read_sql_body(const std::string& source);
+
+/// The statement without any constant, for messages: neither values nor passwords. Cut after 200 bytes.
+[[nodiscard]] std::string without_constants(const std::string& sql);
+
+/// A text is no statement for the parser of this library's version. Holds nothing of it.
+struct StatementError {
+    std::string what;
+};
+
+}  // namespace rowferry
