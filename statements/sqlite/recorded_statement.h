@@ -29,6 +29,7 @@ struct RecordedStatement {
     std::vector<SqlValue> parameters;      ///< Of ?1, ?2 …
     std::optional<std::int64_t> clock_ms;  ///< What it takes for "now": ms since 1970-01-01 UTC. Nothing: it is not known.
     std::optional<std::vector<SqlValue>> randoms;  ///< What random() and randomblob() gave, in the order of the calls. Nothing: not known.
+    std::optional<std::int64_t> seed;  ///< Of SQLite's own random numbers, where it used any: it draws the rowids of a table whose largest one is taken.
     std::uint64_t line = 0;                ///< In its file; in a log table its number in the transaction, from 1.
 };
 

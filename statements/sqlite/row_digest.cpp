@@ -38,23 +38,40 @@ RowDigest::~RowDigest() { sqlite3_preupdate_hook(db_.handle(), nullptr, nullptr)
 void RowDigest::add(int operation, const char* table, std::int64_t old_rowid, std::int64_t new_rowid) {
     const std::string_view name = table;
     if (name.starts_with("rowferry_") || name.starts_with("sqlite_")) return;
-    row_.clear();
-    row_ += static_cast<char>(operation);
-    append_bytes(row_, name.size());
-    row_ += name;
-    append_bytes(row_, operation == SQLITE_INSERT ? 0 : old_rowid);
-    append_bytes(row_, operation == SQLITE_DELETE ? 0 : new_rowid);
     const int columns = sqlite3_preupdate_count(db_.handle());
+    const auto begin_row = [&](std::int64_t rowid) {
+        row_.clear();
+        append_bytes(row_, name.size());
+        row_ += name;
+        append_bytes(row_, rowid);
+    };
     sqlite3_value* value = nullptr;
-    for (int i = 0; i < columns && operation != SQLITE_INSERT; ++i)
-        if (sqlite3_preupdate_old(db_.handle(), i, &value) == SQLITE_OK) add_value(value);
-    for (int i = 0; i < columns && operation != SQLITE_DELETE; ++i)
-        if (sqlite3_preupdate_new(db_.handle(), i, &value) == SQLITE_OK) add_value(value);
+    if (operation != SQLITE_INSERT) {
+        begin_row(old_rowid);
+        for (int i = 0; i < columns; ++i)
+            if (sqlite3_preupdate_old(db_.handle(), i, &value) == SQLITE_OK) add_value(value);
+        add_row(false);
+    }
+    if (operation != SQLITE_DELETE) {
+        begin_row(new_rowid);
+        for (int i = 0; i < columns; ++i)
+            if (sqlite3_preupdate_new(db_.handle(), i, &value) == SQLITE_OK) add_value(value);
+        add_row(true);
+    }
+    ++count_;
+}
+
+void RowDigest::add_row(bool is_there) {
     const std::string digest = sha256_hex(row_);
     const std::uint64_t low = parse_hex(std::string_view{digest}.substr(0, 16));
-    low_ += low;
-    high_ += parse_hex(std::string_view{digest}.substr(16, 16)) + (low_ < low ? 1 : 0);
-    ++count_;
+    const std::uint64_t high = parse_hex(std::string_view{digest}.substr(16, 16));
+    if (is_there) {
+        low_ += low;
+        high_ += high + (low_ < low ? 1 : 0);
+    } else {
+        high_ -= high + (low_ < low ? 1 : 0);
+        low_ -= low;
+    }
 }
 
 void RowDigest::add_value(sqlite3_value* value) {
@@ -76,6 +93,6 @@ void RowDigest::add_value(sqlite3_value* value) {
     if (bytes != nullptr) row_.append(static_cast<const char*>(bytes), size);
 }
 
-std::string RowDigest::text() const { return fmt::format("{}:{:016x}{:016x}", count_, high_, low_); }
+std::string RowDigest::text() const { return fmt::format("{:016x}{:016x}", high_, low_); }
 
 }  // namespace rowferry

@@ -7,8 +7,8 @@
 
 namespace rowferry {
 
-/// What a connection does to rows, told by SQLite itself, as one number: the sum of a digest of each change (table, rowid, values before and after). Rows of SQLite's
-/// and of our own tables do not count, nor does the order of the changes. One thread; must not outlive the connection.
+/// What a connection does to rows, told by SQLite itself, as one number: the sum of a digest (of table, rowid and values) of each row that came, less those of the rows that went. So it is the same for all
+/// ways to the same end: SQLite tells of an update as such or as of a row that goes and one that comes, depending on triggers. Rows of SQLite's and of our own tables do not count. One thread; must not outlive the connection.
 class RowDigest {
 public:
     explicit RowDigest(SqliteDatabase& db);
@@ -17,7 +17,7 @@ public:
     RowDigest& operator=(const RowDigest&) = delete;
 
     void begin() noexcept { count_ = low_ = high_ = 0; }
-    /// `12:` and 32 hexadecimal digits: how many changes, and their sum.
+    /// 32 hexadecimal digits.
     [[nodiscard]] std::string text() const;
     [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
 
@@ -26,6 +26,7 @@ public:
 
 private:
     void add_value(sqlite3_value* value);
+    void add_row(bool is_there);
 
     SqliteDatabase& db_;
     std::string row_;  ///< Recycled.

@@ -101,7 +101,7 @@ void ScriptRunner::run_one(const std::string& sql, std::uint64_t line) {
     const StatementSession::Prepared prepared = session_.prepare(sql);
     if (!prepared.statement) return;
     if (!prepared.reads_only) return change(sql, line, prepared);
-    RecordedStatement statement{sql, values_for(prepared.statement.get()), {}, {}, line};
+    RecordedStatement statement{sql, values_for(prepared.statement.get()), {}, {}, {}, line};
     session_.run(prepared, statement, false, on_row_);
 }
 
@@ -109,7 +109,7 @@ void ScriptRunner::change(const std::string& sql, std::uint64_t line, const Stat
     session_.require_determined(sql, true);
     const bool alone = !open_;
     if (alone) begin(false);
-    RecordedStatement statement{sql, values_for(prepared.statement.get()), {}, {}, line};
+    RecordedStatement statement{sql, values_for(prepared.statement.get()), {}, {}, {}, line};
     session_.run(prepared, statement, true, on_row_);
     keep(std::move(statement));
     if (alone) commit();
@@ -124,14 +124,14 @@ void ScriptRunner::pragma(const std::string& sql, const ScriptVerb& verb, std::u
         if (!open_ && same_sqlite_name(verb.name, "defer_foreign_keys")) return;  // of no effect there
         return change(sql, line, prepared);
     }
-    RecordedStatement statement{sql, {}, {}, {}, line};
+    RecordedStatement statement{sql, {}, {}, {}, {}, line};
     session_.run(prepared, statement, false, on_row_);
 }
 
 /// SAVEPOINT and its relatives.
 void ScriptRunner::record(const std::string& sql, std::uint64_t line) {
     const StatementSession::Prepared prepared = session_.prepare(sql);
-    RecordedStatement statement{sql, {}, {}, {}, line};
+    RecordedStatement statement{sql, {}, {}, {}, {}, line};
     session_.run(prepared, statement, false, {});
     kept_bytes_ += size_of(statement);
     kept_.push_back(std::move(statement));

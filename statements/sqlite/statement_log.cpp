@@ -136,7 +136,13 @@ RecordedStatement read_statement(SqliteDatabase& db, std::int64_t number) {
     statement.randoms.emplace();
     SqliteStatement values = db.prepare("SELECT kind, value FROM main.rowferry_statement_value WHERE statement = ?1 ORDER BY kind, ordinal");
     values.bind(1, number);
-    while (values.step()) (values.text(0) == "random" ? *statement.randoms : statement.parameters).push_back(value_of(values.cell(1)));
+    while (values.step()) {
+        const std::string kind = values.text(0);
+        if (kind == "seed")
+            statement.seed = values.integer(1);
+        else
+            (kind == "random" ? *statement.randoms : statement.parameters).push_back(value_of(values.cell(1)));
+    }
     return statement;
 }
 
@@ -160,7 +166,7 @@ void LogWrite::add(const RecordedStatement& statement) {
     const std::int64_t number = entry_.first + entry_.count++;
     SqliteStatement insert = db_.prepare("INSERT INTO main.rowferry_statement(number, sql, clock_ms) VALUES(?1, ?2, ?3)");
     insert.bind(1, number).bind(2, std::string_view{statement.sql}).bind(3, statement.clock_ms.value_or(0)).run();
-    if (statement.parameters.empty() && (!statement.randoms || statement.randoms->empty())) return;
+    if (statement.parameters.empty() && (!statement.randoms || statement.randoms->empty()) && !statement.seed) return;
     SqliteStatement value = db_.prepare("INSERT INTO main.rowferry_statement_value(statement, kind, ordinal, value) VALUES(?1, ?2, ?3, ?4)");
     const auto write = [&](std::string_view kind, const std::vector<SqlValue>& values) {
         for (std::size_t i = 0; i < values.size(); ++i) {
@@ -171,6 +177,7 @@ void LogWrite::add(const RecordedStatement& statement) {
     };
     write("parameter", statement.parameters);
     if (statement.randoms) write("random", *statement.randoms);
+    if (statement.seed) write("seed", {*statement.seed});
 }
 
 std::int64_t LogWrite::finish(const TransactionStart& start, const std::string& rows) {

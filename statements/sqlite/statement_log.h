@@ -16,7 +16,7 @@ namespace rowferry {
 //   rowferry_statement_meta         key, value: layout; leader, a random id of this file; trail, the commit before the last write of ours (FileTrail); gaps, the last id
 //   rowferry_statement_transaction  number, tag (random), committed_us, settings, last_rowid, rows (RowDigest; empty: a marker), first and count of its statements
 //   rowferry_statement              number, sql, clock_ms
-//   rowferry_statement_value        statement, kind ('parameter' or 'random'), ordinal, value: the storage class itself
+//   rowferry_statement_value        statement, kind ('parameter', 'random' or 'seed'), ordinal, value: the storage class itself
 //   rowferry_statement_gap          id, after: somebody else committed behind transaction number `after`, and in front of the next one
 //   rowferry_statement_stream       name, follower_id, acked: the transaction that the stream's follower has; those before the least of them may go
 //

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include <fmt/format.h>
+#include <sys/random.h>
 
 #include "schemas/error.h"
 #include "schemas/identifier.h"
@@ -23,6 +24,46 @@ void changes_function(sqlite3_context* context, int, sqlite3_value**) { session_
 std::int64_t now_ms() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
+
+void random_bytes(void* bytes, std::size_t size) {
+    if (::getrandom(bytes, size, 0) != static_cast<ssize_t>(size)) throw RetryableError{"the system gives no random numbers"};
+}
+
+/// While one of these lives, SQLite's random numbers, which are the process's, are those of a seed. From them it draws rowids where a table's largest one is taken.
+class SeededNumbers {
+public:
+    SeededNumbers(RecordedStatement* statement, bool record) : statement_{statement}, record_{record} {
+        if (statement_ == nullptr || (!record_ && !statement_->seed)) {
+            statement_ = nullptr;
+            return;
+        }
+        if (record_) {
+            random_bytes(&seed_, sizeof seed_);
+            seed_ = (seed_ & 0x7FFFFFFF) | 1;
+            begin(seed_);
+            sqlite3_randomness(sizeof first_, &first_);
+        } else {
+            seed_ = static_cast<int>(*statement_->seed);
+        }
+        begin(seed_);
+    }
+    ~SeededNumbers() {
+        if (statement_ == nullptr) return;
+        std::uint64_t next = 0;
+        sqlite3_randomness(sizeof next, &next);
+        if (record_ && next != first_) statement_->seed = seed_;
+        begin(0);
+    }
+    SeededNumbers(const SeededNumbers&) = delete;
+    SeededNumbers& operator=(const SeededNumbers&) = delete;
+
+private:
+    static void begin(int seed) { sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, seed, static_cast<sqlite3*>(nullptr)); }
+    RecordedStatement* statement_;
+    bool record_;
+    int seed_ = 0;
+    std::uint64_t first_ = 0;
+};
 
 bool only_space(std::string_view text) { return text.find_first_not_of(" \t\n\f\r;") == std::string_view::npos; }
 
@@ -142,6 +183,7 @@ void StatementSession::run(const Prepared& prepared, RecordedStatement& statemen
     undetermined_.clear();
     int code = SQLITE_ROW;
     {
+        const SeededNumbers seeded{current_, inputs_ == Inputs::record};
         // Compiled anew behind a change of the schema, and asked about again.
         struct Open {
             SqliteStatementGate& gate;
@@ -182,7 +224,7 @@ const SqlValue* StatementSession::next_given(sqlite3_context* context, const cha
 void StatementSession::give_random(sqlite3_context* context) {
     std::int64_t value = 0;
     if (current_ == nullptr || inputs_ == Inputs::record) {
-        sqlite3_randomness(sizeof value, &value);
+        random_bytes(&value, sizeof value);
         if (current_ != nullptr) current_->randoms->emplace_back(value);
         return sqlite3_result_int64(context, value);
     }
@@ -198,7 +240,7 @@ void StatementSession::give_random_blob(sqlite3_context* context, sqlite3_value*
     if (bytes > kMostRandomBytes) return sqlite3_result_error_toobig(context);
     if (current_ == nullptr || inputs_ == Inputs::record) {
         std::string value(static_cast<std::size_t>(bytes), '\0');
-        sqlite3_randomness(static_cast<int>(bytes), value.data());
+        random_bytes(value.data(), value.size());
         sqlite3_result_blob64(context, value.data(), value.size(), SQLITE_TRANSIENT);
         if (current_ != nullptr) current_->randoms->emplace_back(SqlBlob{std::move(value)});
         return;

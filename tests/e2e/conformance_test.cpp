@@ -18,6 +18,7 @@
 
 #include "tests/support/history.h"
 #include "tests/support/random_schema.h"
+#include "tests/support/statement_relay.h"
 #include "tests/support/stream_model.h"
 #include "tests/support/stream_test.h"
 #include "tests/support/tail_records.h"
@@ -35,6 +36,7 @@ struct SourceUnderTest {
     bool postgresql;
     std::vector<std::string> options;
     bool merges = false;  ///< It cannot tell neighbouring transactions apart (docs/capture.md).
+    bool by_exec = false;  ///< What is written goes through `rowferry exec`.
 };
 std::ostream& operator<<(std::ostream& out, const SourceUnderTest& source) { return out << source.name; }
 
@@ -43,6 +45,7 @@ const SourceUnderTest kSources[] = {
     {"postgresql_triggers", true, {"--capture", "triggers", "--keyless", "full"}, true},
     {"sqlite_triggers", false, {"--capture", "triggers", "--exact-replace"}, true},
     {"sqlite_logical", false, {"--capture", "logical"}, true},  // what happened while it was away is one transaction
+    {"sqlite_statements", false, {"--capture", "statements"}, false, true},
 };
 
 bool is_long() { return std::getenv("ROWFERRY_LONG") != nullptr; }
@@ -177,6 +180,7 @@ TEST_P(ConformanceTest, WholeTransactionsInOrderNothingLostOrDoubled) {
     const SourceUnderTest& source = GetParam();
     const Database leader = database(source.postgresql, "leader");
     const Database told = database(source.postgresql, "told");
+    if (source.by_exec) StatementRelay::begin(leader.path());
     const WorkloadOptions workload{.keys = is_long() ? 150 : 80, .keyless = source.postgresql};
     for (const Database& each : {leader, told}) create_workload_tables(each, workload);
     Writer writer{leader, {.workload = workload, .threads = source.postgresql ? 3 : 2, .rate = rate(source.postgresql), .ticks = true}};

@@ -22,8 +22,7 @@ public:
     /// Inside a transaction; a failure undoes this statement only.
     bool attempt(const std::string& sql) {
         if (sqlite_) {
-            if (sqlite3_exec(sqlite_->get(), sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK) return true;
-            return false;
+            return sqlite_->attempt(sql);
         }
         if (pg_->try_exec("SAVEPOINT a; " + sql + "; RELEASE a")) return true;
         pg_->exec("ROLLBACK TO a; RELEASE a");
@@ -169,8 +168,9 @@ std::string History::insert(const TableShape& table) {
 std::string History::some_rows(const TableShape& table) {
     if (table.row_id.empty()) return "true";
     const int count = random_.chance(60) ? 1 : 1 + random_.below(4);
-    return fmt::format("({0}) IN (SELECT {0} FROM {1}{2} LIMIT {3} OFFSET {4})", table.row_id, postgresql_ ? "ONLY " : "", table.in_sql, count,
-                       random_.below(std::max(table.rows, 12)));
+    // In an order, so that a log of statements says which rows are meant.
+    return fmt::format("({0}) IN (SELECT {0} FROM {1}{2}{5} LIMIT {3} OFFSET {4})", table.row_id, postgresql_ ? "ONLY " : "", table.in_sql, count,
+                       random_.below(std::max(table.rows, 12)), postgresql_ ? "" : " ORDER BY " + table.row_id);
 }
 
 std::string History::update(const TableShape& table) {

@@ -59,7 +59,7 @@ std::vector<TableShape> create(const Database& leader, const RandomSchema& schem
     else sqlite.emplace(leader.path());
     const auto attempt = [&](const std::string& sql) {
         if (pg) pg->try_exec(sql);
-        else sqlite3_exec(sqlite->get(), sql.c_str(), nullptr, nullptr, nullptr);
+        else sqlite->attempt(sql);
     };
     for (const std::string& table : schema.order) {
         const std::vector<std::string>& statements = schema.of_table.at(table);

@@ -200,7 +200,7 @@ std::string Workload::keyless_change() {
     if (postgresql_) return fmt::format("INSERT INTO trail VALUES ('{}', {})", random_(), below(5));
     const int what = below(15);
     switch (below(4)) {
-        case 0: return fmt::format("UPDATE notes SET n = n + 1 WHERE rowid = (SELECT rowid FROM notes WHERE what = 'w{}' LIMIT 1)", what);
+        case 0: return fmt::format("UPDATE notes SET n = n + 1 WHERE rowid = (SELECT rowid FROM notes WHERE what = 'w{}' ORDER BY rowid LIMIT 1)", what);
         case 1:
             return fmt::format("DELETE FROM notes WHERE rowid = (SELECT rowid FROM notes WHERE what = 'w{}' ORDER BY rowid DESC LIMIT 1)",
                                what);

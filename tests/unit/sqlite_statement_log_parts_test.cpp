@@ -148,7 +148,7 @@ protected:
     }
     /// Records a statement on the leader and runs it on the copy.
     void both(const std::string& sql, std::vector<SqlValue> parameters = {}) {
-        RecordedStatement statement{sql, std::move(parameters), {}, {}, 1};
+        RecordedStatement statement{sql, std::move(parameters), {}, {}, {}, 1};
         StatementSession leader{leader_, StatementSession::Inputs::record};
         run(leader, statement);
         const std::string digest = leader.digest().text();
