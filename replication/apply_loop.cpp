@@ -206,7 +206,8 @@ bool ApplyLoop::settle(Clock::time_point now) {
         if (!rows_open_) return ended(now);
     }
     if (complete_ && !rows_open_ && now - last_idle_commit_ >= idle_interval_) commit(now, true);
-    if (durable_ < committed_ && !rows_open_ && now - last_look_ >= kLookEvery) look_what_is_durable(now);
+    // What is in progress may go on for hours.
+    if (durable_ < committed_ && (!rows_open_ || in_progress_) && now - last_look_ >= kLookEvery) look_what_is_durable(now);
     // The follower's server writes what is left of its log when it pleases.
     if (durable_ < committed_ && !rows_open_ && now - last_idle_commit_ >= idle_interval_) make_durable(now);
     return fence_ && committed_ >= *fence_;

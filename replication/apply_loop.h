@@ -45,6 +45,9 @@ public:
     /// the leader may never commit, and its failure may mean nothing.
     [[nodiscard]] bool mixed() const { return mixed_; }
 
+    /// The follower has an open transaction of ours.
+    [[nodiscard]] bool is_open() const { return rows_open_; }
+
     /// Stop at the next end of a leader transaction, as at a fence there.
     void stop_soon() { stop_soon_ = true; }
 

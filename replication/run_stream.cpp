@@ -151,8 +151,8 @@ void Run::take_in(const std::vector<TableName>& tables, TableCopies& copies) {
     if (options_.follower.ddl != DdlMode::apply || options_.copies_only) return;
     for (const TableName& name : tables) {
         if (std::ranges::find(taken_in_, name) != taken_in_.end()) continue;
-        taken_in_.push_back(name);
         copies.ask_for(name);
+        taken_in_.push_back(name);
     }
 }
 
@@ -226,7 +226,8 @@ bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
             stop_.check();
             // An outage is over when something was committed, or nothing went wrong for a while: an idle leader commits nothing.
             if (ApplyLoop::Clock::now() - began >= kSteadyAfter) retry_.succeeded();
-            take_in(new_tables.take(), copies);
+            // It writes to the follower by a connection of its own.
+            if (!loop.is_open()) take_in(new_tables.take(), copies);
             if (copy == nullptr && copies.asked()) loop.stop_soon();
             loop.set_idle_interval(std::chrono::milliseconds{reader.leader_waits_for_us() ? 0 : 1000});
             loop.set_at_once(reader.leader_waits_for_us());

@@ -98,8 +98,13 @@ public:
 
     void read(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) override {
         const std::size_t first = batch.events().size();
-        inner_->read(batch, budget, wait);
-        shaper_.shape(batch, first);
+        try {
+            inner_->read(batch, budget, wait);
+        } catch (...) {
+            shape(batch, first);  // what came before the failure is applied, masked like everything else
+            throw;
+        }
+        shape(batch, first);
     }
     void report(Position durable) override { inner_->report(durable); }
     void wake_on(int fd) override { inner_->wake_on(fd); }
@@ -108,6 +113,15 @@ public:
     [[nodiscard]] bool leader_waits_for_us() const override { return inner_->leader_waits_for_us(); }
 
 private:
+    void shape(Batch& batch, std::size_t first) {
+        try {
+            shaper_.shape(batch, first);
+        } catch (...) {
+            for (Event& event : batch.events_being_filled().subspan(first)) event = Idle{};
+            throw;
+        }
+    }
+
     std::unique_ptr<Source> inner_;
     EventShaper shaper_;
 };

@@ -55,7 +55,7 @@ public:
     }
 
     /// The highest committed position that survives a crash of the follower, with everything before it, as far as it is known without
-    /// waiting for a disk. Nothing: all that was committed does, always. Between groups only.
+    /// waiting for a disk. Nothing: all that was committed does, always. Between calls, also inside a group.
     [[nodiscard]] virtual std::optional<Position> durable() { return std::nullopt; }
 
     /// Takes the open group back. Never throws; does nothing without one.

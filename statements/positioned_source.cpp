@@ -97,7 +97,17 @@ bool PositionedSource::mark(Event& event, const Change& change, Batch& batch) {
 
 void PositionedSource::read(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) {
     const std::size_t first = batch.events().size();
-    scratch_->read(batch, budget, wait);
+    try {
+        scratch_->read(batch, budget, wait);
+        give_positions(batch, first);
+    } catch (...) {
+        // What has the scratch's positions must not go on.
+        for (Event& event : batch.events_being_filled().subspan(first)) event = Idle{given_};
+        throw;
+    }
+}
+
+void PositionedSource::give_positions(Batch& batch, std::size_t first) {
     for (Event& event : batch.events_being_filled().subspan(first)) {
         if (const auto* change = std::get_if<Change>(&event)) {
             const Change copy = *change;

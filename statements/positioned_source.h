@@ -49,6 +49,7 @@ public:
 
 private:
     /// True where the event is one of the marker's.
+    void give_positions(Batch& batch, std::size_t first);
     bool mark(Event& event, const Change& change, Batch& batch);
 
     std::unique_ptr<Source> scratch_;

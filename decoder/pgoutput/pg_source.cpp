@@ -55,6 +55,7 @@ void PgSource::cut_at(Position fence) {
 void PgSource::read(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) {
     watch_->look_if_due();
     if (shapes_->take_unknown()) watch_->look_soon();
+    if (watch_->leader_waits_for_us()) take_back(batch);
     if (Clock::now() - last_read_ > kAskAfter) last_heard_ = Clock::now();
     read_messages(batch, budget, wait);
     last_read_ = Clock::now();
@@ -154,7 +155,10 @@ void PgSource::run_ahead(std::span<const std::byte> message, Batch& batch) {
     const bool changes_shape = (relation != nullptr && !shapes_->is_as_known(*relation)) || (application != nullptr && application->prefix == pgoutput::kDdlPrefix);
     // The follower's readers would have to wait for the end of a truncate.
     if (changes_shape || std::holds_alternative<pgoutput::Truncate>(decoded)) return take_back(batch);
+    const std::size_t before = batch.size_bytes();
     std::visit([&](const auto& m) { on(m, batch); }, decoded);
+    // What makes no row is work too, and the leader has to hear of us in between.
+    if (batch.size_bytes() == before) spooled_ += message.size();
 }
 
 void PgSource::begin_head_start(std::uint32_t xid, Batch& batch) {

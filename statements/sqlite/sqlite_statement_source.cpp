@@ -85,9 +85,15 @@ bool SqliteStatementSource::emit(Batch& batch, std::size_t budget) {
     } else {
         if (!under_way_) parts_.changes->cut_at({place.seq, 0});
         under_way_ = true;
-        parts_.changes->read(batch, budget, milliseconds{0});
     }
-    under_way_ = !finish_place(batch, from);
+    try {
+        if (under_way_) parts_.changes->read(batch, budget, milliseconds{0});
+        under_way_ = !finish_place(batch, from);
+    } catch (...) {
+        // What has the scratch copy's positions must not go on.
+        for (Event& event : batch.events_being_filled().subspan(from)) event = Idle{emitted_};
+        throw;
+    }
     return batch.events().size() > from;
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "replication/event_shaper.h"
+#include "replication/shaped.h"
 #include "schemas/digest.h"
 #include "schemas/error.h"
 #include "schemas/row_mask.h"
@@ -327,6 +328,34 @@ TEST(EventShaper, AnotherShapeOfTheTableIsShapedAsWell) {
     EXPECT_EQ(change.leader_after->renamed_to, (TableName{"public", "people"})) << "the checkpoint says where the follower has it";
     EXPECT_EQ(change.leader_after->columns, after->columns);
     EXPECT_EQ(std::get<Change>(batch.events()[1]).after[1].bytes(), sha256_hex("salta"));
+}
+
+/// A transaction, and then the connection is lost.
+class LostSource : public Source {
+public:
+    explicit LostSource(TablePtr table) : table_{std::move(table)} {}
+    void read(Batch& batch, std::size_t, std::chrono::milliseconds) override {
+        batch.add(Begin{});
+        add_step(batch, insert(table_, {"1", "a@example.org", "b", "c", "1"}));
+        batch.add(Commit{});
+        throw RetryableError{"the leader ended the replication stream"};
+    }
+    void report(Position) override {}
+
+private:
+    TablePtr table_;
+};
+
+TEST(ShapedSource, WhatCameBeforeAFailureIsMaskedAsWell) {
+    const TablePtr leader = shared(customers());
+    TableState state;
+    state.name = leader->name;
+    state.shape = *leader;
+    const auto source = shaped_source(std::make_unique<LostSource>(leader), rules_of({table_rule("customers", {column_rule("email", Mask::Kind::sha256)})}), {state}, Engine::postgresql);
+    Batch batch;
+    EXPECT_THROW(source->read(batch, 1000, std::chrono::milliseconds{0}), RetryableError);
+    ASSERT_EQ(batch.events().size(), 3U) << "it is applied, so that the stream goes on from the last good place";
+    EXPECT_EQ(std::get<Change>(batch.events()[1]).after[1].bytes(), sha256_hex("salta@example.org"));
 }
 
 }  // namespace
