@@ -60,6 +60,7 @@ struct TransactionEnd {
     std::string tag;            ///< By which the log is known to be the same one later.
     std::int64_t time_us = 0;   ///< Of the commit; 0 where unknown.
     std::optional<std::string> rows;  ///< The digest of the rows that it changed.
+    std::optional<std::string> files = {};  ///< Of a log of several files, where one more of them is used from here on: what has to be known of them later.
 };
 
 }  // namespace rowferry

@@ -97,6 +97,7 @@ ScratchCopy::ScratchCopy(const std::string& path) : session_{path, StatementSess
         throw HaltError{fmt::format("{}: this is no scratch copy of a statement log", printable(path))};
     last_ = last_place();
     if (last_) session_.apply(last_->settings);
+    if (last_) last_rowid_ = last_->last_rowid;
     settings_ = session_.settings();
 }
 
@@ -114,6 +115,7 @@ void ScratchCopy::set_note(const std::string& key, const std::string& value) {
 void ScratchCopy::begin_at(const ScratchPlace& place) {
     write_place(place);
     last_ = place;
+    last_rowid_ = place.last_rowid;
 }
 
 std::optional<ScratchPlace> ScratchCopy::last_place() {
@@ -155,21 +157,34 @@ std::uint64_t ScratchCopy::log_end() { return static_cast<std::uint64_t>(db().qu
 bool ScratchCopy::advance(TransactionReader& log) {
     const auto start = log.begin();
     if (!start) return false;
+    std::vector<TablePtr> shapes = shapes_;  // in front of it, where nothing of it stays
     try {
         const SessionSettings wanted = start->settings.value_or(settings_);
         if (wanted != settings_) session_.apply(wanted);
         settings_ = wanted;
         for (const std::string& sql : start->pragmas) run_pragma(sql);
-        const std::int64_t rowid = start->last_insert_rowid ? *start->last_insert_rowid : last_ ? last_->last_rowid : 0;
+        const std::int64_t rowid = start->last_insert_rowid.value_or(last_rowid_);
         SqliteTransaction transaction{db(), "IMMEDIATE"};
         const std::uint64_t before = log_end();
         session_.begin_transaction();
         session_.digest().begin();
         sqlite3_set_last_insert_rowid(db().handle(), rowid);
-        while (const auto statement = log.next()) run(*statement, log.checked());
+        while (const auto statement = log.next()) {
+            const ScriptVerb::Kind kind = run(*statement, log.checked());
+            if (sqlite3_get_autocommit(db().handle()) != 0) throw HaltError{"it ended the transaction, and was not taken for a statement that does"};
+            if (kind == ScriptVerb::Kind::rollback_to && !shapes.empty()) shapes_ = shapes_at_end(db(), shapes, before);
+        }
         switch (log.outcome()) {
-            case TransactionReader::Outcome::incomplete: log.abandon(); return false;
-            case TransactionReader::Outcome::rolled_back: log.accept(); return true;
+            case TransactionReader::Outcome::incomplete:
+                shapes_ = std::move(shapes);
+                log.abandon();
+                return false;
+            case TransactionReader::Outcome::rolled_back:
+                // SQLite does not take it back. After a restart the log is read from the last transaction that stays, and so is this one.
+                last_rowid_ = sqlite3_last_insert_rowid(db().handle());
+                shapes_ = std::move(shapes);
+                log.accept();
+                return true;
             case TransactionReader::Outcome::committed: break;
         }
         finish(log.end(), before);
@@ -179,6 +194,7 @@ bool ScratchCopy::advance(TransactionReader& log) {
     } catch (const Error& error) {
         const std::string place = log.place();
         log.abandon();
+        shapes_ = std::move(shapes);
         last_ = last_place();
         fail_at(place, error);
     }
@@ -192,19 +208,23 @@ void ScratchCopy::run_pragma(const std::string& sql) {
     settings_ = session_.settings();
 }
 
-void ScratchCopy::run(const RecordedStatement& recorded, bool checked) {
-    const StatementSession::Prepared prepared = session_.prepare(recorded.sql);
-    if (!prepared.statement) return;
+ScriptVerb::Kind ScratchCopy::run(const RecordedStatement& recorded, bool checked) {
     const ScriptVerb::Kind kind = script_verb(recorded.sql).kind;
+    const StatementSession::Prepared prepared = session_.prepare(recorded.sql);
+    if (!prepared.statement) return kind;
     const bool controls = kind == ScriptVerb::Kind::savepoint || kind == ScriptVerb::Kind::release || kind == ScriptVerb::Kind::rollback_to;
-    if (prepared.reads_only && !controls) return;
+    if (prepared.reads_only && !controls) return kind;
     RecordedStatement statement = recorded;
-    if (controls) return session_.run(prepared, statement, false, {});
+    if (controls) {
+        session_.run(prepared, statement, false, {});
+        return kind;
+    }
     session_.require_determined(recorded.sql, checked);
     const bool watch = session_.changed_schema();
     const std::uint64_t before = watch ? log_end() : 0;
     session_.run(prepared, statement, true, {});
     if (watch && !shapes_.empty()) log_shapes(recorded, before);
+    return kind;
 }
 
 /// SQLite runs no trigger for it: the new shape gets into the change table here, in its place.
@@ -238,7 +258,9 @@ void ScratchCopy::finish(const TransactionEnd& end, std::uint64_t before) {
     fill.bind(1, static_cast<std::int64_t>(before)).run();
     ScratchPlace place{end.position, log_end(), end.tag, end.time_us, settings_, rowid};
     write_place(place);
+    if (end.files) set_note("files", *end.files);
     last_ = place;
+    last_rowid_ = rowid;
 }
 
 }  // namespace rowferry

@@ -9,6 +9,7 @@
 
 #include "db/stop_signal.h"
 #include "schemas/table_schema.h"
+#include "statements/sqlite/script_verb.h"
 #include "statements/sqlite/statement_session.h"
 #include "statements/sqlite/transaction_reader.h"
 
@@ -57,7 +58,7 @@ public:
     bool advance(TransactionReader& log);
 
 private:
-    void run(const RecordedStatement& statement, bool checked);
+    ScriptVerb::Kind run(const RecordedStatement& statement, bool checked);
     void run_pragma(const std::string& sql);
     void log_shapes(const RecordedStatement& statement, std::uint64_t before);
     void renew_triggers();
@@ -67,6 +68,7 @@ private:
 
     StatementSession session_;
     std::optional<ScratchPlace> last_;
+    std::int64_t last_rowid_ = 0;    ///< What last_insert_rowid() says behind the last transaction, also one that was rolled back.
     SessionSettings settings_;       ///< Of the connection.
     std::vector<TablePtr> shapes_;
 };

@@ -1,6 +1,7 @@
 #include "statements/sqlite/script_verb.h"
 
 #include <algorithm>
+#include <string>
 
 #include "db/sqlite_schema.h"
 #include "schemas/sqlite_tokens.h"
@@ -11,12 +12,43 @@ namespace {
 /// The first tokens decide; a long text of values behind them need not be taken apart.
 constexpr std::size_t kEnough = 512;
 
+/// The beginning of a statement without comments, and with one space for many: however long those are, they hide no word. No word or quoted name is cut.
+std::string beginning_of(std::string_view sql) {
+    std::string text;
+    const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r'; };
+    const auto behind = [&](std::string_view end, std::size_t from) {
+        const std::size_t found = sql.find(end, from);
+        return found == std::string_view::npos ? sql.size() : found + end.size();
+    };
+    for (std::size_t at = 0; at < sql.size();) {
+        const char c = sql[at];
+        const bool ends_word = is_space(c) || std::string_view{"'\"`[;,()=-/"}.find(c) != std::string_view::npos;
+        if (ends_word && text.size() >= kEnough) break;
+        std::size_t end = at + 1;
+        bool gap = is_space(c);
+        if (sql.substr(at).starts_with("--")) {
+            end = behind("\n", at);
+            gap = true;
+        } else if (sql.substr(at).starts_with("/*")) {
+            end = behind("*/", at + 2);
+            gap = true;
+        } else if (c == '\'' || c == '"' || c == '`' || c == '[') {
+            end = behind(c == '[' ? std::string_view{"]"} : sql.substr(at, 1), at + 1);
+        }
+        if (!gap)
+            text += sql.substr(at, end - at);
+        else if (!text.empty() && text.back() != ' ')
+            text += ' ';
+        at = end;
+    }
+    return text;
+}
+
 }  // namespace
 
 ScriptVerb script_verb(std::string_view sql) {
     using Kind = ScriptVerb::Kind;
-    // Comments inside the words of such a statement are rare, and short where they are.
-    const std::vector<SqliteToken> tokens = sqlite_tokens(sql.substr(0, kEnough));
+    const std::vector<SqliteToken> tokens = sqlite_tokens(beginning_of(sql));
     const auto is = [&](std::size_t at, std::string_view word) { return at < tokens.size() && tokens[at].is_word(word); };
     const auto name_at = [&](std::size_t at) { return at < tokens.size() ? tokens[at].value : std::string{}; };
     if (tokens.empty()) return {};

@@ -4,10 +4,12 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <glob.h>
+#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,6 +24,8 @@ namespace {
 
 constexpr std::size_t kFirstPiece = 64 * 1024;
 constexpr std::size_t kLargestPiece = 64 * 1024 * 1024;
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr auto kLookInterval = std::chrono::milliseconds{500};
 constexpr std::uint64_t kTagBytes = 1024;  // in front of a position, by which the file is known again
 
 /// Of no effect on rows, or on what statements mean.
@@ -53,6 +57,11 @@ public:
         struct stat info {};
         return ::fstat(fd_, &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
     }
+    /// Is it still the one of its path?
+    [[nodiscard]] bool in_place() const {
+        struct stat mine {}, named {};
+        return ::fstat(fd_, &mine) == 0 && ::stat(path_.c_str(), &named) == 0 && mine.st_dev == named.st_dev && mine.st_ino == named.st_ino;
+    }
     [[nodiscard]] std::string read(std::uint64_t offset, std::size_t most) const {
         std::string bytes(most, '\0');
         std::size_t done = 0;
@@ -72,11 +81,56 @@ private:
     int fd_;
 };
 
-SqlFileLog::SqlFileLog(std::vector<std::string> patterns, std::vector<std::string> known)
-    : patterns_{std::move(patterns)}, files_{std::move(known)}, piece_{kFirstPiece} {
+SqlFileLog::SqlFileLog(std::vector<std::string> patterns, const std::string& known) : patterns_{std::move(patterns)}, piece_{kFirstPiece} {
+    if (!known.empty()) read_known(known);
+    require_finished();
     expand();
     if (files_.empty()) throw RefusedError{fmt::format("no file matches the statement log {}", printable(patterns_.empty() ? "" : patterns_.front()))};
-    go_to({});
+    go_to({std::min(sizes_.size(), files_.size() - 1), 0, 1});  // those in front of it may be gone
+}
+
+/// A list of names; those that are done with are [name, size].
+std::string SqlFileLog::noted() const {
+    nlohmann::json list = nlohmann::json::array();
+    for (std::size_t i = 0; i < files_.size(); ++i) {
+        if (i < sizes_.size())
+            list.push_back(nlohmann::json::array({files_[i], sizes_[i]}));
+        else
+            list.push_back(files_[i]);
+    }
+    return list.dump();
+}
+
+void SqlFileLog::read_known(const std::string& known) {
+    for (const nlohmann::json& file : nlohmann::json::parse(known)) {
+        files_.push_back(file.is_array() ? file.at(0).get<std::string>() : file.get<std::string>());
+        if (file.is_array() && sizes_.size() + 1 == files_.size()) sizes_.push_back(file.at(1).get<std::uint64_t>());
+    }
+}
+
+/// What somebody appends to a file behind which the next one was begun would never be read. One that was removed meanwhile does no harm.
+void SqlFileLog::require_finished() const {
+    for (std::size_t i = 0; i < sizes_.size(); ++i) {
+        struct stat info {};
+        if (::stat(files_[i].c_str(), &info) == 0 && static_cast<std::uint64_t>(info.st_size) > sizes_[i])
+            throw HaltError{fmt::format("{}: it was at its end with {} bytes when {} followed it, and has {} now: what was appended late was not run, and its place in the order is not known. "
+                                        "Whoever writes the log has to be done with a file before the next one appears",
+                                        printable(files_[i]), sizes_[i], i + 1 < files_.size() ? printable(files_[i + 1]) : "another", static_cast<std::uint64_t>(info.st_size))};
+    }
+}
+
+/// Asked behind each read: what was read before is still there, so that what was read now stands behind it.
+void SqlFileLog::require_same() const {
+    const char* what = nullptr;
+    if (!file_->in_place())
+        what = "another file has its name now, or none";
+    else if (file_->size() < tail_end_)
+        what = "it was cut";
+    else if (file_->read(tail_end_ - tail_.size(), tail_.size()) != tail_)
+        what = "it was written anew";
+    if (what != nullptr)
+        throw HaltError{fmt::format("{}: {} while it was read, up to byte {}: statements of it may be lost. A log is appended to; for rotation new files are begun, which a pattern names",
+                                    printable(files_[now_.file]), what, tail_end_)};
 }
 
 /// Adds files that were not there before, behind the others.
@@ -93,7 +147,11 @@ void SqlFileLog::expand() {
 void SqlFileLog::fail(std::uint64_t line, const std::string& what) const { throw HaltError{fmt::format("{}, line {}: {}", printable(files_[now_.file]), line, what)}; }
 
 void SqlFileLog::go_to(const Spot& spot) {
-    if (!file_ || now_.file != spot.file) file_ = std::make_shared<File>(files_[spot.file]);
+    if (!file_ || now_.file != spot.file) {
+        file_ = std::make_shared<File>(files_[spot.file]);
+        tail_.clear();
+        tail_end_ = 0;
+    }
     done_ = now_ = spot;
     splitter_.begin_at(spot.offset, spot.line);
     read_to_ = spot.offset;
@@ -119,7 +177,12 @@ void SqlFileLog::seek(Position position, const std::string& tag) {
         spot.line += static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.end(), '\n'));
         at += bytes.size();
     }
+    sizes_.resize(std::min(sizes_.size(), spot.file));
+    noted_ = spot.file;
     go_to(spot);
+    const std::uint64_t tail = std::min(spot.offset, kTagBytes);
+    tail_ = file_->read(spot.offset - tail, static_cast<std::size_t>(tail));
+    tail_end_ = spot.offset;
 }
 
 std::string SqlFileLog::tag_before(const Spot& spot) const {
@@ -134,21 +197,37 @@ std::optional<ScriptStatement> SqlFileLog::read_statement() {
             piece_ = kFirstPiece;
             return statement;
         }
-        const std::string bytes = file_->read(read_to_, piece_);
+        std::string bytes = file_->read(read_to_, piece_);
+        require_same();
         if (bytes.empty()) return std::nullopt;
+        const bool marked = read_to_ == 0 && bytes.starts_with(kByteOrderMark);
         read_to_ += bytes.size();
+        if (read_to_ > tail_end_) {
+            // Bytes in front of these are wanted too, where these are few.
+            tail_ = read_to_ - tail_end_ == bytes.size() ? tail_ + bytes : bytes;
+            tail_.erase(0, tail_.size() - std::min<std::size_t>(tail_.size(), kTagBytes));
+            tail_end_ = read_to_;
+        }
+        if (marked) {
+            bytes.erase(0, kByteOrderMark.size());
+            splitter_.begin_at(kByteOrderMark.size(), 1);
+        }
         piece_ = std::min(piece_ * 2, kLargestPiece);
         splitter_.push(bytes);
     }
 }
 
-/// This file is at its end: goes on with the one behind it, if there is one.
+/// This file is at its end: goes on with the one behind it, if there is one. True: there is more to read.
 bool SqlFileLog::next_file() {
     expand();
     if (now_.file + 1 == files_.size()) return false;
+    if (file_->size() > read_to_) return true;  // it grew before the other one was seen
     const ScriptStatement rest = splitter_.rest();
     if (within_ || !rest.sql.empty())
         fail(within_ ? line_ : rest.line, fmt::format("the file ends inside a {}, and {} follows it: a part of the log is missing", within_ ? "transaction" : "statement", printable(files_[now_.file + 1])));
+    require_finished();
+    sizes_.resize(now_.file, std::numeric_limits<std::uint64_t>::max());  // nobody said how large those were
+    sizes_.push_back(read_to_);
     go_to({now_.file + 1, 0, 1});
     return true;
 }
@@ -175,7 +254,12 @@ bool SqlFileLog::passes_over(const ScriptStatement& statement, const ScriptVerb&
 }
 
 std::optional<TransactionStart> SqlFileLog::begin() {
+    if (const auto now = std::chrono::steady_clock::now(); now >= next_look_) {
+        next_look_ = now + kLookInterval;
+        require_finished();
+    }
     if (ended_at_ && *ended_at_ == file_->size()) {
+        require_same();
         expand();
         if (now_.file + 1 == files_.size()) return std::nullopt;
     }
@@ -185,7 +269,7 @@ std::optional<TransactionStart> SqlFileLog::begin() {
         const auto statement = read_statement();
         if (!statement) {
             if (next_file()) continue;
-            ended_at_ = file_->size();
+            ended_at_ = read_to_;
             const Spot done = done_;
             go_to(done);
             return std::nullopt;
@@ -225,8 +309,7 @@ std::optional<RecordedStatement> SqlFileLog::next() {
     while (within_) {
         const auto statement = read_statement();
         if (!statement) {
-            expand();
-            if (now_.file + 1 < files_.size()) static_cast<void>(next_file());  // says what is wrong
+            if (next_file()) continue;  // or it says what is wrong
             return std::nullopt;
         }
         const ScriptVerb verb = script_verb(statement->sql);
@@ -256,17 +339,23 @@ std::optional<RecordedStatement> SqlFileLog::next() {
     return std::nullopt;
 }
 
-TransactionEnd SqlFileLog::end() const { return {{now_.file + 1, now_.offset}, tag_before(now_), 0, {}}; }
+TransactionEnd SqlFileLog::end() const {
+    TransactionEnd end{{now_.file + 1, now_.offset}, tag_before(now_), 0, {}};
+    require_same();  // the tag is of what was read
+    if (now_.file != noted_) end.files = noted();
+    return end;
+}
 
 void SqlFileLog::accept() {
     done_ = now_;
+    if (outcome_ == Outcome::committed) noted_ = now_.file;
     within_ = by_savepoint_ = false;
     savepoints_.clear();
     outcome_ = Outcome::incomplete;
 }
 
 void SqlFileLog::abandon() {
-    if (outcome_ == Outcome::incomplete) ended_at_ = file_->size();
+    if (outcome_ == Outcome::incomplete) ended_at_ = read_to_;
     const Spot done = done_;
     go_to(done);
 }
@@ -287,7 +376,7 @@ std::optional<std::uint64_t> SqlFileLog::unfinished() {
 }
 
 Position SqlFileLog::end_of_log() {
-    SqlFileLog scout{patterns_, files_};
+    SqlFileLog scout{patterns_, noted()};
     scout.go_to(done_);
     Position end{done_.file + 1, done_.offset};
     try {

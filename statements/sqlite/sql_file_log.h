@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,8 +18,8 @@ namespace rowferry {
 /// number of the file and offset, `log:1:2048`.
 class SqlFileLog : public TransactionReader {
 public:
-    /// `known`: files that were read before, in their order.
-    SqlFileLog(std::vector<std::string> patterns, std::vector<std::string> known);
+    /// `known`: what noted() said earlier: the files that were read, in their order. Empty: none. Throws HaltError when one of those that were done with has grown.
+    SqlFileLog(std::vector<std::string> patterns, const std::string& known);
 
     /// What comes next stands behind this position. `tag` as it was given with it; empty: it is not compared. Throws HaltError when the file is another one now.
     void seek(Position position, const std::string& tag);
@@ -32,7 +33,8 @@ public:
     [[nodiscard]] std::string place() const override;
     [[nodiscard]] bool checked() const override { return false; }
 
-    [[nodiscard]] const std::vector<std::string>& files() const noexcept { return files_; }
+    /// The files in their order, and how large those were that are done with. TransactionEnd has it where a transaction is the first one of its file.
+    [[nodiscard]] std::string noted() const;
     /// The end of what is complete now, without running anything. The reader is at the same place afterwards.
     [[nodiscard]] Position end_of_log();
     /// The file that may grow.
@@ -48,6 +50,9 @@ private:
         std::uint64_t line = 1;
     };
     void expand();
+    void read_known(const std::string& known);
+    void require_same() const;
+    void require_finished() const;
     [[nodiscard]] std::optional<std::uint64_t> unfinished();
     void go_to(const Spot& spot);
     [[nodiscard]] std::optional<ScriptStatement> read_statement();
@@ -59,7 +64,12 @@ private:
 
     std::vector<std::string> patterns_;
     std::vector<std::string> files_;
+    std::vector<std::uint64_t> sizes_;  ///< In bytes, of the files that are done with: the first ones of files_.
+    std::size_t noted_ = 0;             ///< The file of which noted() was last written down.
     std::shared_ptr<File> file_;
+    std::string tail_;                  ///< The last bytes of the file that were read, and where they end: they have to stay.
+    std::uint64_t tail_end_ = 0;
+    std::chrono::steady_clock::time_point next_look_{};  ///< At the files that are done with.
     ScriptSplitter splitter_;
     Spot done_;     ///< Behind the last transaction that was accepted.
     Spot now_;      ///< Behind the last statement that was taken.

@@ -104,6 +104,8 @@ int SqliteStatementGate::authorize(int action, const char* first, const char* se
     if (is_temporary(action)) return deny("temporary tables, views and triggers live in one connection only and are not in the log");
     changes_schema_ = changes_schema_ || is_schema_change(action);
     switch (action) {
+        // Whoever runs statements does it himself for those that he knows: this one had another look.
+        case SQLITE_TRANSACTION: return deny("it begins or ends a transaction, and does not look like it: write BEGIN, COMMIT or ROLLBACK as a statement of its own");
         case SQLITE_ATTACH:
         case SQLITE_DETACH: return deny("another database that is attached is not in the log");
         case SQLITE_FUNCTION:

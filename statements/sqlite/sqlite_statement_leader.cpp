@@ -271,7 +271,7 @@ std::unique_ptr<Snapshot> SqliteStatementLeader::start(const StreamRequest& requ
     captured.exact_replace = true;  // its cost is ours alone
     if (!log_.files.empty()) {
         SqlFileLog files{log_.files, {}};
-        ScratchCopy{scratch_path()}.set_note("files", nlohmann::json(files.files()).dump());
+        ScratchCopy{scratch_path()}.set_note("files", files.noted());
     } else if (!log_.start.empty()) {
         place = place_of_state();
     } else {
@@ -318,9 +318,9 @@ std::unique_ptr<TransactionReader> SqliteStatementLeader::open_log(ScratchCopy& 
     const auto last = scratch.last_place();
     if (!last) throw HaltError{fmt::format("{}: the scratch copy was never completed; {}", printable(path_), way_out_of_loss())};
     if (!by_files()) return std::make_unique<ExecLog>(path_, static_cast<std::int64_t>(last->position.major));
-    auto files = std::make_unique<SqlFileLog>(log_.files, nlohmann::json::parse(scratch.note("files")).get<std::vector<std::string>>());
+    auto files = std::make_unique<SqlFileLog>(log_.files, scratch.note("files"));
     files->seek(last->position, last->tag);
-    scratch.set_note("files", nlohmann::json(files->files()).dump());
+    scratch.set_note("files", files->noted());
     return files;
 }
 

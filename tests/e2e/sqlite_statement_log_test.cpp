@@ -385,6 +385,47 @@ TEST_F(SqlFileTest, ALogThatIsNotTheSameStopsTheStream) {
     EXPECT_TRUE(ended(rowferry(command("copy-table", start_, follower, {"--table", "moves"})), 3));
 }
 
+TEST_F(SqlFileTest, AFileThatIsWrittenAnewWhileItIsFollowedStopsTheStream) {
+    const Database follower = Database::sqlite("follower");
+    log("INSERT INTO accounts (id, owner, at) VALUES (10, 'first', 'x');\n");
+    const auto process = start_run(start_, follower, options());
+    ASSERT_TRUE(shows(*process, follower, "SELECT max(id) FROM accounts", "10"));
+    std::ofstream{folder_ / "1.sql", std::ios::trunc} << "INSERT INTO accounts (id, owner, at) VALUES (20, 'lost', 'x');\nINSERT INTO accounts (id, owner, at) VALUES (21, 'seen', 'x');\n";
+    EXPECT_TRUE(ended(*process, 7));
+    EXPECT_EQ(follower.value("SELECT max(id) FROM accounts"), "10");
+    EXPECT_TRUE(ended(run_until_current(start_, follower, options()), 7, "1.sql"));
+}
+
+TEST_F(SqlFileTest, LateLinesAndTheOrderOfFilesOutliveAKill) {
+    const Database follower = Database::sqlite("follower");
+    log("INSERT INTO accounts (id, owner, at) VALUES (10, 'first', 'x');\n");
+    const auto process = start_run(start_, follower, options());
+    ASSERT_TRUE(shows(*process, follower, "SELECT max(id) FROM accounts", "10"));
+    log("INSERT INTO accounts (id, owner, at) VALUES (30, 'third', 'x');\n", "3.sql");
+    ASSERT_TRUE(shows(*process, follower, "SELECT max(id) FROM accounts", "30"));
+    process->kill(SIGKILL);
+    log("INSERT INTO accounts (owner, at) VALUES ('behind the third', 'x');\n", "2.sql");
+    ASSERT_TRUE(ended(run_until_current(start_, follower, options()), 0));
+    EXPECT_TRUE(same_rows(truth(), follower));
+    write("INSERT INTO accounts (id, owner, at) VALUES (40, 'too late', 'x');\n", "1.sql");
+    EXPECT_TRUE(ended(run_until_current(start_, follower, options()), 7, "appended late"));
+}
+
+TEST_F(SqlFileTest, WhatARolledBackTransactionLeavesBehindIsKnown) {
+    const Database follower = Database::sqlite("follower");
+    write("\xEF\xBB\xBF");
+    log("BEGIN;\nINSERT INTO accounts (id, owner, at) VALUES (70, 'gone', 'x');\nROLLBACK;\n");
+    ASSERT_TRUE(ended(run_until_current(start_, follower, options()), 0));
+    truth().exec("BEGIN; INSERT INTO accounts (id, owner, at) VALUES (70, 'gone', 'x'); ROLLBACK; INSERT INTO moves VALUES (1, NULL, last_insert_rowid())");
+    write("INSERT INTO moves VALUES (1, NULL, last_insert_rowid());\n");
+    log("BEGIN; SAVEPOINT s; ALTER TABLE accounts ADD COLUMN c DEFAULT 5; ROLLBACK /*" + std::string(600, '*') + "*/ TO s; INSERT INTO accounts (id, owner, at) VALUES (4, 'stays', 'x'); COMMIT;\n"
+        "BEGIN; ALTER TABLE accounts ADD COLUMN d DEFAULT 6; ROLLBACK;\nINSERT INTO accounts (id, owner, at) VALUES (5, 'four columns', 'x');\n"
+        "ALTER TABLE accounts ADD COLUMN c DEFAULT 7; INSERT INTO accounts (id, owner, at, c) VALUES (6, 'five', 'x', 8);\n");
+    ASSERT_TRUE(ended(run_until_current(start_, follower, with(options(), {"--ddl", "apply"})), 0));
+    EXPECT_TRUE(same_rows(truth(), follower));
+    EXPECT_EQ(follower.value("SELECT amount FROM moves WHERE id = 1"), "70");
+}
+
 TEST_F(SqliteStatementLogTest, TheLogIsPrunedBehindItsFollowers) {
     const Database leader = treacherous_leader();
     const Database follower = Database::sqlite("follower");

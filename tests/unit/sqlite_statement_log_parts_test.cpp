@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iostream>
 #include <random>
+#include <thread>
 
 #include <sqlite3.h>
 
@@ -127,6 +128,123 @@ TEST(ScriptVerb, TellsWhatAStatementIsToItsTransaction) {
     EXPECT_TRUE(script_verb("pragma main.foreign_keys = on;").assigns);
     EXPECT_FALSE(script_verb("PRAGMA foreign_keys;").assigns);
     EXPECT_EQ(script_verb("SELECT 'begin';").kind, Kind::other);
+}
+
+TEST(ScriptVerb, NoCommentIsLongEnoughToHideAWord) {
+    using Kind = ScriptVerb::Kind;
+    const std::string comment = "/* " + std::string(600, '\'') + " */";
+    EXPECT_EQ(script_verb("ROLLBACK " + comment + " TO s").kind, Kind::rollback_to);
+    EXPECT_EQ(script_verb("ROLLBACK -- " + std::string(600, 'x') + "\n TO/**/s").name, "s");
+    EXPECT_EQ(script_verb("ROLLBACK" + std::string(600, ' ') + "TO \"a--b/*c\"").name, "a--b/*c");
+    EXPECT_EQ(script_verb(comment + "PRAGMA foreign_keys" + comment + " = 1").kind, Kind::pragma);
+    EXPECT_TRUE(script_verb(comment + "PRAGMA foreign_keys" + comment + " = 1").assigns);
+    EXPECT_EQ(script_verb("RELEASE " + std::string(2000, 's')).name.size(), 2000U);
+    EXPECT_EQ(script_verb("INSERT INTO t VALUES ('" + std::string(5000, 'v') + "')").kind, Kind::other);
+}
+
+class SqlFileLogTest : public ::testing::Test {
+protected:
+    void write(const std::string& name, const std::string& sql, bool anew = false) {
+        std::ofstream{folder_ / name, std::ios::binary | (anew ? std::ios::trunc : std::ios::app)} << sql;
+    }
+    [[nodiscard]] std::unique_ptr<SqlFileLog> open(const std::string& known = {}) { return std::make_unique<SqlFileLog>(std::vector<std::string>{(folder_ / "*.sql").string()}, known); }
+    /// Takes what is complete now; its statements, and in `last_` where they end.
+    List take(SqlFileLog& log) {
+        List statements;
+        while (log.begin()) {
+            List mine;
+            while (const auto statement = log.next()) mine.push_back(statement->sql);
+            if (log.outcome() == TransactionReader::Outcome::incomplete) {
+                log.abandon();
+                break;
+            }
+            if (log.outcome() == TransactionReader::Outcome::committed) {
+                statements.insert(statements.end(), mine.begin(), mine.end());
+                last_ = log.end();
+            }
+            log.accept();
+        }
+        return statements;
+    }
+    std::filesystem::path folder_ = test::new_temp_dir("files");
+    TransactionEnd last_;
+};
+
+TEST_F(SqlFileLogTest, AFileThatIsCutOrReplacedWhileItIsReadStopsTheReader) {
+    const std::string one = "DELETE FROM a; DELETE FROM b;";
+    for (const bool within : {false, true}) {
+        for (const std::string what : {"cut and longer", "cut", "replaced", "removed", "same size"}) {
+            write("1.sql", one, true);
+            const auto log = open();
+            EXPECT_EQ(take(*log).size(), 2U);
+            if (within) {  // its beginning is known already
+                write("1.sql", "BEGIN; DELETE FROM c;");
+                EXPECT_EQ(take(*log), List{});
+            }
+            if (what == "cut and longer") write("1.sql", "DELETE FROM x; DELETE FROM y; DELETE FROM z; BEGIN; DELETE FROM zz; COMMIT;", true);
+            if (what == "cut") std::filesystem::resize_file(folder_ / "1.sql", 10);
+            if (what == "same size") write("1.sql", "DELETE FROM c; DELETE FROM d;" + std::string(within ? "BEGIN; DELETE FROM d;" : ""), true);
+            if (what == "removed" || what == "replaced") std::filesystem::rename(folder_ / "1.sql", folder_ / "old");
+            if (what == "replaced") write("1.sql", one + "DELETE FROM e;");
+            EXPECT_THROW(static_cast<void>(take(*log)), HaltError) << what << within;
+        }
+    }
+}
+
+TEST_F(SqlFileLogTest, WhatIsAppendedWhenTheNextFileIsThereIsRead) {
+    write("1.sql", "DELETE FROM a;");
+    const auto log = open();
+    EXPECT_EQ(take(*log), (List{"DELETE FROM a;"}));
+    write("2.sql", "DELETE FROM c;");
+    write("1.sql", "DELETE FROM b;");
+    EXPECT_EQ(take(*log), (List{"DELETE FROM b;", "DELETE FROM c;"}));
+    ASSERT_TRUE(last_.files);
+    const TransactionEnd end = last_;
+    {
+        const auto again = open(*end.files);  // as after a restart
+        again->seek(end.position, end.tag);
+        write("2.sql", "DELETE FROM d;");
+        EXPECT_EQ(take(*again), (List{"DELETE FROM d;"}));
+        EXPECT_FALSE(last_.files) << "no more files than before";
+    }
+    write("1.sql", "DELETE FROM late;");
+    EXPECT_THROW(open(*end.files), HaltError);
+    EXPECT_THROW(
+        {
+            for (int i = 0; i < 200; ++i) {
+                static_cast<void>(take(*log));
+                std::this_thread::sleep_for(std::chrono::milliseconds{10});
+            }
+        },
+        HaltError);
+    std::filesystem::remove(folder_ / "1.sql");
+    EXPECT_NO_THROW(open(*end.files)) << "what is done with may be removed";
+}
+
+TEST_F(SqlFileLogTest, TheOrderInWhichFilesWereFoundStays) {
+    write("1.sql", "DELETE FROM a;");
+    const auto log = open();
+    static_cast<void>(take(*log));
+    write("3.sql", "DELETE FROM c;");
+    EXPECT_EQ(take(*log), (List{"DELETE FROM c;"}));
+    ASSERT_TRUE(last_.files);
+    const TransactionEnd end = last_;
+    write("2.sql", "DELETE FROM b;");
+    const auto again = open(*end.files);
+    again->seek(end.position, end.tag);
+    EXPECT_EQ(take(*again), (List{"DELETE FROM b;"}));
+    EXPECT_EQ(last_.position.major, 3U);
+}
+
+TEST_F(SqlFileLogTest, AByteOrderMarkIsNoPartOfTheFirstWord) {
+    write("1.sql", "\xEF\xBB\xBF");
+    const auto log = open();
+    EXPECT_EQ(take(*log), List{});
+    write("1.sql", "BEGIN;\nDELETE FROM a;\nROLLBACK; CREATE TABLE t (a);");
+    EXPECT_EQ(take(*log), (List{"CREATE TABLE t (a);"}));
+    EXPECT_EQ(last_.position.minor, 3U + 51U);
+    write("2.sql", "\xEF\xBB\xBF" "CREATE TRIGGER x AFTER INSERT ON t BEGIN SELECT 1; END; DELETE FROM a;");
+    EXPECT_EQ(take(*log).size(), 2U);
 }
 
 TEST(LimitsWithoutOrder, SeesEachSelectForItself) {
