@@ -29,7 +29,10 @@ PgCluster& logging_cluster() {
 
 class PgStatementLog : public StreamTest {
 protected:
-    PgStatementLog() { logging_cluster(); }
+    PgStatementLog() {
+        ::setenv("ALLOW_UNFINISHED_CAPTURE", "pg-statements", 1);
+        logging_cluster();
+    }
     [[nodiscard]] static std::string log(const std::string& ending = "log") { return (logging_cluster().data() / "log" / ("pg." + ending)).string(); }
     [[nodiscard]] Options words(const std::string& command, Options options = {}, const std::string& ending = "log") const {
         Options result{command, leader_.endpoint(), follower_.endpoint(), "--capture", "statements", "--statement-log", log(ending), "--scratch", scratch_.endpoint()};
@@ -46,6 +49,12 @@ protected:
     Database scratch_ = Database::postgresql(PgCluster::shared(), "scratch");
     Database follower_ = Database::sqlite("follower");
 };
+
+TEST_F(PgStatementLog, NobodyIsOfferedWhatIsNotFinished) {
+    ::unsetenv("ALLOW_UNFINISHED_CAPTURE");
+    EXPECT_TRUE(ended(catch_up(), 2, "not finished"));
+    EXPECT_TRUE(leftovers(leader_).empty());
+}
 
 TEST_F(PgStatementLog, EveryStatementOfTheLogIsRunAgain) {
     leader("CREATE TABLE account (id int PRIMARY KEY, owner text, amount numeric(12,2)); INSERT INTO account VALUES (1, 'ann', 10.00), (2, 'bob', 20.50);"
