@@ -49,6 +49,40 @@ bool is_create_trigger(const std::string& sql) {
     return tokens.size() > 1 && tokens[0].is_word("create") && tokens[1].is_word("trigger");
 }
 
+/// While it lives, it can tell whether SQLite's own random numbers were used: from them it draws rowids where a table's largest one is taken.
+class WatchedNumbers {
+public:
+    WatchedNumbers() {
+        begin(kSeed);
+        sqlite3_randomness(sizeof first_, &first_);
+        begin(kSeed);
+    }
+    ~WatchedNumbers() { begin(0); }
+    WatchedNumbers(const WatchedNumbers&) = delete;
+    WatchedNumbers& operator=(const WatchedNumbers&) = delete;
+    [[nodiscard]] bool used() const {
+        std::uint64_t next = 0;
+        sqlite3_randomness(sizeof next, &next);
+        return next != first_;
+    }
+
+private:
+    static constexpr int kSeed = 20261;
+    static void begin(int seed) { sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, seed, static_cast<sqlite3*>(nullptr)); }
+    std::uint64_t first_ = 0;
+};
+
+/// A table that has the largest rowid there is.
+std::optional<std::string> table_without_next_rowid(SqliteDatabase& db) {
+    std::vector<std::string> names;
+    SqliteStatement tables = db.prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND wr = 0 AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'");
+    while (tables.step()) names.push_back(tables.text(0));
+    tables.reset();
+    for (const std::string& name : names)
+        if (db.query_integer(fmt::format("SELECT count(*) FROM main.{} WHERE _rowid_ = 9223372036854775807", quote_identifier(name))) != 0) return name;
+    return std::nullopt;
+}
+
 /// The same error, as one of the stream, with its place.
 [[noreturn]] void fail_at(const std::string& place, const Error& error) {
     const bool passes = error.kind() == ErrorKind::retryable || error.kind() == ErrorKind::interrupted;
@@ -222,7 +256,14 @@ ScriptVerb::Kind ScratchCopy::run(const RecordedStatement& recorded, bool checke
     session_.require_determined(recorded.sql, checked);
     const bool watch = session_.changed_schema();
     const std::uint64_t before = watch ? log_end() : 0;
-    session_.run(prepared, statement, true, {});
+    {
+        // A digest would tell; where there is none, temporary files may have used the numbers too.
+        std::optional<WatchedNumbers> numbers;
+        if (!checked) numbers.emplace();
+        session_.run(prepared, statement, true, {});
+        if (const auto full = numbers && numbers->used() ? table_without_next_rowid(db()) : std::nullopt)
+            throw HaltError{fmt::format("{} has the largest rowid there is, and SQLite draws the one of a new row by lot: give the key in the statement", printable(*full, 60))};
+    }
     if (watch && !shapes_.empty()) log_shapes(recorded, before);
     return kind;
 }

@@ -360,6 +360,8 @@ TEST_F(SqlFileTest, WhatTheTextDoesNotSayStopsWithItsLine) {
     stops("BEGIN; DELETE FROM moves;\nINSERT INTO accounts (owner, at) SELECT owner, 'x' FROM accounts; COMMIT", "ORDER BY", 3);
     stops("INSERT INTO accounts (id, owner, at) SELECT 50, group_concat(owner), 'x' FROM accounts", "order of the rows");
     stops("ATTACH 'x' AS y", "not in the log");
+    stops("BEGIN; INSERT INTO accounts (id, owner, at) VALUES (9223372036854775807, 'last', 'x'), (90, 'given', 'x'); INSERT INTO accounts (id, owner, at) VALUES (91, 'given', 'x');\n"
+          "INSERT INTO accounts (owner, at) VALUES ('drawn', 'x'); COMMIT", "by lot", 3);
     stops("PRAGMA writable_schema = 1", "PRAGMA");
     stops("COMMIT", "none has begun");
     stops("INSERT INTO accounts (id, owner, at) VALUES (1, 'twice', 'x')", "UNIQUE constraint failed");
