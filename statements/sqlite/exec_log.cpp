@@ -1,5 +1,7 @@
 #include "statements/sqlite/exec_log.h"
 
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "schemas/error.h"
@@ -10,13 +12,25 @@ namespace {
 constexpr int kBusyTimeoutMs = 10000;
 }
 
-ExecLog::ExecLog(const std::string& leader, std::int64_t after) : db_{leader, SqliteDatabase::Mode::read_write}, last_{after} {
+ExecLog::ExecLog(const std::string& leader, std::int64_t after, std::string tag)
+    : db_{leader, SqliteDatabase::Mode::read_write}, last_{after}, tag_{std::move(tag)} {
     db_.set_busy_timeout(kBusyTimeoutMs);
     db_.execute("PRAGMA query_only = 1; PRAGMA wal_autocheckpoint = 0");
 }
 
+/// What was run last is kept in the log until more has been acknowledged.
+void ExecLog::require_same_history() {
+    if (tag_.empty()) return;
+    const auto before = entry_at(db_, last_);
+    if (before && std::to_string(before->tag) == tag_) return;
+    throw HaltError{fmt::format("{}: its statement log {} {}, which was run before: the file was restored from a backup or replaced. `rowferry drop LEADER FOLLOWER`, then `rowferry run` with "
+                                "--on-existing truncate copies again",
+                                printable(db_.path()), before ? "has something else at" : "no longer has", to_string(PositionKind::log, {static_cast<std::uint64_t>(last_), 0}))};
+}
+
 std::optional<TransactionStart> ExecLog::begin() {
     if (!statement_log_installed(db_)) throw HaltError{fmt::format("{}: its statement log is gone", printable(db_.path()))};
+    require_same_history();
     entry_ = entry_after(db_, last_);
     if (!entry_) return std::nullopt;
     if (entry_->number != last_ + 1)
@@ -41,6 +55,7 @@ TransactionEnd ExecLog::end() const {
 
 void ExecLog::accept() {
     last_ = entry_->number;
+    tag_ = std::to_string(entry_->tag);
     entry_.reset();
 }
 

@@ -16,7 +16,6 @@ namespace rowferry {
 namespace {
 
 constexpr std::uint32_t kMostFrames = 1'000'000;
-constexpr std::uint32_t kMostRestarts = 1'000;
 constexpr int kTries = 100;
 
 std::string real_path(const std::string& path) {
@@ -83,11 +82,8 @@ bool FileTrail::one_commit_between(const std::string& before, const std::string&
     if (!old_wal || !new_wal) return false;
     const auto& a = *old_wal;
     const auto& b = *new_wal;
-    if (a[0] != b[0] || a[1] != b[1]) {
-        // A log that begins anew counts its first salt up, one that was removed gets another. The changes are counted on as long as anybody has the file open.
-        const bool went_on = a[0] != 0 && b[0] - a[0] - 1 < kMostRestarts;
-        return went_on && b[3] == a[3] + 1;
-    }
+    // The log began anew: what was written behind `before` may be overwritten, and the number of changes begins anew with the shared memory.
+    if (a[0] != b[0] || a[1] != b[1]) return false;
     if (b[2] <= a[2] || b[2] - a[2] > kMostFrames) return false;
     WalFile wal{path_ + "-wal", static_cast<std::uint32_t>(db.query_integer("PRAGMA main.page_size"))};
     WalIndexHeader index;

@@ -297,7 +297,7 @@ std::unique_ptr<Snapshot> SqliteStatementLeader::snapshot_of(const StreamRequest
     {
         ScratchCopy scratch{scratch_path()};
         const auto last = scratch.last_place();
-        ExecLog log{path_, last ? static_cast<std::int64_t>(last->position.major) : 0};
+        ExecLog log{path_, last ? static_cast<std::int64_t>(last->position.major) : 0, last ? last->tag : std::string{}};
         // Shapes are looked at when the source goes on: statements that change them wait for it.
         while (log.last() + 1 < marker && scratch.advance(log)) stop_.check();
         if (log.last() + 1 != marker) throw RetryableError{fmt::format("{}: the statement log does not reach the marker that was written", printable(path_))};
@@ -317,7 +317,7 @@ std::unique_ptr<Snapshot> SqliteStatementLeader::snapshot_of(const StreamRequest
 std::unique_ptr<TransactionReader> SqliteStatementLeader::open_log(ScratchCopy& scratch) {
     const auto last = scratch.last_place();
     if (!last) throw HaltError{fmt::format("{}: the scratch copy was never completed; {}", printable(path_), way_out_of_loss())};
-    if (!by_files()) return std::make_unique<ExecLog>(path_, static_cast<std::int64_t>(last->position.major));
+    if (!by_files()) return std::make_unique<ExecLog>(path_, static_cast<std::int64_t>(last->position.major), last->tag);
     auto files = std::make_unique<SqlFileLog>(log_.files, scratch.note("files"));
     files->seek(last->position, last->tag);
     scratch.set_note("files", files->noted());
@@ -362,6 +362,7 @@ std::unique_ptr<Source> SqliteStatementLeader::follow(const StreamRequest& reque
         if (last && run && static_cast<std::uint64_t>(last->number) < run->position.major)
             throw HaltError{fmt::format("{}: its statement log ends at {}, and {} was run before: it lost the end of its history, or was restored from a backup; {}", printable(path_),
                                         to_string(PositionKind::log, {static_cast<std::uint64_t>(last->number), 0}), to_string(PositionKind::log, run->position), way_out_of_loss())};
+        static_cast<ExecLog&>(*parts.log).require_same_history();
     }
     std::vector<TablePtr> shapes;
     for (const TableState& state : checkpoint.tables) shapes.push_back(std::make_shared<TableSchema>(state.shape));

@@ -148,8 +148,7 @@ RecordedStatement read_statement(SqliteDatabase& db, std::int64_t number) {
 
 LogWrite::LogWrite(SqliteDatabase& db, const FileTrail& trail) : db_{db}, moment_{trail.last_commit(db)} {
     if (!statement_log_installed(db_)) return;
-    const std::string before = noted_trail(db_);
-    gap_ = !before.empty() && !trail.one_commit_between(before, moment_, db_);
+    gap_ = !trail.one_commit_between(noted_trail(db_), moment_, db_);  // where nothing could be noted, nothing can be told
 }
 
 void LogWrite::prepare() {

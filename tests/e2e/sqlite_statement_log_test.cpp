@@ -239,6 +239,37 @@ TEST_F(SqliteStatementLogTest, AWriterBesideExecIsNoticedWhileTheStreamRuns) {
     EXPECT_TRUE(ended(*process, 7, "main.visits"));
 }
 
+TEST_F(SqliteStatementLogTest, AWriterBesideExecIsNoticedWhenTheLogBeginsAnew) {
+    const Database leader = treacherous_leader();
+    const Database follower = Database::sqlite("follower");
+    const auto process = start_run(leader, follower, kStatements);
+    ASSERT_TRUE(becomes_ready(*process, follower));
+    run(leader, "INSERT INTO parents VALUES (10)");
+    ASSERT_TRUE(shows(*process, follower, "SELECT count(*) FROM parents", "2"));
+    process->kill(SIGKILL);
+    process->wait();
+    run(leader, "INSERT INTO parents VALUES (11)");
+    SqliteDb application{leader.path()};
+    application.query("PRAGMA wal_checkpoint");
+    application.query("INSERT INTO parents VALUES (1000)");
+    for (const int id : {12, 13}) run(leader, fmt::format("INSERT INTO parents VALUES ({})", id));
+    EXPECT_TRUE(ended(run_until_current(leader, follower, kStatements), 7, "main.parents: its rows are not what the statements made of them"));
+}
+
+TEST_F(SqliteStatementLogTest, ALeaderRestoredFromABackupStopsTheStream) {
+    const Database leader = treacherous_leader("delete");
+    const Database follower = Database::sqlite("follower");
+    const std::filesystem::path backup = new_temp_dir("backup") / "backup.db";
+    ASSERT_TRUE(ended(run_until_current(leader, follower, kStatements), 0));
+    std::filesystem::copy_file(leader.path(), backup);
+    for (const int id : {10, 11}) run(leader, fmt::format("INSERT INTO parents VALUES ({})", id));
+    ASSERT_TRUE(ended(run_until_current(leader, follower, kStatements), 0));
+    std::filesystem::copy_file(backup, leader.path(), std::filesystem::copy_options::overwrite_existing);
+    for (int id = 20; id < 25; ++id) run(leader, fmt::format("INSERT INTO parents VALUES ({})", id));  // numbers that were given before, and more
+    EXPECT_TRUE(ended(run_until_current(leader, follower, kStatements), 7, "restored from a backup"));
+    EXPECT_EQ(follower.value("SELECT max(id) FROM parents"), "11");
+}
+
 TEST_F(SqliteStatementLogTest, ShapesChangeAtTheirPlace) {
     const Database leader = treacherous_leader();
     const Database follower = Database::sqlite("follower");
