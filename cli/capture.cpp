@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <stdexcept>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -81,7 +83,17 @@ std::optional<CaptureMethod> captured_by(const Options& options, const StopSigna
     return checkpoint ? std::optional{checkpoint->capture} : std::nullopt;
 }
 
+/// docs/capture.md says what is missing; its own tests may use it.
+static void refuse_unfinished(const Options& options) {
+    if (options.leader.engine != Engine::postgresql || options.capture != CaptureMethod::statements) return;
+    const char* allowed = std::getenv("ALLOW_UNFINISHED_CAPTURE");
+    if (allowed == nullptr || std::string_view{allowed} != "pg-statements")
+        throw UsageError{"capture by statements is not finished for PostgreSQL leaders: it does not notice yet everything that a log leaves open, and a follower could differ. "
+                         "Use --capture logical or --capture triggers"};
+}
+
 CaptureMethod choose_capture(const Options& options, const StopSignal& stop) {
+    refuse_unfinished(options);
     const auto present = captured_by(options, stop);
     if (present && options.capture && *present != *options.capture)
         throw RefusedError{fmt::format("stream {} is captured by {}, not by {}, and a stream keeps its method. To switch: `rowferry drop LEADER FOLLOWER --stream {}`, then `rowferry run` with "

@@ -1,8 +1,6 @@
 #include "cli/databases.h"
 
-#include <cstdlib>
 #include <stdexcept>
-#include <string_view>
 
 #include <fmt/format.h>
 
@@ -37,10 +35,6 @@ PgConninfo postgresql_only(const Endpoint& endpoint, std::string_view option) {
 }
 
 LeaderFactory pg_statement_leader(const Options& options, const StopSignal& stop) {
-    // For its own tests. See docs/capture.md for what is missing.
-    if (const char* unfinished = std::getenv("ALLOW_UNFINISHED_CAPTURE"); unfinished == nullptr || std::string_view{unfinished} != "pg-statements")
-        throw UsageError{"capture by statements is not finished for PostgreSQL leaders: it does not notice yet everything that a log leaves open, and a follower could differ. "
-                         "Use --capture logical or --capture triggers"};
     const StatementLogSettings& given = options.statements;
     PgStatementOptions statements{given.paths, std::nullopt, given.database, std::nullopt, std::nullopt};
     if (given.scratch) statements.scratch = postgresql_only(*given.scratch, "--scratch");
