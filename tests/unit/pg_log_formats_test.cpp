@@ -149,8 +149,10 @@ TEST(PgLogFormats, SyslogWithEscapedTabsIsReadAndWhatIsAmbiguousStops) {
 TEST(PgLogFormats, PrefixesAreReadGuessedAndRefused) {
     LogEntry entry;
     LineLabel label{};
-    const auto matches = [&](const std::string& prefix, const std::string& line) {
+    std::string line;  // the entry looks into it
+    const auto matches = [&](const std::string& prefix, const std::string& text) {
         entry = {};
+        line = text;
         const auto at = LinePrefix{prefix, false}.match(line, entry, label);
         return at ? line.substr(*at) : std::string{"no"};
     };
