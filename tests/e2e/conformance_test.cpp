@@ -276,6 +276,23 @@ using Chunk = std::vector<json>;
 /// Both sources listen to one leader, so that they are told of exactly the same rows.
 class SameRecordsTest : public SourcesTest {
 protected:
+    std::vector<Chunk> ours_;    ///< What the log told, a chunk for each transaction.
+    std::vector<Chunk> theirs_;  ///< What triggers told of the same transactions.
+
+    /// A history that both listen to from the beginning.
+    void listen(const Database& leader, const WorkloadOptions& workload, std::uint64_t seed, int transactions, Listener& log, Listener& triggers) {
+        for (Listener* listener : {&log, &triggers}) ASSERT_TRUE(listener->catch_up());
+        write(leader, workload, seed, transactions);
+        for (Listener* listener : {&log, &triggers}) {
+            ASSERT_TRUE(listener->catch_up());
+            EXPECT_TRUE(valid_records(listener->lines()));
+        }
+        ours_ = chunks(log, true);
+        theirs_ = chunks(triggers, false);
+        ASSERT_EQ(ours_.size(), theirs_.size());
+    }
+
+private:
     /// Transactions of one session, each with an operation of the workload and behind it the number of the transaction.
     static void write(const Database& leader, const WorkloadOptions& workload, std::uint64_t seed, int transactions) {
         Workload application{leader.is_postgresql(), workload, seed};
@@ -359,31 +376,22 @@ TEST_F(SameRecordsTest, PostgresqlByItsLogAndByTriggers) {
     leader.exec("CREATE TABLE marks (n INTEGER PRIMARY KEY)");
     Listener log{leader, kSources[0].options, "log"};
     Listener triggers{leader, kSources[1].options, "triggers"};
-    ASSERT_TRUE(log.catch_up());
-    ASSERT_TRUE(triggers.catch_up());
-    write(leader, workload, seed + 1, is_long() ? 3000 : 250);
-    for (Listener* listener : {&log, &triggers}) {
-        ASSERT_TRUE(listener->catch_up());
-        EXPECT_TRUE(valid_records(listener->lines()));
-    }
-    const std::vector<Chunk> ours = chunks(log, true);
-    const std::vector<Chunk> theirs = chunks(triggers, false);
-    ASSERT_EQ(ours.size(), theirs.size());
+    ASSERT_NO_FATAL_FAILURE(listen(leader, workload, seed + 1, is_long() ? 3000 : 250, log, triggers));
     std::size_t compared = 0;
-    for (std::size_t i = 0; i < ours.size(); ++i) {
-        Chunk rest = theirs[i];
-        for (const json& record : ours[i]) {
+    for (std::size_t i = 0; i < ours_.size(); ++i) {
+        Chunk rest = theirs_[i];
+        for (const json& record : ours_[i]) {
             const auto same = std::ranges::find_if(rest, [&](const json& other) { return same_change(record, other, true); });
-            ASSERT_NE(same, rest.end()) << record << "\n is none of\n" << json{theirs[i]};
+            ASSERT_NE(same, rest.end()) << record << "\n is none of\n" << json{theirs_[i]};
             EXPECT_TRUE(record.at("transaction").at("id").is_number());
             const bool had_one = record.at("operation") == "update" || record.at("operation") == "delete";
             EXPECT_EQ(same->contains("before"), had_one) << record << *same;
             rest.erase(same);
             ++compared;
         }
-        ASSERT_TRUE(rest.empty()) << json{rest} << "\n is more than\n" << json{ours[i]};
+        ASSERT_TRUE(rest.empty()) << json{rest} << "\n is more than\n" << json{ours_[i]};
     }
-    fmt::print("{} records in {} transactions\n", compared, ours.size());
+    fmt::print("{} records in {} transactions\n", compared, ours_.size());
     expect_same_shapes(leader, log, triggers);
     EXPECT_TRUE(log.drop());
     EXPECT_TRUE(triggers.drop());
@@ -438,37 +446,28 @@ TEST_F(SameRecordsTest, SqliteByItsLogAndByTriggers) {
     create_workload_tables(leader, workload);
     Listener log{leader, kSources[3].options, "log"};
     Listener triggers{leader, kSources[2].options, "triggers"};
-    ASSERT_TRUE(log.catch_up());
-    ASSERT_TRUE(triggers.catch_up());
-    write(leader, workload, seed + 1, is_long() ? 3000 : 400);
-    for (Listener* listener : {&log, &triggers}) {
-        ASSERT_TRUE(listener->catch_up());
-        EXPECT_TRUE(valid_records(listener->lines()));
-    }
-    const std::vector<Chunk> ours = chunks(log, true);
-    const std::vector<Chunk> theirs = chunks(triggers, false);
-    ASSERT_EQ(ours.size(), theirs.size());
+    ASSERT_NO_FATAL_FAILURE(listen(leader, workload, seed + 1, is_long() ? 3000 : 400, log, triggers));
     Rows by_log;
     Rows by_triggers;
     std::size_t compared = 0;
-    for (std::size_t i = 0; i < ours.size(); ++i) {
-        const auto in_log = by_log.apply(ours[i]);
-        const auto in_triggers = by_triggers.apply(theirs[i]);
-        ASSERT_TRUE(by_log == by_triggers) << json{ours[i]} << "\n and\n" << json{theirs[i]};
+    for (std::size_t i = 0; i < ours_.size(); ++i) {
+        const auto in_log = by_log.apply(ours_[i]);
+        const auto in_triggers = by_triggers.apply(theirs_[i]);
+        ASSERT_TRUE(by_log == by_triggers) << json{ours_[i]} << "\n and\n" << json{theirs_[i]};
         for (const auto& [key, times] : in_log) ASSERT_TRUE(in_triggers.contains(key)) << key.first << key.second;
         // A row that keeps its key and was changed once has one and the same record.
-        for (const json& record : theirs[i]) {
+        for (const json& record : theirs_[i]) {
             if (!record.contains("key")) continue;
             const Rows::Key key{record.at("table").at("name").get<std::string>(), record.at("key").dump()};
-            const auto of_row = std::ranges::count_if(ours[i], [&](const json& other) { return other.at("table") == record.at("table") && other.value("key", json{}) == record.at("key"); });
+            const auto of_row = std::ranges::count_if(ours_[i], [&](const json& other) { return other.at("table") == record.at("table") && other.value("key", json{}) == record.at("key"); });
             if (!in_triggers.contains(key) || in_triggers.at(key) != 1 || (record.contains("after") && !is_part(record.at("key"), record.at("after")))) continue;
             if (of_row == 2 && key.first == "codes") continue;  // rows that take their unique values from each other go and come again
-            ASSERT_TRUE(std::ranges::any_of(ours[i], [&](const json& other) { return same_change(record, other, false); })) << record << "\n is none of\n" << json{ours[i]};
+            ASSERT_TRUE(std::ranges::any_of(ours_[i], [&](const json& other) { return same_change(record, other, false); })) << record << "\n is none of\n" << json{ours_[i]};
             ++compared;
         }
     }
-    fmt::print("{} records in {} transactions\n", compared, ours.size());
-    EXPECT_GT(compared, ours.size());
+    fmt::print("{} records in {} transactions\n", compared, ours_.size());
+    EXPECT_GT(compared, ours_.size());
     expect_same_shapes(leader, log, triggers);
     EXPECT_TRUE(log.drop());
     EXPECT_TRUE(triggers.drop());

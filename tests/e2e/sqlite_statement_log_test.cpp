@@ -27,6 +27,12 @@ std::vector<std::string> with(std::vector<std::string> options, const std::vecto
     return options;
 }
 
+/// Runs the stream as far as its log goes: the follower has the leader's rows then.
+testing::AssertionResult catches_up(const Database& leader, const Database& follower, const std::vector<std::string>& options = kStatements) {
+    const testing::AssertionResult current = ended(run_until_current(leader, follower, options), 0);
+    return current ? same_rows(leader, follower) : current;
+}
+
 class SqliteStatementLogTest : public StreamTest {
 protected:
     static RowferryResult exec(const Database& leader, const std::string& sql, const std::vector<std::string>& more = {}) {
@@ -61,8 +67,7 @@ TEST_F(SqliteStatementLogTest, ClockRandomValuesNumberingAndTriggersComeOutExact
                     "PRAGMA foreign_keys = ON; INSERT INTO parents VALUES (NULL); INSERT INTO children (parent) VALUES (last_insert_rowid()), (1); DELETE FROM parents WHERE id > 1");
         run(leader, "BEGIN; DELETE FROM visits WHERE note = 'b'; INSERT INTO visits (note) VALUES ('after ' || changes()); UPDATE visits SET dice = random() WHERE id > 2; COMMIT");
         std::this_thread::sleep_for(milliseconds{1100});  // "now" is another second when it is run again
-        ASSERT_TRUE(ended(run_until_current(leader, follower, options), 0));
-        EXPECT_TRUE(same_rows(leader, follower));
+        ASSERT_TRUE(catches_up(leader, follower, options));
         EXPECT_EQ(follower.value("SELECT count(*) FROM children"), leader.value("SELECT count(*) FROM children"));
     }
     EXPECT_NE(leader.value("SELECT count(DISTINCT token) FROM audit"), "1");
@@ -78,8 +83,7 @@ TEST_F(SqliteStatementLogTest, ValuesOfParametersAreExact) {
     EXPECT_TRUE(ended(exec(leader, "UPDATE kept SET value = :new WHERE id = $id", {"--param", "$id=i:1", "--param", ":new=t:a=b"}), 0));
     EXPECT_TRUE(ended(exec(leader, "INSERT INTO kept (value) VALUES (?)", {"--param", "42"}), 2, "a value with its type"));
     EXPECT_TRUE(ended(exec(leader, "INSERT INTO kept (value) VALUES (:absent)"), 2, "no value"));
-    ASSERT_TRUE(ended(run_until_current(leader, follower, kStatements), 0));
-    EXPECT_TRUE(same_rows(leader, follower));
+    ASSERT_TRUE(catches_up(leader, follower));
     EXPECT_EQ(leader.value("SELECT count(*) FROM kept"), "8");
 }
 
@@ -96,8 +100,7 @@ TEST_F(SqliteStatementLogTest, WhatWasRolledBackOrFailedIsNotInTheLog) {
     run(leader, "SAVEPOINT outer; INSERT INTO parents VALUES (92); SAVEPOINT inner; INSERT INTO parents VALUES (93); RELEASE outer");
     EXPECT_EQ(leader.value("SELECT group_concat(id) FROM (SELECT id FROM parents ORDER BY id)"), "1,60,80,90,91,92,93");
     EXPECT_EQ(leader.value("SELECT count(*) FROM rowferry_statement_transaction WHERE number > " + before), "4");
-    ASSERT_TRUE(ended(run_until_current(leader, follower, kStatements), 0));
-    EXPECT_TRUE(same_rows(leader, follower));
+    ASSERT_TRUE(catches_up(leader, follower));
 }
 
 TEST_F(SqliteStatementLogTest, QueriesPrintTheirRows) {
@@ -167,8 +170,7 @@ TEST_F(SqliteStatementLogTest, ExecThatIsKilledLeavesLogAndDataInAgreement) {
             process.wait();
         }
         EXPECT_EQ(leader.value("SELECT (SELECT count(*) FROM rowferry_statement) = (SELECT sum(count) FROM rowferry_statement_transaction)"), "1");
-        ASSERT_TRUE(ended(run_until_current(leader, follower, kStatements), 0));
-        EXPECT_TRUE(same_rows(leader, follower));
+        ASSERT_TRUE(catches_up(leader, follower));
         EXPECT_GT(std::stoi(leader.value("SELECT count(*) FROM visits")), 10);
     }
 }
@@ -199,8 +201,7 @@ TEST_F(SqliteStatementLogTest, RunIsKilledAtAnyMomentAndNothingIsLostOrDoubled) 
     }
     EXPECT_TRUE(ended(writer, 0));
     for (std::size_t i = 0; i < followers.size(); ++i) {
-        ASSERT_TRUE(ended(run_until_current(leader, followers[i], options[i]), 0));
-        EXPECT_TRUE(same_rows(leader, followers[i]));
+        ASSERT_TRUE(catches_up(leader, followers[i], options[i]));
     }
     EXPECT_EQ(leader.value("SELECT count(*) FROM visits WHERE note <> 'before'"), "900");
     for (std::size_t i = 0; i < followers.size(); ++i) EXPECT_TRUE(ended(rowferry(command("drop", leader, followers[i], {"--stream", i == 0 ? "lite" : "pg"})), 0));
@@ -218,8 +219,7 @@ TEST_F(SqliteStatementLogTest, AWriterBesideExecIsNoticed) {
         run(leader, "INSERT INTO visits (note) VALUES ('logged')");
         leader.exec("UPDATE visits SET note = note; ANALYZE");  // nothing is different, so nothing is wrong
         run(leader, "INSERT INTO visits (note) VALUES ('logged, too')");
-        ASSERT_TRUE(ended(run_until_current(leader, follower, kStatements), 0)) << journal;
-        EXPECT_TRUE(same_rows(leader, follower));
+        ASSERT_TRUE(catches_up(leader, follower)) << journal;
         run(leader, "INSERT INTO visits (note) VALUES ('the last good one')");
         leader.exec("INSERT INTO parents VALUES (1000)");
         run(leader, "INSERT INTO visits (note) VALUES ('behind it')");
@@ -279,8 +279,7 @@ TEST_F(SqliteStatementLogTest, ShapesChangeAtTheirPlace) {
                 "ALTER TABLE visits RENAME COLUMN note TO remark; UPDATE visits SET remark = remark || extra;"
                 "CREATE TRIGGER late AFTER UPDATE OF extra ON visits BEGIN UPDATE audit SET third = third + 1 WHERE visit = NEW.id; END;"
                 "UPDATE visits SET extra = extra + 1; DROP TABLE children");
-    ASSERT_TRUE(ended(run_until_current(leader, follower, options), 0));
-    EXPECT_TRUE(same_rows(leader, follower));
+    ASSERT_TRUE(catches_up(leader, follower, options));
     EXPECT_EQ(follower.value("SELECT count(*) FROM sqlite_master WHERE name = 'children'"), "0");
 }
 
@@ -296,8 +295,7 @@ TEST_F(SqliteStatementLogTest, ATableIsCopiedAgainBesideTheStream) {
     const RowferryResult copied = rowferry(command("copy-table", leader, follower, {"--table", "audit", "--table", "later"}));
     EXPECT_TRUE(ended(copied, 0)) << copied.err;
     run(leader, "INSERT INTO later (v) VALUES (random()); INSERT INTO visits (note) VALUES ('c')");
-    ASSERT_TRUE(ended(run_until_current(leader, follower, kStatements), 0));
-    EXPECT_TRUE(same_rows(leader, follower));
+    ASSERT_TRUE(catches_up(leader, follower));
 }
 
 class SqlFileTest : public SqliteStatementLogTest {

@@ -225,9 +225,13 @@ protected:
     PgConnection application_{pair_.leader.uri()};
     std::unique_ptr<Rowferry> process_;
 
-    void begin_large() {
+    /// The stream runs, and in the application's open transaction there are 5000 rows of which the follower holds some.
+    void begin_with_a_head_start() {
+        begin(kTable);
+        process_ = start_run(pair_.leader, pair_.follower, options_);
         application_.exec("BEGIN");
         application_.exec(rows(1, 5000));
+        ASSERT_TRUE(becomes(true));
     }
     /// A transaction of the applier's is open that has written.
     [[nodiscard]] bool follower_is_written_to() const {
@@ -249,10 +253,7 @@ protected:
 };
 
 TEST_P(HeadStartTest, OfATransactionAloneTheRowsAreThereBeforeItsEnd) {
-    begin(kTable);
-    process_ = start_run(pair_.leader, pair_.follower, options_);
-    begin_large();
-    ASSERT_TRUE(becomes(true));
+    ASSERT_NO_FATAL_FAILURE(begin_with_a_head_start());
     EXPECT_EQ(pair_.follower.value("SELECT count(*) FROM t"), "0") << "nobody sees them";
     application_.exec("UPDATE t SET n = n + 1 WHERE id % 3 = 0");
     application_.exec("DELETE FROM t WHERE id % 7 = 0");
@@ -262,10 +263,7 @@ TEST_P(HeadStartTest, OfATransactionAloneTheRowsAreThereBeforeItsEnd) {
 }
 
 TEST_P(HeadStartTest, WhatCommitsBeforeItComesFirst) {
-    begin(kTable);
-    process_ = start_run(pair_.leader, pair_.follower, options_);
-    begin_large();
-    ASSERT_TRUE(becomes(true));
+    ASSERT_NO_FATAL_FAILURE(begin_with_a_head_start());
     pair_.leader.exec(rows(9000, 9000));
     ASSERT_TRUE(shows(*process_, pair_.follower, "SELECT count(*) FROM t", "1"));
     EXPECT_TRUE(becomes(false));
@@ -276,10 +274,7 @@ TEST_P(HeadStartTest, WhatCommitsBeforeItComesFirst) {
 }
 
 TEST_P(HeadStartTest, ATransactionThatPausesHoldsNobodyUp) {
-    begin(kTable);
-    process_ = start_run(pair_.leader, pair_.follower, options_);
-    begin_large();
-    ASSERT_TRUE(becomes(true));
+    ASSERT_NO_FATAL_FAILURE(begin_with_a_head_start());
     EXPECT_TRUE(becomes(false, std::chrono::seconds{8})) << "the application thinks, and the follower's lock is held";
     application_.exec(rows(5001, 7000));
     application_.exec("COMMIT");
