@@ -167,7 +167,7 @@ std::vector<std::string> PgConnection::copy_out(const std::string& sql) {
 PgCluster::PgCluster(const std::vector<std::string>& settings) : dir_{new_temp_dir("pg")}, port_{free_port()} {
     give_to_server_user(dir_);
     const Outcome copied = run_program({"cp", "-a", cluster_template().string(), data().string()});
-    if (copied.exit_code != 0) throw std::runtime_error{"cp: " + copied.err};
+    if (copied.exit_code != 0) throw std::runtime_error{fmt::format("cp ended with {}: {}", copied.exit_code, copied.err)};
     {
         std::ofstream conf{data() / "postgresql.conf", std::ios::app};
         conf << "\nlisten_addresses = '127.0.0.1'\nport = " << port_ << "\nunix_socket_directories = '" << dir_.string()

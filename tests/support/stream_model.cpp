@@ -1,6 +1,7 @@
 #include "tests/support/stream_model.h"
 
-#include <cmath>
+#include <bit>
+#include <cstdlib>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -32,6 +33,9 @@ std::string pg_literal(const json& value) {
     return sql_text((tagged.key() == "bytes" ? "\\x" : "") + tagged->get<std::string>());
 }
 
+/// SQLite reads decimals at the ends of a double's range one bit off.
+std::string exactly(double value) { return fmt::format("from_bits({})", std::bit_cast<std::int64_t>(value)); }
+
 std::string sqlite_literal(const json& value) {
     if (value.is_null()) return "NULL";
     if (value.is_string()) {
@@ -40,7 +44,7 @@ std::string sqlite_literal(const json& value) {
         return "CAST(x'" + hex + "' AS TEXT)";
     }
     if (value.is_number_integer()) return value.dump();
-    if (value.is_number()) return fmt::format("{:.17e}", value.get<double>());
+    if (value.is_number()) return exactly(value.get<double>());
     const auto tagged = value.begin();
     const std::string& tag = tagged.key();
     const auto text = tagged->get<std::string>();
@@ -48,7 +52,14 @@ std::string sqlite_literal(const json& value) {
     if (tag == "bytes") return "x'" + text + "'";
     if (tag == "text") return "CAST(x'" + text + "' AS TEXT)";
     if (text.ends_with("Infinity")) return text[0] == '-' ? "-9e999" : "9e999";
-    return fmt::format("{:.17e}", std::stod(text));
+    return exactly(std::strtod(text.c_str(), nullptr));
+}
+
+/// Leaves a copy the rows that it is given: what the leader's triggers did is in the records, and the copy's own ones would do it again.
+void write_rows_only(const SqliteDb& db) {
+    sqlite3_db_config(db.get(), SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+    const auto from_bits = [](sqlite3_context* context, int, sqlite3_value** bits) { sqlite3_result_double(context, std::bit_cast<double>(sqlite3_value_int64(bits[0]))); };
+    sqlite3_create_function(db.get(), "from_bits", 1, SQLITE_UTF8, nullptr, from_bits, nullptr, nullptr);
 }
 
 /// SQLite's stored ones come as values, and compute themselves in the copy.
@@ -153,7 +164,11 @@ void StreamModel::write_to(const Database& copy) const {
                 script += fmt::format("INSERT INTO {} ({}) {}VALUES ({});\n", target, columns, postgresql ? "OVERRIDING SYSTEM VALUE " : "", values);
             }
     }
-    copy.exec(script + "COMMIT");
+    script += "COMMIT";
+    if (postgresql) return copy.exec(script);
+    SqliteDb db{copy.path()};
+    write_rows_only(db);
+    db.exec(script);
 }
 
 }  // namespace rowferry::test
