@@ -12,6 +12,7 @@
 #include "schemas/identifier.h"
 #include "schemas/pg_type_name.h"
 #include "schemas/sqlite_ddl.h"
+#include "schemas/sqlite_real.h"
 #include "schemas/value_shapes.h"
 
 namespace rowferry {
@@ -34,6 +35,15 @@ bool is_finite_number(const std::string& text) {
     double number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
     return error == std::errc{} && end == text.data() + text.size() && std::isfinite(number);
+}
+
+/// What SQLite may not read as the double that PostgreSQL reads is written in another way.
+std::string read_exactly(const std::string& number) {
+    double value = 0;
+    std::from_chars(number.data(), number.data() + number.size(), value);
+    std::string exact;
+    append_sqlite_real(value, exact);
+    return exact.starts_with('(') || significant_digits(number) > 17 ? exact : number;
 }
 
 /// A decimal number as numeric(p,s) prints it; without modifiers with the digits it has.
@@ -172,7 +182,7 @@ std::string DefaultWriter::constant_for_sqlite(const Expression& literal, const 
         case ValueClass::real:
             if (!is_finite_number(number()) || affinity != Affinity::real) unknown("it is no finite number");
             if (type.name == "real" && significant_digits(number()) > 6) unknown("it has more digits than the column keeps");
-            return number();
+            return read_exactly(number());
         case ValueClass::numeric: {
             const std::string digits = as_numeric(number(), type.modifiers);
             if (keeps_text(affinity)) return quote_literal(digits);

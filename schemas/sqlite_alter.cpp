@@ -1,26 +1,19 @@
 #include "schemas/sqlite_alter.h"
 
 #include <algorithm>
-#include <cmath>
 #include <stdexcept>
 
 #include <fmt/format.h>
 
 #include "schemas/conversion.h"
 #include "schemas/identifier.h"
+#include "schemas/sqlite_real.h"
 
 namespace rowferry {
 
 namespace {
 
 using Kind = ShapeStep::Kind;
-
-std::string real_literal(double value) {
-    if (std::isinf(value)) return value > 0 ? "9e999" : "-9e999";
-    std::string text = fmt::format("{:.17g}", value);
-    if (text.find_first_of(".e") == std::string::npos) text += ".0";
-    return text;
-}
 
 bool contains(const std::vector<std::string>& labels, const std::string& label) { return std::ranges::find(labels, label) != labels.end(); }
 
@@ -30,8 +23,11 @@ std::string sqlite_literal(const Cell& cell) {
     switch (cell.kind()) {
         case CellKind::null: return "NULL";
         case CellKind::integer: return std::to_string(cell.as_integer());
-        case CellKind::real:
-            return real_literal(cell.as_real());
+        case CellKind::real: {
+            std::string real;
+            append_sqlite_real(cell.as_real(), real);
+            return real;
+        }
         case CellKind::text: return quote_literal(cell.bytes());
         case CellKind::blob: {
             std::string hex = "x'";

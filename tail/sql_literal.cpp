@@ -1,14 +1,13 @@
 #include "tail/sql_literal.h"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <iterator>
 #include <stdexcept>
 
 #include <fmt/format.h>
 
 #include "schemas/identifier.h"
+#include "schemas/sqlite_real.h"
 #include "schemas/value_shapes.h"
 #include "tail/json_value.h"
 
@@ -90,18 +89,6 @@ void append_sqlite_text(std::string_view text, std::string& out) {
         }
         from = to;
     }
-}
-
-void append_sqlite_real(double value, std::string& out) {
-    if (std::isinf(value)) {
-        out += value < 0 ? "-9e999" : "9e999";
-        return;
-    }
-    char digits[32];
-    const auto end = std::to_chars(std::begin(digits), std::end(digits), value).ptr;
-    const std::string_view text{digits, static_cast<std::size_t>(end - digits)};
-    out += text;
-    if (text.find_first_of(".e") == std::string_view::npos) out += ".0";
 }
 
 }  // namespace

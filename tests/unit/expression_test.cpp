@@ -207,7 +207,8 @@ TEST(Expression, ToTheSameEngineAsItStands) {
 
 TEST(Expression, PostgresqlDefaultsForSqlite) {
     const std::vector<std::tuple<int, const char*, const char*>> cases{
-        {0, "'-1'::integer", "-1"}, {0, "(60 * 60)", "(60 * 60)"}, {2, "true", "1"}, {3, "'0'::double precision", "0"}, {4, "'it''s'::text", "'it''s'"},
+        {0, "'-1'::integer", "-1"}, {0, "(60 * 60)", "(60 * 60)"}, {2, "true", "1"}, {3, "'0'::double precision", "0"}, {3, "'1.5e-7'::double precision", "1.5e-7"},
+        {3, "'0.30000000000000004'::double precision", "(1351079888211149.0/(1<<52))"}, {4, "'it''s'::text", "'it''s'"},
         {5, "'new'::character varying", "'new'"}, {6, "'M'::bpchar", "'M '"}, {7, "0", "'0.00'"}, {7, "4.990", "'4.99'"}, {7, "'-0.5'::numeric", "'-0.50'"},
         {8, "'sad'::mood", "'sad'"}, {9, "'2020-02-29'::date", "'2020-02-29'"}, {9, "'0044-03-15 BC'::date", "'0044-03-15 BC'"}, {9, "CURRENT_DATE", "date('now')"}, {9, "('now'::text)::date", "date('now')"},
         {10, "now()", "rtrim(rtrim(strftime('%Y-%m-%d %H:%M:%f', 'now'), '0'), '.') || '+00'"},

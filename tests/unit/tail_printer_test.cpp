@@ -5,13 +5,17 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <limits>
 #include <thread>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -19,8 +23,10 @@
 #include "tail/json_value.h"
 #include "tail/sql_literal.h"
 #include "tail/tail_printer.h"
+#include "tests/support/random.h"
 #include "tests/support/sqlite_db.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/writer.h"
 #include "tests/unit/batch_builder.h"
 
 namespace rowferry::test {
@@ -102,6 +108,79 @@ TEST(SqlLiteral, SqliteReadsBackExactlyWhatWasPrinted) {
         EXPECT_EQ(sql_of(Cell::text(text)).find_first_of("\n\x1b"sv), std::string::npos);
     }
     EXPECT_EQ(std::get<SqliteBlob>(read_back(Cell::blob("\0\xff"sv))).bytes, "\0\xff"sv);
+}
+
+/// Bits of all kinds, and what people write: few digits, powers of ten and of two, the ends of the range.
+double some_double(Random& random) {
+    const double sign = random.chance(50) ? 1 : -1;
+    switch (random.below(6)) {
+        case 0: return sign * static_cast<double>(random.below(100'000'000)) / std::pow(10.0, random.below(9));
+        case 1: return sign * std::ldexp(1.0, random.below(2098) - 1074);
+        case 2: return sign * std::bit_cast<double>(random.bits() >> (12 + random.below(52)));  // denormal
+        case 3: return sign * std::strtod(fmt::format("{}e{}", random.bits() % 10'000'000'000'000'000, random.below(80) - 50).c_str(), nullptr);
+        case 4: return sign * static_cast<double>(random.bits() >> random.below(64));
+        default: return std::bit_cast<double>(random.bits());
+    }
+}
+
+// Near 1e-290 SQLite 3.40 reads the shortest decimal one bit off, so that a copy that was made of what tail printed differed.
+TEST(SqlLiteral, EachDoubleIsReadBackBitForBit) {
+    SqliteDb db{new_temp_dir("literal") / "a.db"};
+    const std::uint64_t seed = choose_seed();
+    Random random{seed};
+    std::vector<double> values{0.0, -0.0, 5e-324, 2.2250738585072009e-308, std::numeric_limits<double>::min(), std::numeric_limits<double>::max(), HUGE_VAL, -HUGE_VAL, -9.1740219854081216e-291, 0.1, 1.0 / 3};
+    while (values.size() < 20'000)
+        if (const double value = some_double(random); !std::isnan(value)) values.push_back(value);
+    for (std::size_t from = 0; from < values.size(); from += 400) {
+        const std::size_t count = std::min<std::size_t>(400, values.size() - from);
+        std::string sql = "VALUES ";
+        for (std::size_t i = from; i < from + count; ++i) sql += (i == from ? "(" : ", (") + sql_of(Cell::real(values[i])) + ")";
+        const std::vector<SqliteRow> rows = db.query(sql);
+        ASSERT_EQ(rows.size(), count);
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto* back = std::get_if<double>(&rows[i][0]);
+            ASSERT_TRUE(back != nullptr && std::bit_cast<std::uint64_t>(*back) == std::bit_cast<std::uint64_t>(values[from + i])) << sql_of(Cell::real(values[from + i]));
+        }
+    }
+    for (const auto& [value, text] : {std::pair{0.1, "0.1"}, {-19.99, "-19.99"}, {1e15, "1000000000000000.0"}, {0.1 + 0.2, "(1351079888211149.0/(1<<52))"}})
+        EXPECT_EQ(sql_of(Cell::real(value)), text);
+}
+
+/// The ways in which versions and builds of SQLite come from digits and places to a double: 3.40 with and without 80-bit numbers, 3.43 to 3.46.
+TEST(SqlLiteral, ADecimalIsPrintedOnlyWhereNoVersionOfSqliteReadsAnother) {
+    const std::uint64_t seed = choose_seed();
+    Random random{seed};
+    int decimals = 0;
+    int off = 0;
+    for (int i = 0; i < 100'000; ++i) {
+        const double value = std::abs(random.chance(50) ? some_double(random) : static_cast<double>(random.bits() % 1'000'000'000'000'000) / std::pow(10.0, 1 + random.below(22)));
+        if (std::isnan(value) || std::isinf(value) || value == std::trunc(value)) continue;
+        const std::string shortest = fmt::format("{}", value);
+        std::string digits;
+        int places = 0;
+        for (const char c : shortest.substr(0, shortest.find('e'))) {
+            if (c == '.') places = 1;
+            else digits += c;
+            if (c != '.' && places > 0) ++places;
+        }
+        places = std::max(places - 1, 0);
+        if (const std::size_t e = shortest.find('e'); e != std::string::npos) places -= std::stoi(shortest.substr(e + 1));
+        if (places <= 0 || places > 27) continue;
+        const auto whole = std::stoull(digits);
+        long double divisor = 1;
+        long double stepwise = static_cast<long double>(whole);
+        for (int place = 0; place < places; ++place) divisor *= 10;
+        for (int place = 0; place < places / 10; ++place) stepwise *= 1.0e-10L;
+        for (int place = 0; place < places % 10; ++place) stepwise *= 1.0e-1L;
+        const bool same = static_cast<double>(whole) / static_cast<double>(divisor) == value && static_cast<double>(static_cast<long double>(whole) / divisor) == value &&
+                          static_cast<double>(stepwise) == value;
+        off += same ? 0 : 1;
+        if (sql_of(Cell::real(value)) != shortest) continue;
+        ++decimals;
+        ASSERT_TRUE(same) << shortest;
+    }
+    EXPECT_GT(decimals, 15'000);
+    EXPECT_GT(off, 30) << "so nothing was tried";
 }
 
 TEST(SqlLiteral, PostgresqlValuesKeepTheirText) {
