@@ -10,7 +10,6 @@
 #include "db/pg_session.h"
 #include "decoder/pgoutput/pg_catalog.h"
 #include "decoder/pgoutput/pg_ddl_trigger.h"
-#include "decoder/pgoutput/pg_definitions.h"
 #include "decoder/pgoutput/pg_history.h"
 #include "decoder/pgoutput/pg_names.h"
 #include "decoder/pgoutput/pg_preflight.h"
@@ -19,16 +18,14 @@
 #include "decoder/pgoutput/pg_slot.h"
 #include "decoder/pgoutput/pg_snapshot.h"
 #include "decoder/pgoutput/pg_source.h"
+#include "decoder/pgoutput/pg_stream.h"
 #include "decoder/pgoutput/pg_temporary.h"
 #include "decoder/pgoutput/pg_watch.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
-#include "schemas/table_subset.h"
 
 namespace rowferry {
 namespace {
-
-constexpr const char* kWayOut = "`rowferry drop` the stream and run it again with --on-existing truncate";
 
 class PgLogicalLeader : public Leader {
 public:
@@ -92,10 +89,7 @@ std::string PgLogicalLeader::database_oid() {
 }
 
 LeaderIdentity PgLogicalLeader::identify() {
-    if (identity_) return *identity_;
-    const PgRows rows = session().query(
-        "select s.system_identifier, c.timeline_id, current_database() from pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c");
-    identity_ = LeaderIdentity{Engine::postgresql, rows.text(0, 0), static_cast<std::uint32_t>(rows.integer(0, 1)), rows.text(0, 2)};
+    if (!identity_) identity_ = read_identity(session());
     return *identity_;
 }
 
@@ -110,34 +104,13 @@ Position PgLogicalLeader::current_position() {
 }
 
 std::vector<PgTable> PgLogicalLeader::selected(const StreamRequest& request, bool streamed) {
-    std::vector<PgTable> tables = read_tables(session(), request.partition_roots || publishes_via_root(session(), request.stream));
-    std::vector<TableName> names;
-    for (const PgTable& table : tables) {
-        names.push_back(table.schema.name);
-        names.push_back(table.root);
-    }
-    if (const auto unmatched = request.selection.unmatched(Engine::postgresql, names); !unmatched.empty())
-        throw RefusedError{fmt::format("no table of the leader matches {}", printable(fmt::format("{}", fmt::join(unmatched, ", "))))};
-    std::erase_if(tables, [&](const PgTable& table) { return !selects_partition(request.selection, table.schema.name, table.root); });
-    if (tables.empty()) throw RefusedError{"no table is selected: nothing would be replicated"};
-    std::vector<const TableSchema*> whole;
-    note_rules(TableRules{}, tables);
-    for (const PgTable& table : tables) whole.push_back(&table.schema);
-    check_rules(request.rules, whole);
-    note_rules(request.rules, tables);
+    std::vector<PgTable> tables = select_by_patterns(session(), request, request.partition_roots || publishes_via_root(session(), request.stream));
     if (streamed) settle_keyless_tables(tables, request.keyless, session().server_version());
     return tables;
 }
 
 std::vector<TablePtr> PgLogicalLeader::select_tables(const StreamRequest& request) {
-    std::vector<PgTable> tables = selected(request, false);
-    read_definitions(session(), tables);
-    std::vector<TablePtr> result;
-    for (PgTable& table : tables) {
-        if (request.one_off) forget_identity(table);
-        result.push_back(std::make_shared<const TableSchema>(carried_schema(table)));
-    }
-    return result;
+    return read_carried_tables(session(), selected(request, false), request.one_off);
 }
 
 void PgLogicalLeader::check(const StreamRequest& request, const std::vector<TablePtr>&) {
@@ -179,22 +152,14 @@ std::unique_ptr<Snapshot> PgLogicalLeader::start(const StreamRequest& request) {
 }
 
 std::unique_ptr<Snapshot> PgLogicalLeader::snapshot(const StreamRequest& request) {
-    PgSession exporter{conninfo_, PgRole::leader, application_ + "_copy"};
-    PgTransaction transaction{exporter, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"};
-    const std::string exported = exporter.query("select pg_catalog.pg_export_snapshot()").text(0, 0);
-    auto snapshot = std::make_unique<PgSnapshot>(conninfo_, application_ + "_copy", exported, current_position().major, stop_);
+    const ExportedSnapshot exported{conninfo_, application_ + "_copy"};
+    auto snapshot = std::make_unique<PgSnapshot>(conninfo_, application_ + "_copy", exported.name(), current_position().major, stop_);
     snapshot->use_tables(selected(request, false), request);
     return snapshot;
 }
 
 std::unique_ptr<Snapshot> PgLogicalLeader::snapshot_of(const StreamRequest& request, const std::vector<TableName>& names) {
-    std::vector<PgTable> tables = read_tables(session(), publishes_via_root(session(), request.stream));
-    std::erase_if(tables, [&](const PgTable& table) { return std::ranges::find(names, table.schema.name) == names.end(); });
-    for (const TableName& name : names)
-        if (std::ranges::none_of(tables, [&](const PgTable& table) { return table.schema.name == name; }))
-            throw RefusedError{fmt::format("{} is not a table of the leader that can be replicated", to_string(name))};
-    note_rules(TableRules{}, tables);  // partitions know their roots, by which rules may name them
-    note_rules(request.rules, tables);
+    std::vector<PgTable> tables = select_by_names(session(), request, names, publishes_via_root(session(), request.stream));
     settle_keyless_tables(tables, request.keyless, session().server_version());
     check_pg_tables(session(), request.stream, tables);
     check_pg_rules(session(), request, tables);
@@ -218,18 +183,18 @@ void PgLogicalLeader::verify_slot(const Checkpoint& checkpoint) {
     const std::string name = slot(checkpoint.stream);
     const std::string at = to_string(PositionKind::lsn, checkpoint.position);
     const auto found = read_slot(session(), name);
-    if (!found) throw HaltError{fmt::format("slot {} is gone from the leader: the changes after {} cannot be had any more. {}", name, at, kWayOut)};
-    if (found->plugin != "pgoutput") throw HaltError{fmt::format("slot {} was made again with plugin {}. {}", name, found->plugin, kWayOut)};
+    if (!found) throw HaltError{fmt::format("slot {} is gone from the leader: the changes after {} cannot be had any more. {}", name, at, kCopyAgain)};
+    if (found->plugin != "pgoutput") throw HaltError{fmt::format("slot {} was made again with plugin {}. {}", name, found->plugin, kCopyAgain)};
     if (found->wal_status == "lost")
-        throw HaltError{fmt::format("slot {} was invalidated by the leader (max_slot_wal_keep_size): the changes after {} are gone. {}", name, at, kWayOut)};
+        throw HaltError{fmt::format("slot {} was invalidated by the leader (max_slot_wal_keep_size): the changes after {} are gone. {}", name, at, kCopyAgain)};
     if (found->confirmed_flush > checkpoint.acked.major)
         throw HaltError{fmt::format("slot {} stands at {}, but this follower was never told past {}: somebody else moved or recreated it, and the changes from {} to {} "
                                     "may be missing. {}",
                                     name, to_string(PositionKind::lsn, {found->confirmed_flush, 0}), to_string(PositionKind::lsn, checkpoint.acked), at,
-                                    to_string(PositionKind::lsn, {found->confirmed_flush, 0}), kWayOut)};
+                                    to_string(PositionKind::lsn, {found->confirmed_flush, 0}), kCopyAgain)};
     const auto note = read_publication_note(session(), checkpoint.stream);
     if (note && note->follower_id != checkpoint.follower_id)
-        throw HaltError{fmt::format("stream {} on the leader now belongs to another follower. {}", checkpoint.stream, kWayOut)};
+        throw HaltError{fmt::format("stream {} on the leader now belongs to another follower. {}", checkpoint.stream, kCopyAgain)};
 }
 
 void PgLogicalLeader::verify_history(const Checkpoint& checkpoint, PgLink& link) {
@@ -242,17 +207,17 @@ void PgLogicalLeader::verify_history(const Checkpoint& checkpoint, PgLink& link)
     if (flushed < checkpoint.position.major)
         throw HaltError{fmt::format("the leader's log ends at {}, before this follower's position {}: it lost its tail or was restored, and the histories "
                                     "have diverged. {}",
-                                    to_string(PositionKind::lsn, {flushed, 0}), at, kWayOut)};
+                                    to_string(PositionKind::lsn, {flushed, 0}), at, kCopyAgain)};
     if (timeline == checkpoint.leader.timeline) return;
     if (timeline < checkpoint.leader.timeline)
         throw HaltError{fmt::format("the leader is on timeline {}, this follower has followed timeline {}: it is an old leader come back. {}", timeline,
-                                    checkpoint.leader.timeline, kWayOut)};
+                                    checkpoint.leader.timeline, kCopyAgain)};
     const PgResult history = link.query(fmt::format("TIMELINE_HISTORY {}", timeline));
     const auto end = timeline_end({PQgetvalue(history.get(), 0, 1), static_cast<std::size_t>(PQgetlength(history.get(), 0, 1))}, checkpoint.leader.timeline);
     if (!end || *end < checkpoint.position.major)
         throw HaltError{fmt::format("the leader left timeline {} at {}, before this follower's position {}: the follower holds transactions that this leader "
                                     "lost. {}",
-                                    checkpoint.leader.timeline, end ? to_string(PositionKind::lsn, {*end, 0}) : "a point it does not know", at, kWayOut)};
+                                    checkpoint.leader.timeline, end ? to_string(PositionKind::lsn, {*end, 0}) : "a point it does not know", at, kCopyAgain)};
     spdlog::info("the leader moved from timeline {} to {}, past this follower's position: same history", checkpoint.leader.timeline, timeline);
 }
 

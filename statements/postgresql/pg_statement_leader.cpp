@@ -8,6 +8,7 @@
 
 #include "db/pg_session.h"
 #include "decoder/pgoutput/pg_names.h"
+#include "decoder/pgoutput/pg_stream.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
 #include "statements/postgresql/database_copy.h"
@@ -154,9 +155,7 @@ std::optional<ScratchState> PgStatementLeader::own_state() {
 
 LeaderIdentity PgStatementLeader::identify() {
     if (identity_) return *identity_;
-    const PgRows rows = session().query(
-        "select s.system_identifier, c.timeline_id, current_database() from pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c");
-    identity_ = LeaderIdentity{Engine::postgresql, rows.text(0, 0), static_cast<std::uint32_t>(rows.integer(0, 1)), rows.text(0, 2)};
+    identity_ = read_identity(session());
     // The state before the log belongs to the database that the log speaks of.
     if (!at_hand() && !options_.database.empty()) identity_->database = options_.database;
     return *identity_;
@@ -219,9 +218,8 @@ std::unique_ptr<Snapshot> PgStatementLeader::start(const StreamRequest& request)
         state.marker = marked.marker();
         copy_database(conninfo_, marked.exported(), scratch().conninfo(), stop_);
     } else {
-        PgSession exporter{*options_.start, PgRole::leader, application_ + "_copy"};
-        exporter.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-        copy_database(*options_.start, exporter.query("select pg_catalog.pg_export_snapshot()").text(0, 0), scratch().conninfo(), stop_);
+        const ExportedSnapshot exported{*options_.start, application_ + "_copy"};
+        copy_database(*options_.start, exported.name(), scratch().conninfo(), stop_);
     }
     state.role_settings = role_defaults(session());
     scratch().finish_filling(state, session_defaults(session()));

@@ -5,19 +5,16 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include "db/pg_session.h"
 #include "decoder/pgoutput/pg_catalog.h"
-#include "decoder/pgoutput/pg_definitions.h"
 #include "decoder/pgoutput/pg_names.h"
 #include "decoder/pgoutput/pg_preflight.h"
-#include "decoder/pgoutput/pg_rules.h"
 #include "decoder/pgoutput/pg_snapshot.h"
+#include "decoder/pgoutput/pg_stream.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
-#include "schemas/table_subset.h"
 #include "triggers/postgresql/capture_install.h"
 #include "triggers/postgresql/capture_store.h"
 #include "triggers/postgresql/pg_trigger_preflight.h"
@@ -27,8 +24,6 @@ namespace rowferry {
 namespace {
 
 using namespace pg_capture;
-
-constexpr const char* kWayOut = "`rowferry drop` the stream and run it again with --on-existing truncate";
 
 /// Rows as of a tick.
 class TickSnapshot : public PgSnapshot {
@@ -90,10 +85,7 @@ PgSession& PgTriggerLeader::session() {
 }
 
 LeaderIdentity PgTriggerLeader::identify() {
-    if (identity_) return *identity_;
-    const PgRows rows = session().query(
-        "select s.system_identifier, c.timeline_id, current_database() from pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c");
-    identity_ = LeaderIdentity{Engine::postgresql, rows.text(0, 0), static_cast<std::uint32_t>(rows.integer(0, 1)), rows.text(0, 2)};
+    if (!identity_) identity_ = read_identity(session());
     return *identity_;
 }
 
@@ -122,34 +114,13 @@ bool PgTriggerLeader::captures_leaves(const std::string& stream) {
 }
 
 std::vector<PgTable> PgTriggerLeader::selected(const StreamRequest& request) {
-    std::vector<PgTable> tables = read_tables(session(), captures_roots(request.stream) || (request.partition_roots && !captures_leaves(request.stream)));
-    std::vector<TableName> names;
-    for (const PgTable& table : tables) {
-        names.push_back(table.schema.name);
-        names.push_back(table.root);
-    }
-    if (const auto unmatched = request.selection.unmatched(Engine::postgresql, names); !unmatched.empty())
-        throw RefusedError{fmt::format("no table of the leader matches {}", printable(fmt::format("{}", fmt::join(unmatched, ", "))))};
-    std::erase_if(tables, [&](const PgTable& table) { return !selects_partition(request.selection, table.schema.name, table.root); });
-    if (tables.empty()) throw RefusedError{"no table is selected: nothing would be replicated"};
-    std::vector<const TableSchema*> whole;
-    note_rules(TableRules{}, tables);
-    for (const PgTable& table : tables) whole.push_back(&table.schema);
-    rowferry::check_rules(request.rules, whole);
-    note_rules(request.rules, tables);
+    std::vector<PgTable> tables = select_by_patterns(session(), request, captures_roots(request.stream) || (request.partition_roots && !captures_leaves(request.stream)));
     if (!request.one_off) settle_identity(tables, request.keyless);
     return tables;
 }
 
 std::vector<TablePtr> PgTriggerLeader::select_tables(const StreamRequest& request) {
-    std::vector<PgTable> tables = selected(request);
-    read_definitions(session(), tables);
-    std::vector<TablePtr> result;
-    for (PgTable& table : tables) {
-        if (request.one_off) forget_identity(table);
-        result.push_back(std::make_shared<const TableSchema>(carried_schema(table)));
-    }
-    return result;
+    return read_carried_tables(session(), selected(request), request.one_off);
 }
 
 void PgTriggerLeader::check(const StreamRequest& request, const std::vector<TablePtr>&) {
@@ -159,13 +130,11 @@ void PgTriggerLeader::check(const StreamRequest& request, const std::vector<Tabl
 
 /// The tick's snapshot and the one that is copied are the same: it is taken while nobody can make another tick.
 std::unique_ptr<Snapshot> PgTriggerLeader::snapshot_at_tick(const StreamRequest& request, const std::vector<PgTable>& tables) {
-    PgSession exporter{conninfo_, PgRole::leader, application_ + "_copy"};
     PgTransaction ticking{session(), "BEGIN; LOCK TABLE rowferry.capture_tick IN SHARE ROW EXCLUSIVE MODE"};
-    PgTransaction exporting{exporter, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"};
-    const PgRows taken = exporter.query("select pg_catalog.pg_current_snapshot()::text, pg_catalog.pg_export_snapshot()");
-    Tick tick = make_tick(session(), taken.text(0, 0));
+    const ExportedSnapshot exported{conninfo_, application_ + "_copy"};
+    Tick tick = make_tick(session(), exported.bounds());
     ticking.commit();
-    auto snapshot = std::make_unique<TickSnapshot>(conninfo_, application_ + "_copy", taken.text(0, 1), std::move(tick), stop_);
+    auto snapshot = std::make_unique<TickSnapshot>(conninfo_, application_ + "_copy", exported.name(), std::move(tick), stop_);
     snapshot->use_tables(tables, request);
     return snapshot;
 }
@@ -184,25 +153,17 @@ std::unique_ptr<Snapshot> PgTriggerLeader::start(const StreamRequest& request) {
 }
 
 std::unique_ptr<Snapshot> PgTriggerLeader::snapshot(const StreamRequest& request) {
-    PgSession exporter{conninfo_, PgRole::leader, application_ + "_copy"};
-    PgTransaction transaction{exporter, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"};
-    const std::string exported = exporter.query("select pg_catalog.pg_export_snapshot()").text(0, 0);
-    auto snapshot = std::make_unique<PgSnapshot>(conninfo_, application_ + "_copy", exported, current_position().major, stop_);
+    const ExportedSnapshot exported{conninfo_, application_ + "_copy"};
+    auto snapshot = std::make_unique<PgSnapshot>(conninfo_, application_ + "_copy", exported.name(), current_position().major, stop_);
     snapshot->use_tables(selected(request), request);
     return snapshot;
 }
 
 std::unique_ptr<Snapshot> PgTriggerLeader::snapshot_of(const StreamRequest& request, const std::vector<TableName>& names) {
-    std::vector<PgTable> tables = read_tables(session(), captures_roots(request.stream));
-    std::erase_if(tables, [&](const PgTable& table) { return std::ranges::find(names, table.schema.name) == names.end(); });
-    for (const TableName& name : names)
-        if (std::ranges::none_of(tables, [&](const PgTable& table) { return table.schema.name == name; }))
-            throw RefusedError{fmt::format("{} is not a table of the leader that can be replicated", to_string(name))};
-    note_rules(TableRules{}, tables);  // partitions know their roots, by which rules may name them
-    note_rules(request.rules, tables);
+    std::vector<PgTable> tables = select_by_names(session(), request, names, captures_roots(request.stream));
     settle_identity(tables, request.keyless);
     check_tables(session(), request, tables);
-    if (!read_stream(session(), request.stream)) throw HaltError{fmt::format("stream {} is gone from the leader. {}", request.stream, kWayOut)};
+    if (!read_stream(session(), request.stream)) throw HaltError{fmt::format("stream {} is gone from the leader. {}", request.stream, kCopyAgain)};
     capture_tables(session(), request.stream, tables, stop_);
     return snapshot_at_tick(request, tables);
 }
@@ -217,20 +178,20 @@ void PgTriggerLeader::release(const StreamRequest& request, const std::vector<Ta
 std::unique_ptr<Source> PgTriggerLeader::follow(const StreamRequest& request, const Checkpoint& checkpoint) {
     const std::string at = to_string(PositionKind::sequence, checkpoint.position);
     const auto stream = read_stream(session(), checkpoint.stream);
-    if (!stream) throw HaltError{fmt::format("stream {} is gone from the leader: the changes after {} cannot be had any more. {}", checkpoint.stream, at, kWayOut)};
+    if (!stream) throw HaltError{fmt::format("stream {} is gone from the leader: the changes after {} cannot be had any more. {}", checkpoint.stream, at, kCopyAgain)};
     if (captures_roots(checkpoint.stream))
         throw HaltError{fmt::format("stream {} captures partitioned tables through their roots, which would miss what happened to their partitions meanwhile. `rowferry drop` it and run it again with "
                                     "--partitions leaf --on-existing truncate",
                                     checkpoint.stream)};
-    if (stream->follower_id != checkpoint.follower_id) throw HaltError{fmt::format("stream {} on the leader now belongs to another follower. {}", checkpoint.stream, kWayOut)};
+    if (stream->follower_id != checkpoint.follower_id) throw HaltError{fmt::format("stream {} on the leader now belongs to another follower. {}", checkpoint.stream, kCopyAgain)};
     if (stream->acked > checkpoint.acked.major)
         throw HaltError{fmt::format("the leader was told {}, and this follower knows of {} only: it was restored from a backup, and the changes in between are gone from the leader's log. {}",
-                                    to_string(PositionKind::sequence, {stream->acked, 0}), to_string(PositionKind::sequence, checkpoint.acked), kWayOut)};
+                                    to_string(PositionKind::sequence, {stream->acked, 0}), to_string(PositionKind::sequence, checkpoint.acked), kCopyAgain)};
     const Tick tick = parse_resume(checkpoint.position.major, checkpoint.resume);
     const auto there = read_tick(session(), checkpoint.position.major);
     if (!there || there->tag != tick.tag)
         throw HaltError{fmt::format("the leader has {} {}: it lost the end of its history, or was restored and written to again, and the histories have diverged. {}", there ? "another" : "no", at,
-                                    kWayOut)};
+                                    kCopyAgain)};
     return std::make_unique<PgTriggerSource>(conninfo_, request, checkpoint, captures_roots(checkpoint.stream), application_, stop_);
 }
 
