@@ -24,6 +24,8 @@ constexpr std::chrono::milliseconds kRestOfTransaction{1};
 constexpr std::chrono::milliseconds kLongestGathering{50};
 // The leader hears from us at least this often, whatever the applier does.
 constexpr std::chrono::milliseconds kLongestSilence{1000};
+// How often a source has the word while the applier has no room: a leader may have to wait for what it reads ahead.
+constexpr std::chrono::milliseconds kUpkeep{5};
 
 /// What a batch that is being filled has to say, each event looked at once.
 class Filling {
@@ -106,7 +108,7 @@ void Reader::read_until_cancelled() {
             while (!queue_.push(batch, kLongestSilence) && !queue_.cancelled()) {
             }
         else
-            while (!queue_.push(batch, kLongestSilence) && !queue_.cancelled()) source_->report(acknowledgement_.durable());
+            while (!queue_.push(batch, kUpkeep) && !queue_.cancelled()) source_->report(acknowledgement_.durable());
         if (failure) std::rethrow_exception(failure);
     }
     source_->report(acknowledgement_.durable());

@@ -53,6 +53,7 @@ def remove(path):
     for suffix in ("", "-wal", "-shm", "-journal"):
         if os.path.exists(path + suffix):
             os.remove(path + suffix)
+    shutil.rmtree(path + "-rowferry", ignore_errors=True)  # what a stream of its log keeps beside a leader
 
 
 def checkpoint(path):

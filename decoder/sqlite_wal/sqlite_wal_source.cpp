@@ -22,6 +22,7 @@ constexpr auto kCommitTime = milliseconds{200};
 constexpr auto kCommitInterval = milliseconds{1};
 constexpr int kLooksAtOnce = 20;
 constexpr auto kLookPause = std::chrono::microseconds{50};
+constexpr auto kLookInterval = milliseconds{1};
 constexpr auto kFileInterval = milliseconds{200};           // how often the path is looked at
 constexpr auto kForeignInterval = std::chrono::seconds{1};  // how often a position is passed on when nothing of the stream's tables changed
 constexpr auto kLongestSyncPause = milliseconds{100};
@@ -107,16 +108,36 @@ void SqliteWalSource::decode(const Action& action) {
 }
 
 void SqliteWalSource::read(Batch& batch, std::size_t budget, milliseconds wait) {
-    fill(batch, budget, wait);
-    settle();
+    try {
+        fill(batch, budget, wait);
+        wait_for_turn();
+    } catch (...) {
+        // What stands in front of the failure goes on to the follower all the same.
+        settle(batch);
+        throw;
+    }
+    settle(batch);
 }
 
-/// One sync for all commits of a batch. It takes the disk's time from the application's own syncs, so no more than a fifth of it.
-void SqliteWalSource::settle() {
+/// Syncs take the disk's time from the application's own, so no more than a fifth of it.
+void SqliteWalSource::wait_for_turn() {
     if (!waits_for_disk_ || emitted_ == settled_) return;
-    std::this_thread::sleep_until(next_sync_);
+    while (Clock::now() < next_sync_) {
+        if (!inside_) stream_.keep_up(durable_);
+        std::this_thread::sleep_for(std::min<Clock::duration>(kLookInterval, next_sync_ - Clock::now()));
+    }
+}
+
+/// One sync for all commits of a batch. Without it none of them is handed out.
+void SqliteWalSource::settle(Batch& batch) {
+    if (!waits_for_disk_ || emitted_ == settled_) return;
     const auto begun = Clock::now();
-    stream_.sync_leader();
+    try {
+        stream_.sync_leader();
+    } catch (...) {
+        batch.clear();
+        throw;
+    }
     const auto ended = Clock::now();
     next_sync_ = ended + std::min<Clock::duration>(4 * (ended - begun), kLongestSyncPause);
     settled_ = emitted_;
@@ -128,7 +149,10 @@ void SqliteWalSource::fill(Batch& batch, std::size_t budget, milliseconds wait) 
     for (;;) {
         stop_.check();
         check_file();
-        while (batch.size_bytes() < budget && (inside_ || begin_commit(batch))) continue_commit(batch, budget);
+        while (batch.size_bytes() < budget && (inside_ || begin_commit(batch))) {
+            continue_commit(batch, budget);
+            if (!inside_) stream_.keep_up(durable_);
+        }
         if (inside_ || batch.size_bytes() >= budget) return;
         pass_on(batch);
         stream_.maintain(durable_);
@@ -222,7 +246,9 @@ bool SqliteWalSource::woken() const {
 
 void SqliteWalSource::report(Position durable) {
     durable_ = std::max(durable_, durable);
-    if (!inside_) stream_.maintain(durable_);
+    if (inside_) return;
+    stream_.maintain(durable_);
+    stream_.keep_up(durable_);
 }
 
 }  // namespace rowferry

@@ -50,7 +50,8 @@ private:
 
     void reach(Position start);
     void fill(Batch& batch, std::size_t budget, std::chrono::milliseconds wait);
-    void settle();
+    void wait_for_turn();
+    void settle(Batch& batch);
     bool begin_commit(Batch& batch);
     void continue_commit(Batch& batch, std::size_t budget);
     void end_commit(Batch& batch);

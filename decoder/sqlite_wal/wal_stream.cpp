@@ -24,6 +24,8 @@ constexpr int kBarrierTries = 2000;
 constexpr auto kBarrierTime = milliseconds{8};
 constexpr auto kAsideTime = milliseconds{200};
 constexpr auto kAsidePause = std::chrono::microseconds{50};
+constexpr std::uint32_t kAlmostRead = 64;  // frames; a writer that never pauses is never caught up with for good
+constexpr auto kKeepUpInterval = std::chrono::microseconds{500};
 constexpr auto kQuietTime = milliseconds{50};  // no writer's own checkpoint is under way, it seems
 // In the first page. Neither ever goes back in one history; the first stands still while one connection writes alone.
 constexpr std::size_t kChangeCounter = 24;
@@ -249,6 +251,13 @@ void WalStream::maintain(Position durable) {
     if (log_size() > limits_.most) let_go();
 }
 
+void WalStream::keep_up(Position durable) {
+    if (!shadowed_ || Clock::now() - kept_up_ < kKeepUpInterval) return;
+    if (store_->log().size() < limits_.most) read_more();
+    maintain(durable);
+    kept_up_ = Clock::now();
+}
+
 void WalStream::move_pins(Position durable) {
     if (pins_.next()) {
         if (!next_read_at_ && pins_.next()->salts == wal_.salts() && wal_.frame() >= pins_.next()->frame) next_read_at_ = read_to();
@@ -298,8 +307,9 @@ bool WalStream::step_aside() {
         if (read_to() != reached) last_commit = Clock::now();
         reached = read_to();
         const WalIndexHeader now = access_.index().read();
-        const bool everything = now.salts == wal_.salts() && now.last_frame == wal_.frame();
-        if (held && everything) {
+        const bool same_log = now.salts == wal_.salts();
+        const bool everything = same_log && now.last_frame == wal_.frame();
+        if (held && same_log && now.last_frame - wal_.frame() <= kAlmostRead) {
             pins_.release();
             next_read_at_.reset();
             held = false;

@@ -50,6 +50,9 @@ public:
     bool poll();
     /// Moves pins, folds, bounds the log. Not while a commit is open. Cheap to call often.
     void maintain(Position durable);
+    /// The same between commits that are looked at one after the other, or while nobody takes them: reads ahead too, so that the leader's log need not wait until they all are. With a
+    /// shadow only, and as far as the room for the log goes.
+    void keep_up(Position durable);
     /// Everything up to here is in the store's log.
     [[nodiscard]] Position read_to() const noexcept { return {generation_, wal_.frame()}; }
     /// Waits until the leader's log up to what was read is on its disk.
@@ -102,6 +105,7 @@ private:
     Position next_pin_at_{};                ///< The next one's.
     bool on_database_ = false;              ///< The last pin was taken when everything had been copied.
     std::uint64_t bounded_at_ = 0;          ///< Size of the log when it was last tried.
+    Clock::time_point kept_up_{};
 };
 
 }  // namespace rowferry
