@@ -1,6 +1,7 @@
 // A short fuzz of the log parsers in every test run: pieces of recorded logs, mutated, about a second and a half of them. The seed is printed; PG_LOG_FUZZ_SEED=<seed> repeats
 // a run, as the n-th input depends on the seed alone.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
@@ -9,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "decoder/pg_log/log_files.h"
+#include "tests/fuzz/corpus.h"
 #include "tests/fuzz/pg_log_oracle.h"
 
 namespace rowferry::test {
@@ -45,6 +47,16 @@ void mutate(std::string& text, Random& random) {
         }
         default:
             if (!text.empty()) text[random() % text.size()] ^= static_cast<char>(1U << (random() % 8));
+    }
+}
+
+TEST(PgLogFuzzReplay, TheCorpusIsReadOrStops) {
+    const std::vector<std::pair<LogFormat, std::string>> formats{
+        {LogFormat::stderr_lines, "stderr_lines"}, {LogFormat::csv, "csv"}, {LogFormat::json, "json"}, {LogFormat::syslog, "syslog"}};
+    for (const auto& [format, name] : formats) {
+        const std::vector<std::string> logs = fuzz_corpus("pg_log_" + name);
+        EXPECT_GE(logs.size(), 6U) << name;
+        EXPECT_TRUE(std::ranges::any_of(logs, [&](const std::string& log) { return read_any_log(format, log); })) << name;
     }
 }
 

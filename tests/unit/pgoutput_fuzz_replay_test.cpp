@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/fuzz/corpus.h"
 #include "tests/fuzz/pgoutput_oracle.h"
 #include "tests/unit/pgoutput_recording.h"
 
@@ -100,6 +101,19 @@ void fuzz(const std::vector<std::string>& from, std::chrono::milliseconds time, 
     EXPECT_GT(inputs, 1000U);
     EXPECT_GT(valid, inputs / 1000) << "the mutations are too wild to get past the first check";
     EXPECT_LT(valid, inputs * 9 / 10) << "the mutations are too tame to break anything";
+}
+
+TEST(PgoutputFuzzReplay, TheCorpusDecodesOrThrows) {
+    std::size_t valid = 0;
+    const std::vector<std::string> messages = fuzz_corpus("pgoutput");
+    for (const std::string& input : messages) {
+        const HeapBytes heap{input.substr(1)};  // behind the byte that chooses the context
+        if (decode_anything(heap.span(), (input[0] & 1) != 0, (input[0] & 2) != 0)) ++valid;
+    }
+    EXPECT_GT(valid, messages.size() / 2);
+    const std::vector<std::string> framed = fuzz_corpus("copy_data");
+    EXPECT_FALSE(framed.empty());
+    for (const std::string& input : framed) static_cast<void>(decode_any_copy_data(HeapBytes{input}.span()));
 }
 
 TEST(PgoutputFuzzReplay, AnyBytesDecodeOrThrow) {

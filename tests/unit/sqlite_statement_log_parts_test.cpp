@@ -18,6 +18,7 @@
 #include "statements/sqlite/sql_file_log.h"
 #include "statements/sqlite/sqlite_statement_gate.h"
 #include "statements/sqlite/statement_session.h"
+#include "tests/fuzz/corpus.h"
 #include "tests/fuzz/sql_script_oracle.h"
 #include "tests/support/random.h"
 #include "tests/support/sqlite_db.h"
@@ -82,11 +83,7 @@ std::uint64_t chosen_seed() {
 
 /// The corpus of the libFuzzer target, and what random changes make of it.
 TEST(ScriptSplitter, AgreesWithSqliteOnMutatedScripts) {
-    std::vector<std::string> corpus;
-    for (const auto& entry : std::filesystem::directory_iterator{ROWFERRY_SOURCE_DIR "/tests/fuzz/corpus/sql_script"}) {
-        std::ifstream file{entry.path(), std::ios::binary};
-        corpus.emplace_back(std::istreambuf_iterator<char>{file}, std::istreambuf_iterator<char>{});
-    }
+    const std::vector<std::string> corpus = test::fuzz_corpus("sql_script");
     ASSERT_FALSE(corpus.empty());
     test::Random random{chosen_seed()};
     const std::string_view bytes = ";;'\"`[]-/*\n xeEnNdD\xff\x01(";

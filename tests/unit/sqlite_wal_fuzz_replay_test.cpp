@@ -3,13 +3,12 @@
 
 #include <chrono>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <random>
 
 #include <gtest/gtest.h>
 
+#include "tests/fuzz/corpus.h"
 #include "tests/fuzz/sqlite_wal_oracle.h"
 #include "tests/support/wal_leader.h"
 
@@ -55,12 +54,7 @@ std::vector<Bytes> sample_commits() {
 
 std::vector<Bytes> corpus(const std::string& name) {
     std::vector<Bytes> inputs;
-    for (const auto& entry : std::filesystem::directory_iterator{std::filesystem::path{ROWFERRY_SOURCE_DIR} / "tests/fuzz/corpus" / name}) {
-        std::ifstream in{entry.path(), std::ios::binary};
-        const std::string text{std::istreambuf_iterator<char>{in}, {}};
-        inputs.emplace_back();
-        append(inputs.back(), std::as_bytes(std::span{text}));
-    }
+    for (const std::string& text : fuzz_corpus(name)) append(inputs.emplace_back(), std::as_bytes(std::span{text}));
     return inputs;
 }
 
@@ -69,6 +63,7 @@ TEST(SqliteWalFuzzReplay, TheSamplesThemselvesMakeSense) {
     EXPECT_GE(corpus("sqlite_commit").size(), 4U);
     for (const Bytes& input : corpus("sqlite_commit")) EXPECT_TRUE(decode_any_commit(input));
     EXPECT_GE(corpus("sqlite_page").size(), 4U);
+    for (const Bytes& input : corpus("sqlite_page")) decode_any_page(input);
 }
 
 TEST(SqliteWalFuzzReplay, EveryByteOfACommitFlipped) {
