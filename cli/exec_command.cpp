@@ -69,12 +69,18 @@ private:
     std::string buffer_;
 };
 
-void run_statements(ScriptSplitter& splitter, ScriptRunner& runner, RowPrinter& rows, const StopSignal& stop) {
-    while (const auto statement = splitter.next()) {
-        stop.check();
-        runner.run(statement->sql, statement->line);
+void run_statement(const ScriptStatement& statement, ScriptRunner& runner, RowPrinter& rows, const StopSignal& stop) {
+    stop.check();
+    runner.run(statement.sql, statement.line);
+    try {
         rows.flush();
+    } catch (const Error& error) {
+        runner.fail(statement.line, error);
     }
+}
+
+void run_statements(ScriptSplitter& splitter, ScriptRunner& runner, RowPrinter& rows, const StopSignal& stop) {
+    while (const auto statement = splitter.next()) run_statement(*statement, runner, rows, stop);
 }
 
 }  // namespace
@@ -98,11 +104,7 @@ std::string exec_command(const Options& options, const StopSignal& stop) {
             most = runner.statements() == before ? std::min(most * 2, kLargestPiece) : kFirstPiece;
         }
     }
-    if (const ScriptStatement last = splitter.rest(); !last.sql.empty()) {
-        stop.check();
-        runner.run(last.sql, last.line);
-        rows.flush();
-    }
+    if (const ScriptStatement last = splitter.rest(); !last.sql.empty()) run_statement(last, runner, rows, stop);
     runner.finish();
     return fmt::format("done: {} statement(s); {} transaction(s) in the statement log", runner.statements(), runner.transactions());
 }

@@ -1,8 +1,12 @@
 #include "statements/sqlite/scratch_copy.h"
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "db/sqlite_schema.h"
 #include "schemas/error.h"
@@ -83,6 +87,13 @@ std::optional<std::string> table_without_next_rowid(SqliteDatabase& db) {
     return std::nullopt;
 }
 
+/// Whoever may not read the leader may not read its copy either. SQLite gives the files beside it the same mode.
+void create_private(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) throw RefusedError{fmt::format("{}: {}", printable(path), std::strerror(errno))};
+    ::close(fd);
+}
+
 /// The same error, as one of the stream, with its place.
 [[noreturn]] void fail_at(const std::string& place, const Error& error) {
     const bool passes = error.kind() == ErrorKind::retryable || error.kind() == ErrorKind::interrupted;
@@ -101,6 +112,7 @@ void ScratchCopy::make(const std::string& path, const std::string& state, const 
     }
     {
         SqliteDatabase from{state, SqliteDatabase::Mode::read_write};
+        create_private(unfinished);
         SqliteDatabase copy{unfinished, SqliteDatabase::Mode::create};
         copy_gently(from, copy, stop);
         if (copy.query_text("PRAGMA journal_mode = WAL") != "wal") throw RefusedError{fmt::format("{}: SQLite cannot keep a write-ahead log there: name another place with --scratch", printable(unfinished))};

@@ -59,10 +59,19 @@ void ScriptRunner::run(std::string_view sql, std::uint64_t line) {
         run_one(std::string{sql}, line);
         ++statements_;
     } catch (const Error& error) {
-        const bool was_open = open_;
-        roll_back();
-        throw Error{error.kind(), fmt::format("{}, line {}: {}{}", printable(name_), line, error.what(), was_open ? "; its transaction was rolled back" : "")};
+        fail(line, error);
     }
+}
+
+/// Behind a commit nobody may run the script again as it is: that is for a person.
+void ScriptRunner::fail(std::uint64_t line, const Error& error) {
+    const bool was_open = open_;
+    roll_back();
+    const bool retried = transactions_ == 0 || error.kind() == ErrorKind::interrupted;
+    std::string what = fmt::format("{}, line {}: {}", printable(name_), line, error.what());
+    if (was_open) what += "; its transaction was rolled back";
+    if (transactions_ > 0) what += fmt::format("; committed before, and not to be run again: {} transaction(s)", transactions_);
+    throw Error{retried ? error.kind() : ErrorKind::halted, what};
 }
 
 void ScriptRunner::run_one(const std::string& sql, std::uint64_t line) {

@@ -13,7 +13,8 @@
 namespace rowferry {
 
 /// Runs the statements of a script on a leader and writes those that change something into its statement log, in the same transaction. A statement outside of BEGIN is a
-/// transaction of its own. One thread. Errors say the place; the transaction that is open then is rolled back, and nothing of it is in the log.
+/// transaction of its own. One thread. Errors say the place; the transaction that is open then is rolled back, and nothing of it is in the log. Once a transaction was committed they are no
+/// longer such as may be retried: the same script would do it again.
 class ScriptRunner {
 public:
     using OnRow = StatementSession::OnRow;
@@ -24,6 +25,8 @@ public:
     ScriptRunner& operator=(const ScriptRunner&) = delete;
 
     void run(std::string_view sql, std::uint64_t line);
+    /// What came of the statement that was run last cannot be passed on: as if it had thrown that itself.
+    [[noreturn]] void fail(std::uint64_t line, const Error& error);
     /// The script's end: throws HaltError when a transaction is open.
     void finish();
     [[nodiscard]] std::size_t transactions() const noexcept { return transactions_; }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <set>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -242,12 +243,9 @@ ScratchPlace SqliteStatementLeader::place_of_state() const {
 
 void SqliteStatementLeader::make_scratch(const StreamRequest& request) {
     const std::string link = scratch_link(stream_);
-    if (fs::exists(scratch_path()) || fs::is_symlink(link)) {
-        ScratchCopy::remove(scratch_path());
-        std::error_code none;
-        fs::remove(link, none);
-    }
     std::error_code failure;
+    ScratchCopy::remove(scratch_path());  // also of a first copy that was never completed
+    fs::remove(link, failure);
     fs::create_directories(folder(), failure);
     if (failure) throw RefusedError{fmt::format("{}: {}", printable(folder()), failure.message())};
     if (!log_.scratch.empty()) {
@@ -415,18 +413,23 @@ void SqliteStatementLeader::drop_stream(const std::string& name, bool dry_run, s
     if (fs::exists(path)) {
         LeaderFile file{path};
         if (!file.try_lock_stream(name)) throw RefusedError{fmt::format("{}: the stream {} is being read by a rowferry right now: stop that first", printable(path_), name)};
-        if (!dry_run) ScratchCopy::remove(path);
         removed.push_back(fmt::format("scratch copy of stream {}", name));
+    } else if (fs::exists(path + ".new")) {
+        removed.push_back(fmt::format("unfinished scratch copy of stream {}", name));
     }
-    if (!dry_run) fs::remove(link, failure);
+    if (dry_run) return;
+    ScratchCopy::remove(path);
+    fs::remove(link, failure);
 }
 
 std::vector<std::string> SqliteStatementLeader::drop(const std::optional<std::string>& stream, bool dry_run) {
     std::vector<std::string> removed;
     std::error_code none;
-    std::vector<std::string> scratches;
-    for (const auto& entry : fs::directory_iterator{folder(), none})
-        if (entry.path().extension() == ".scratch") scratches.push_back(entry.path().stem().string());
+    std::set<std::string> scratches;  // by name: also of those whose first copy was never completed
+    for (const auto& entry : fs::directory_iterator{folder(), none}) {
+        const std::string file = entry.path().filename().string();
+        if (const std::size_t end = file.rfind(".scratch"); end != std::string::npos) scratches.insert(file.substr(0, end));
+    }
     for (const std::string& name : scratches)
         if (!stream || name == *stream) drop_stream(name, dry_run, removed);
     if (!dry_run) fs::remove(folder(), none);  // stays where something else is in it

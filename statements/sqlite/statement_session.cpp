@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <sys/random.h>
 
 #include "schemas/error.h"
@@ -65,6 +66,14 @@ private:
     std::uint64_t first_ = 0;
 };
 
+/// SQLite quotes what it stumbled over: a piece of the statement, so perhaps of a value. What a constraint says is the schema's.
+std::string without_quotations(const std::string& message, int code) {
+    if ((code & 0xFF) == SQLITE_CONSTRAINT) return message;
+    const std::size_t from = message.find_first_of("\"'");
+    const std::size_t to = from == std::string::npos ? from : message.rfind(message[from]);
+    return to == from ? message : message.substr(0, from + 1) + "…" + message.substr(to);
+}
+
 bool only_space(std::string_view text) { return text.find_first_not_of(" \t\n\f\r;") == std::string_view::npos; }
 
 }  // namespace
@@ -122,10 +131,16 @@ void StatementSession::fail(int code) {
     const int actual = sqlite3_extended_errcode(db_.handle()) != SQLITE_OK ? sqlite3_extended_errcode(db_.handle()) : code;
     if ((actual & 0xFF) == SQLITE_INTERRUPT) throw InterruptedError{"stopped by a signal"};
     const std::string message = sqlite3_errmsg(db_.handle());
+    const int offset = sqlite3_error_offset(db_.handle());
     if (gate_.denied()) throw RefusedError{*gate_.denied()};
     if (message.find("local time unavailable") != std::string::npos)
         throw RefusedError{"'localtime' and 'utc' depend on the time zone of the machine: keep times in UTC"};
-    throw SqliteError{actual, printable(message)};
+    std::string shown = without_quotations(message, actual);
+    if (shown != message) {
+        spdlog::debug("SQLite: {}", printable(message));
+        shown += offset < 0 ? " (--log-level debug shows what it is)" : fmt::format(" (at byte {} of the statement; --log-level debug shows it)", offset);
+    }
+    throw SqliteError{actual, printable(shown)};
 }
 
 StatementSession::Prepared StatementSession::prepare(const std::string& sql) {

@@ -5,10 +5,12 @@
 #include <signal.h>
 
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include <fmt/format.h>
 
+#include "tests/support/process.h"
 #include "tests/support/random.h"
 #include "tests/support/stream_test.h"
 #include "tests/support/tail_records.h"
@@ -108,6 +110,35 @@ TEST_F(SqliteStatementLogTest, QueriesPrintTheirRows) {
     const RowferryResult result = exec(leader, "SELECT id, note FROM visits; INSERT INTO parents VALUES (5) RETURNING id + 1; SELECT NULL, x'6162', 0.5; SELECT changes(), last_insert_rowid()");
     EXPECT_TRUE(ended(result, 0));
     EXPECT_EQ(result.out, "1|before\n6\n|ab|0.5\n1|5\n");
+}
+
+// Committed, and exit code 1, which says that it may be retried.
+TEST_F(SqliteStatementLogTest, WhatIsCommittedIsNotToBeRunAgainBecauseItsRowsCouldNotBePrinted) {
+    const Database leader = treacherous_leader();
+    const auto unprinted = [&](const std::string& sql) {
+        RowferryResult result;
+        const std::filesystem::path errors = new_temp_dir("exec") / "err";
+        result.exit_code = wait_for_exit(spawn({.arguments = {rowferry_binary(), "exec", leader.endpoint(), sql}, .environment = {}, .out = "/dev/full", .err = errors, .as_server_user = false}),
+                                         std::chrono::seconds{20})
+                               .value();
+        result.err = result.last_line = read_file(errors);
+        return result;
+    };
+    EXPECT_TRUE(ended(unprinted("SELECT 1"), 1, "line 1: standard output cannot be written to"));
+    EXPECT_TRUE(ended(unprinted("BEGIN; INSERT INTO parents VALUES (20) RETURNING id; COMMIT"), 1, "its transaction was rolled back"));
+    EXPECT_TRUE(ended(unprinted("INSERT INTO parents VALUES (30);\nINSERT INTO parents VALUES (31) RETURNING id; INSERT INTO parents VALUES (32)"), 7,
+                      "line 2: standard output cannot be written to; committed before, and not to be run again: 2 transaction(s)"));
+    EXPECT_TRUE(ended(exec(leader, "INSERT INTO parents VALUES (40); VACUUM"), 7, "1 transaction(s)"));  // not "refused before anything was written"
+    EXPECT_EQ(leader.value("SELECT group_concat(id) FROM (SELECT id FROM parents ORDER BY id)"), "1,30,31,40");
+}
+
+TEST_F(SqliteStatementLogTest, MessagesQuoteNoPieceOfAStatementUnlessTheyAreAskedTo) {
+    const Database leader = treacherous_leader();
+    const std::string sql = "INSERT INTO visits (note) VALUES ('her' 'secret')";
+    const RowferryResult usual = exec(leader, sql);
+    EXPECT_TRUE(ended(usual, 7, "near \"…\": syntax error (at byte 40 of the statement"));
+    EXPECT_EQ(usual.err.find("secret"), std::string::npos) << usual.err;
+    EXPECT_NE(exec(leader, sql, {"--log-level", "debug"}).err.find("near \"'secret'\""), std::string::npos);
 }
 
 TEST_F(SqliteStatementLogTest, WhatTheLogCouldNotSayIsRefusedBeforeItRuns) {
@@ -455,6 +486,32 @@ TEST_F(SqlFileTest, WhatARolledBackTransactionLeavesBehindIsKnown) {
     ASSERT_TRUE(ended(run_until_current(start_, follower, with(options(), {"--ddl", "apply"})), 0));
     EXPECT_TRUE(same_rows(truth(), follower));
     EXPECT_EQ(follower.value("SELECT amount FROM moves WHERE id = 1"), "70");
+}
+
+TEST_F(SqliteStatementLogTest, TheScratchCopyIsNobodyElsesAndAnUnfinishedOneGoes) {
+    const Database leader = treacherous_leader();
+    const std::filesystem::path folder = leader.path().string() + "-rowferry";
+    const auto leave_unfinished = [&] {  // killed during its first copy
+        std::filesystem::create_directories(folder);
+        for (const char* file : {"default.scratch.new", "default.scratch.new-wal", "default.scratch.new-journal"}) std::ofstream{folder / file} << "half";
+    };
+    leave_unfinished();
+    const RowferryResult dropped = rowferry({"drop", leader.endpoint(), "--all"});
+    EXPECT_TRUE(ended(dropped, 0));
+    EXPECT_NE((dropped.out + dropped.err).find("unfinished scratch copy of stream default"), std::string::npos) << dropped.out << dropped.err;
+    EXPECT_FALSE(std::filesystem::exists(folder));
+    leave_unfinished();
+    const Database follower = Database::sqlite("follower");
+    ASSERT_TRUE(catches_up(leader, follower));
+    run(leader, "INSERT INTO visits (note) VALUES ('kept open')");
+    const auto running = start_run(leader, follower, kStatements);
+    ASSERT_TRUE(wait_for_value(follower, "SELECT count(*) FROM visits WHERE note = 'kept open'", "1"));
+    std::set<std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator{folder}) {
+        files.insert(entry.path().filename());
+        EXPECT_EQ(entry.status().permissions(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_write) << entry.path();
+    }
+    EXPECT_EQ(files, (std::set<std::string>{"default.scratch", "default.scratch-shm", "default.scratch-wal"}));
 }
 
 TEST_F(SqliteStatementLogTest, TheLogIsPrunedBehindItsFollowers) {
