@@ -12,39 +12,48 @@ from kit.processes import Child, measure
 from kit.results import Result
 import workloads
 
-LOG, POSTGRESQL, LATENCY = "overhead-log", "overhead-postgresql", "latency-tail-sqlite"
+LOG, PACED, POSTGRESQL, LATENCY = "overhead-log", "overhead-log-paced", "overhead-postgresql", "latency-tail-sqlite"
 LOG_CHANGES, LOG_BAR = 400_000, 1.05
 PG_CHANGES, PG_GROUP, PG_BAR = 200_000, 1000, 2.0
 LATENCY_SECONDS, PACE = 20, 900
+PACED_SECONDS, PACED_PACE = 20, 5000
 
-# One commit of one row, evenly spaced; each row holds the moment before its commit began.
+# One commit of one row, evenly spaced; each row holds the moment before its commit began. Prints how many there were and the seconds that they took.
 WRITER = """
 import sqlite3, sys, time
 db = sqlite3.connect(sys.argv[1], isolation_level=None)
 db.execute("PRAGMA synchronous = NORMAL")
-begun, number, seconds, pace = time.monotonic(), 0, float(sys.argv[2]), float(sys.argv[3])
+begun, number, seconds, pace, spent = time.monotonic(), 0, float(sys.argv[2]), float(sys.argv[3]), 0
 while number < seconds * pace:
     wait = begun + number / pace - time.monotonic()
     if wait > 0:
         time.sleep(wait)
-    db.execute("INSERT INTO probe (sent) VALUES (?)", (time.monotonic_ns(),))
+    sent = time.monotonic_ns()
+    db.execute("INSERT INTO probe (sent) VALUES (?)", (sent,))
+    spent += time.monotonic_ns() - sent
     number += 1
-print(number)
+print(number, spent / 1e9)
 """
 
 
 def parts():
-    return [LOG, POSTGRESQL, LATENCY]
+    return [LOG, PACED, POSTGRESQL, LATENCY]
 
 
 def run(bench, wanted):
-    for key, measured in ((LOG, sqlite_log), (POSTGRESQL, postgresql), (LATENCY, tail_latency)):
+    for key, measured in ((LOG, sqlite_log), (PACED, paced), (POSTGRESQL, postgresql), (LATENCY, tail_latency)):
         if key in wanted:
             measured(bench)
 
 
 def tail(bench, path, log, stdout=subprocess.DEVNULL):
     child = Child([bench.binary, "tail", f"sqlite:{path}", "--capture", "logical", "--format", "json"], log, stdout=stdout)
+    wait_for(log, "following", child)
+    return child
+
+
+def follow(bench, leader, follower, log):
+    child = Child([bench.binary, "run", f"sqlite:{leader}", f"sqlite:{follower}", "--capture", "logical", "--no-progress"], log)
     wait_for(log, "following", child)
     return child
 
@@ -78,8 +87,7 @@ def sqlite_log(bench):
             if name == "rowferry tail":
                 child = tail(bench, leader, log)
             elif name == "rowferry run":
-                child = Child([bench.binary, "run", f"sqlite:{leader}", f"sqlite:{follower}", "--capture", "logical", "--no-progress"], log)
-                wait_for(log, "following", child)
+                child = follow(bench, leader, follower, log)
             sample = measure([tool, leader, "insert", "items", "1", "PRAGMA synchronous = NORMAL"], log_of_writer, stdin_path=rows)
             sample["wal_mb"] = os.path.getsize(leader + "-wal") / 2**20 if os.path.exists(leader + "-wal") else 0
             if child is not None:
@@ -96,6 +104,39 @@ def sqlite_log(bench):
         result.check(f"{name} / alone", result.median(name) / result.median("alone"), LOG_BAR, least=False, unit=" ×")
     for name in names:
         result.notes.append(f"the log behind it, {name}: {result.series[name].peak('wal_mb') or 0:.0f} MB at most")
+    result.check_memory()
+    for path in (leader, follower):
+        sqlite_files.remove(path)
+    bench.done(result)
+
+
+def paced(bench):
+    """As most applications write: with pauses. What counts is the time that their commits take."""
+    leader, follower, log = (os.path.join(bench.work, name) for name in ("leader.db", "follower.db", "rowferry.log"))
+    seconds = max(1, PACED_SECONDS * bench.scale / bench.rounds)
+    result = Result(PACED, f"SQLite leader's own writes beside its log's reader: {PACED_PACE} single-row commits a second, synchronous = NORMAL", round(seconds * PACED_PACE), "commits")
+    for number in range(1, bench.rounds + 1):
+        for name in ("alone", "rowferry run") if number % 2 else ("rowferry run", "alone"):
+            for path in (leader, follower):
+                sqlite_files.remove(path)
+            sqlite_files.run(leader, "PRAGMA journal_mode = WAL; CREATE TABLE probe (id INTEGER PRIMARY KEY, sent INTEGER NOT NULL)")
+            child = follow(bench, leader, follower, log) if name == "rowferry run" else None
+            writer = subprocess.run([sys.executable, "-c", WRITER, leader, str(seconds), str(PACED_PACE)], capture_output=True, text=True, timeout=600, check=True)
+            commits, spent = writer.stdout.split()
+            sample = {"seconds": float(spent), "count": int(commits)}
+            if child is not None:
+                sample["wal_mb"] = os.path.getsize(leader + "-wal") / 2**20
+                child.ended()
+                sample["peak"] = child.stop().peak
+                Child(bench.rowferry(f"sqlite:{leader}", f"sqlite:{follower}"), log).wait()
+                count = "SELECT count(*) || ' ' || sum(sent) FROM probe"
+                if sqlite_files.read(leader, count) != sqlite_files.read(follower, count):
+                    raise Failure("the follower is not equal to its leader")
+            result.contestant(name).add(**sample)
+        bench.said(result, number)
+    result.check("time of the writer's commits: rowferry run / alone", result.median("rowferry run") / result.median("alone"), LOG_BAR, least=False, unit=" ×")
+    result.notes.append(f"a commit: {1e6 * result.median('alone') / result.count:.1f} µs alone, {1e6 * result.median('rowferry run') / result.count:.1f} µs beside rowferry; "
+                        f"the log behind it: {result.series['rowferry run'].peak('wal_mb'):.0f} MB at most")
     result.check_memory()
     for path in (leader, follower):
         sqlite_files.remove(path)
@@ -159,7 +200,7 @@ def tail_latency(bench):
             if record["operation"] == "insert":
                 sent = record["after"]["sent"]
                 waited.append((time.monotonic_ns() - int(sent["integer"] if isinstance(sent, dict) else sent)) / 1e6)
-        if int(writer.communicate(timeout=60)[0]) != expected:
+        if int(writer.communicate(timeout=60)[0].split()[0]) != expected:
             raise Failure("the writer wrote another number of rows")
         wal = os.path.getsize(leader + "-wal") / 2**20
         child.stop()
