@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::array kPostgresql{CaptureMethod::logical, CaptureMethod::triggers, CaptureMethod::statements};
 constexpr std::array kSqlite{CaptureMethod::triggers, CaptureMethod::logical, CaptureMethod::statements};
-constexpr std::array kAll{CaptureMethod::logical, CaptureMethod::triggers, CaptureMethod::statements};
+constexpr std::array kMethods{CaptureMethod::logical, CaptureMethod::triggers, CaptureMethod::statements};
 
 std::string listed(std::span<const CaptureMethod> methods) {
     std::string text;
@@ -66,8 +66,8 @@ std::span<const CaptureMethod> capture_methods(Engine leader) {
 }
 
 CaptureMethod parse_capture(Engine leader, std::string_view text) {
-    const auto method = std::ranges::find(kAll, text, [](CaptureMethod each) { return to_string(each); });
-    if (method == kAll.end()) throw UsageError{fmt::format("\"{}\" is none of {}", printable(text), listed(kAll))};
+    const auto method = std::ranges::find(kMethods, text, [](CaptureMethod each) { return to_string(each); });
+    if (method == kMethods.end()) throw UsageError{fmt::format("\"{}\" is none of {}", printable(text), listed(kMethods))};
     const auto offered = capture_methods(leader);
     if (std::ranges::find(offered, *method) == offered.end())
         throw UsageError{fmt::format("changes of a {} leader cannot be captured by {} yet, but by {}", to_string(leader), text, listed(offered))};

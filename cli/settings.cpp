@@ -18,7 +18,7 @@ constexpr unsigned kExec = static_cast<unsigned>(Command::exec);
 // Whatever shapes tables takes the rules.
 constexpr unsigned kRuled = kRun | kClone | kCopyTable | kSchema | kTail;
 constexpr unsigned kLogged = kRun | kDrop | kPositions | kCopyTable | kTail;
-constexpr unsigned kAll = kRun | kClone | kDrop | kPositions | kCopyTable | kSchema | kTail | kExec;
+constexpr unsigned kEveryCommand = kRun | kClone | kDrop | kPositions | kCopyTable | kSchema | kTail | kExec;
 
 using Type = Setting::Type;
 
@@ -81,9 +81,9 @@ constexpr std::array kSettings{
             "With --stream: where its position is kept (default: $XDG_STATE_HOME/rowferry/tail_NAME.db, or below ~/.local/state)", true},
     Setting{"all", Type::flag, kDrop, "", "Every stream of this leader", true},
     Setting{"json", Type::flag, kPositions, "", "Print JSON", true},
-    Setting{"config", Type::text, kAll, "FILE", "Read settings from this TOML file; the keys are the names of the flags"},
-    Setting{"log-level", Type::text, kAll, "LEVEL", "trace, debug, info, warn or error (default: info)"},
-    Setting{"log-format", Type::text, kAll, "text|json", "Form of the log on standard error (default: text)"},
+    Setting{"config", Type::text, kEveryCommand, "FILE", "Read settings from this TOML file; the keys are the names of the flags"},
+    Setting{"log-level", Type::text, kEveryCommand, "LEVEL", "trace, debug, info, warn or error (default: info)"},
+    Setting{"log-format", Type::text, kEveryCommand, "text|json", "Form of the log on standard error (default: text)"},
 };
 
 }  // namespace

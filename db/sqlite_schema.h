@@ -1,7 +1,10 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -35,5 +38,9 @@ struct SqliteSkipped {
 
 /// As SQLite compares names: without regard to ASCII case.
 [[nodiscard]] bool same_sqlite_name(std::string_view left, std::string_view right) noexcept;
+template <std::size_t count>
+[[nodiscard]] bool is_among(std::string_view name, const std::array<std::string_view, count>& names) {
+    return std::ranges::any_of(names, [&](std::string_view each) { return same_sqlite_name(name, each); });
+}
 
 }  // namespace rowferry

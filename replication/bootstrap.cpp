@@ -1,23 +1,16 @@
 #include "replication/bootstrap.h"
 
-#include <random>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "db/random_id.h"
 #include "replication/copy_tables.h"
 #include "replication/shaped.h"
 #include "schemas/error.h"
 
 namespace rowferry {
 namespace {
-
-std::string random_id() {
-    std::random_device device;
-    std::string id;
-    for (int word = 0; word < 4; ++word) id += fmt::format("{:08x}", device());
-    return id;
-}
 
 }  // namespace
 
@@ -28,7 +21,7 @@ Checkpoint bootstrap(Leader& leader, Follower& follower, const RunOptions& optio
                                        to_string(options.until.position_kind, options.until.position),
                                        to_string(leader.position_kind(), leader.current_position()))};
     RunOptions named = options;
-    named.request.follower_id = unfinished != nullptr ? unfinished->follower_id : random_id();
+    named.request.follower_id = unfinished != nullptr ? unfinished->follower_id : random_id(32);
     const StreamRequest& request = named.request;
     check_copy(leader, follower, named, unfinished);
 

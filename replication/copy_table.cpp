@@ -1,10 +1,10 @@
 #include <algorithm>
-#include <random>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
+#include "db/random_id.h"
 #include "replication/stream.h"
 #include "schemas/error.h"
 #include "schemas/table_copy.h"
@@ -16,18 +16,13 @@ constexpr std::chrono::milliseconds kPoll{200};
 // A process that held the stream may have ended without having seen the request.
 constexpr std::chrono::seconds kTryAgainAfter{5};
 
-std::string random_id() {
-    std::random_device device;
-    return fmt::format("{:08x}{:08x}", device(), device());
-}
-
 /// Asks for a copy and waits for the answer.
 class Request {
 public:
     Request(const LeaderFactory& make_leader, const FollowerFactory& make_follower, RunOptions options, const std::vector<std::string>& patterns,
             const StopSignal& stop, Observer& observer)
         : make_leader_{make_leader}, make_follower_{make_follower}, options_{std::move(options)}, stop_{stop}, observer_{observer} {
-        copy_.id = random_id();
+        copy_.id = random_id(16);
         copy_.patterns = patterns;
         options_.copies_only = true;
         options_.until = {};

@@ -9,7 +9,7 @@
 namespace rowferry {
 namespace {
 
-constexpr std::chrono::milliseconds kLook{100};
+constexpr std::chrono::milliseconds kLookAtWorkers{100};
 // Connections that are lost again and again are an outage, which is for somebody else to sit out.
 constexpr std::size_t kMostReplacements = 5;
 
@@ -38,7 +38,7 @@ void CopyWorkers::run(std::size_t workers, const std::function<void()>& look) {
     std::size_t replaced = 0;
     std::exception_ptr last_lost;
     for (std::unique_lock lock{mutex_}; working_ > 0 || (lost_ && !abandoned_);) {
-        changed_.wait_for(lock, kLook, [&] { return working_ == 0 || lost_; });
+        changed_.wait_for(lock, kLookAtWorkers, [&] { return working_ == 0 || lost_; });
         const std::exception_ptr lost = std::exchange(lost_, nullptr);
         lock.unlock();
         look();

@@ -4,12 +4,12 @@
 
 namespace rowferry {
 namespace {
-constexpr std::size_t kQueueBytes = 8 * 1024 * 1024;
-constexpr std::chrono::milliseconds kLook{100};
+constexpr std::size_t kCopyQueueBytes = 8 * 1024 * 1024;
+constexpr std::chrono::milliseconds kLookAtWriters{100};
 }  // namespace
 
 CopyWriters::CopyWriters(std::vector<std::unique_ptr<CopyTarget>> targets)
-    : targets_{std::move(targets)}, queue_{kQueueBytes}, working_{targets_.size()} {
+    : targets_{std::move(targets)}, queue_{kCopyQueueBytes}, working_{targets_.size()} {
     for (const auto& target : targets_) threads_.emplace_back([this, &target] { work(*target); });
 }
 
@@ -23,7 +23,7 @@ CopyWriters::~CopyWriters() {
 void CopyWriters::work(CopyTarget& target) {
     try {
         while (!queue_.cancelled()) {
-            BatchPtr rows = queue_.pop(kLook);
+            BatchPtr rows = queue_.pop(kLookAtWriters);
             if (rows) {
                 target.write(rows->events());
                 queue_.recycle(std::move(rows));
@@ -48,7 +48,7 @@ void CopyWriters::rethrow_failure() {
 }
 
 void CopyWriters::write(BatchPtr rows, const std::function<void()>& waiting) {
-    while (!queue_.push(rows, kLook)) {
+    while (!queue_.push(rows, kLookAtWriters)) {
         rethrow_failure();
         waiting();
     }
@@ -57,7 +57,7 @@ void CopyWriters::write(BatchPtr rows, const std::function<void()>& waiting) {
 void CopyWriters::finish(const std::function<void()>& waiting) {
     queue_.close(nullptr);
     for (std::unique_lock lock{mutex_}; working_ > 0;) {
-        ended_.wait_for(lock, kLook, [&] { return working_ == 0; });
+        ended_.wait_for(lock, kLookAtWriters, [&] { return working_ == 0; });
         lock.unlock();
         waiting();
         lock.lock();

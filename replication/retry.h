@@ -19,8 +19,9 @@ public:
     [[nodiscard]] bool wait_after(const Error& error);
     /// Both sides answered: from here on lost connections are retried.
     void connected() { ever_connected_ = true; }
-    /// The stream is under way again.
+    /// The stream is under way again: it has been for kSteadyAfter.
     void succeeded();
+    static constexpr std::chrono::seconds kSteadyAfter{10};
 
 private:
     std::optional<std::chrono::milliseconds> retry_for_;

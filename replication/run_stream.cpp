@@ -22,8 +22,7 @@ namespace rowferry {
 namespace {
 
 // What may wait between reader and applier; with the batches in hand it bounds the memory of the stream.
-constexpr std::chrono::seconds kSteadyAfter{10};
-constexpr std::size_t kQueueBytes = 20 * 1024 * 1024;
+constexpr std::size_t kRunQueueBytes = 20 * 1024 * 1024;
 
 /// When the source has failed what came before is committed first.
 BatchPtr next_batch(BatchQueue& queue, ApplyLoop& loop) {
@@ -208,7 +207,7 @@ bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
 
     Acknowledgement acknowledgement{checkpoint.position};
     Waker progress;
-    BatchQueue queue{kQueueBytes};
+    BatchQueue queue{kRunQueueBytes};
     ApplyLoop loop{*sink, checkpoint.position, fence, sink->group_limits(), [&](Position position, std::int64_t commit_time_us) {
                        retry_.succeeded();
                        acknowledgement.committed(position);
@@ -225,7 +224,7 @@ bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
         for (bool done = loop.settle(began); !done;) {
             stop_.check();
             // An outage is over when something was committed, or nothing went wrong for a while: an idle leader commits nothing.
-            if (ApplyLoop::Clock::now() - began >= kSteadyAfter) retry_.succeeded();
+            if (ApplyLoop::Clock::now() - began >= Retry::kSteadyAfter) retry_.succeeded();
             // It writes to the follower by a connection of its own.
             if (!loop.is_open()) take_in(new_tables.take(), copies);
             if (copy == nullptr && copies.asked()) loop.stop_soon();

@@ -1,12 +1,12 @@
 #include "replication/tail_stream.h"
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "db/random_id.h"
 #include "replication/acknowledgement.h"
 #include "replication/apply_loop.h"
 #include "replication/batch_queue.h"
@@ -18,19 +18,11 @@
 namespace rowferry {
 namespace {
 
-constexpr std::size_t kQueueBytes = 16 * 1024 * 1024;
-constexpr std::chrono::seconds kSteadyAfter{10};
-constexpr std::chrono::milliseconds kLookEvery{200};
+constexpr std::size_t kTailQueueBytes = 16 * 1024 * 1024;
+constexpr std::chrono::milliseconds kTailLookEvery{200};
 // A server that restarts is as a rule back by then.
 constexpr std::chrono::seconds kRemovalPatience{10};
 constexpr std::chrono::milliseconds kRemovalPause{200};
-
-std::string random_id() {
-    std::random_device device;
-    std::string id = "tail";
-    for (int word = 0; word < 4; ++word) id += fmt::format("{:08x}", device());
-    return id;
-}
 
 /// Takes a temporary stream off the leader again, whatever happens: with the connections of its own, or, if they are lost, with new ones.
 class Removal {
@@ -159,7 +151,7 @@ std::optional<Checkpoint> Tail::known(Leader& leader) {
 /// A new stream, from now on.
 Checkpoint Tail::begin(Leader& leader, const std::optional<Checkpoint>& unfinished) {
     StreamRequest& request = options_.request;
-    request.follower_id = unfinished ? unfinished->follower_id : random_id();
+    request.follower_id = unfinished ? unfinished->follower_id : "tail" + random_id(32);
     leader.check(request, leader.select_tables(request));
     if (options_.from.kind == From::Kind::position && options_.from.position < leader.current_position())
         throw RefusedError{fmt::format("--from {} has passed: the leader is at {} and keeps its changes only for a stream that exists (--stream NAME)",
@@ -263,7 +255,7 @@ void Tail::pump(Leader& leader, Checkpoint& checkpoint, std::unique_ptr<Source> 
     const auto sink = target_.open(here);
     Acknowledgement acknowledgement{checkpoint.position};
     Waker progress;
-    BatchQueue queue{kQueueBytes};
+    BatchQueue queue{kTailQueueBytes};
     ApplyLoop loop{*sink, checkpoint.position, fence, sink->group_limits(), [&](Position position, std::int64_t commit_time_us) {
                        retry_.succeeded();
                        acknowledgement.committed(position);
@@ -280,9 +272,9 @@ void Tail::pump(Leader& leader, Checkpoint& checkpoint, std::unique_ptr<Source> 
         for (bool done = loop.settle(began); !done;) {
             stop_.check();
             target_.look();
-            if (ApplyLoop::Clock::now() - began >= kSteadyAfter) retry_.succeeded();
+            if (ApplyLoop::Clock::now() - began >= Retry::kSteadyAfter) retry_.succeeded();
             loop.set_idle_interval(std::chrono::milliseconds{reader.leader_waits_for_us() ? 0 : 1000});
-            BatchPtr batch = queue.pop(std::min(loop.next_settle(ApplyLoop::Clock::now()), kLookEvery));
+            BatchPtr batch = queue.pop(std::min(loop.next_settle(ApplyLoop::Clock::now()), kTailLookEvery));
             if (!batch) {
                 done = loop.nothing_came(ApplyLoop::Clock::now());
                 continue;

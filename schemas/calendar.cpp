@@ -6,10 +6,10 @@
 
 #include <fmt/format.h>
 
+#include "schemas/ascii.h"
+
 namespace rowferry {
 namespace {
-
-constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
 /// Two digits at `at`, or -1.
 int two_digits(std::string_view text, std::size_t at) noexcept {

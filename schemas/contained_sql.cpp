@@ -22,7 +22,7 @@ std::size_t end_of_quotes(std::string_view text, std::size_t at, bool backslashe
     return std::string_view::npos;
 }
 
-bool is_word_byte(char c) {
+bool goes_on_a_word(char c) {
     const auto byte = static_cast<unsigned char>(c);
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || byte >= 0x80;
 }
@@ -36,7 +36,7 @@ bool is_contained_sql(std::string_view text) {
         const std::string_view two = text.substr(at, 2);
         if (c == '\'' || c == '"') {
             const bool letter = c == '\'' && at > 0 && (text[at - 1] == 'E' || text[at - 1] == 'e');
-            const bool escapes = letter && (at == 1 || !is_word_byte(text[at - 2]));  // not the end of DATE'…'
+            const bool escapes = letter && (at == 1 || !goes_on_a_word(text[at - 2]));  // not the end of DATE'…'
             at = end_of_quotes(text, at, escapes);
             if (at == std::string_view::npos) return false;
             continue;

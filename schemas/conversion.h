@@ -93,6 +93,8 @@ struct ColumnMapping {
 enum class Affinity : std::uint8_t { integer, text, blob, real, numeric };
 [[nodiscard]] Affinity sqlite_affinity(std::string_view declared_type);
 [[nodiscard]] std::string_view to_string(Affinity affinity);
+[[nodiscard]] constexpr bool keeps_text(Affinity affinity) noexcept { return affinity == Affinity::text || affinity == Affinity::blob; }
+[[nodiscard]] constexpr bool keeps_integers(Affinity affinity) noexcept { return affinity == Affinity::integer || affinity == Affinity::numeric; }
 /// ANY in a STRICT table has no affinity; everywhere else it has NUMERIC.
 [[nodiscard]] bool is_strict_any(const TableSchema& table, std::string_view declared_type);
 

@@ -11,6 +11,8 @@
 /// What the two directions of convert() share. For schemas/conversion*.cpp only.
 namespace rowferry::conversion {
 
+inline constexpr double kTwoTo63 = 9223372036854775808.0;
+
 /// A ValueError that tells what is known about a value without telling it: "a text value of 5 bytes that is …".
 [[noreturn]] void misfit(const Cell& cell, std::string_view why);
 

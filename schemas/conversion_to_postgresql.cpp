@@ -14,7 +14,6 @@
 namespace rowferry::conversion {
 namespace {
 
-constexpr double kTwoTo63 = 9223372036854775808.0;
 constexpr std::int64_t kLastOid = 4294967295;
 
 /// `bytes` of the target's integer: 2, 4, or -1 for bigint.

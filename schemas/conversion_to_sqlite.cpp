@@ -13,7 +13,6 @@
 namespace rowferry::conversion {
 namespace {
 
-constexpr double kTwoTo63 = 9223372036854775808.0;
 
 Cell text_to_integer(const Cell& cell) {
     std::int64_t value = 0;

@@ -20,10 +20,7 @@ namespace {
 
 using Kind = Expression::Kind;
 
-[[noreturn]] void unknown(const std::string& what) { throw UnknownExpression{what}; }
 
-bool keeps_text(Affinity affinity) { return affinity == Affinity::text || affinity == Affinity::blob; }
-bool keeps_integers(Affinity affinity) { return affinity == Affinity::integer || affinity == Affinity::numeric; }
 
 bool is_integer(const std::string& text) {
     std::int64_t number = 0;

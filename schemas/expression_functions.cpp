@@ -17,7 +17,6 @@ namespace {
 using Kind = Expression::Kind;
 using Sort = ValueSort;
 
-[[noreturn]] void unknown(const std::string& what) { throw UnknownExpression{what}; }
 
 WrittenExpression result(std::string text, Sort sort) { return {std::move(text), sort}; }
 

@@ -51,6 +51,7 @@ class UnknownExpression : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
+[[noreturn]] inline void unknown(const std::string& what) { throw UnknownExpression{what}; }
 
 /// Both throw UnknownExpression for whatever they do not know. `text` is one expression, nothing before or behind it.
 [[nodiscard]] Expression parse_pg_expression(const std::string& text);

@@ -21,7 +21,6 @@ using Sort = ValueSort;
 // Every decimal number of so many digits has a double of its own, so both engines compare it alike with what they hold.
 constexpr std::size_t kDoubleDigits = 15;
 
-[[noreturn]] void unknown(const std::string& what) { throw UnknownExpression{what}; }
 
 std::string_view sort_name(Sort sort) {
     switch (sort) {
@@ -47,8 +46,6 @@ std::string_view sort_name(Sort sort) {
 bool is_number_sort(Sort sort) { return sort == Sort::integer || sort == Sort::decimal || sort == Sort::real; }
 bool is_time_sort(Sort sort) { return sort == Sort::date || sort == Sort::time || sort == Sort::timestamp || sort == Sort::timestamptz; }
 
-bool keeps_text(Affinity affinity) { return affinity == Affinity::text || affinity == Affinity::blob; }
-bool keeps_integers(Affinity affinity) { return affinity == Affinity::integer || affinity == Affinity::numeric; }
 
 Sort text_sort(const ColumnSchema& column) {
     const PgTypeName type = parse_pg_type(base_type_of(column));

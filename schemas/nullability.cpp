@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "schemas/holds.h"
 #include "schemas/pg_type_name.h"
 
 namespace rowferry {
@@ -23,7 +24,6 @@ const UserType* domain_of(const TableSchema& leader, std::string_view type) {
     return found == nullptr || found->kind != UserType::Kind::domain ? nullptr : found;
 }
 
-bool contains(const ColumnIndexes& columns, std::uint16_t column) { return std::ranges::find(columns, column) != columns.end(); }
 
 }  // namespace
 
@@ -39,7 +39,7 @@ const UserType* find_user_type(const TableSchema& leader, std::string_view type)
 }
 
 bool forbids_null(const TableSchema& leader, std::uint16_t column) {
-    if (leader.columns[column].not_null || contains(leader.primary_key, column)) return true;
+    if (leader.columns[column].not_null || holds(leader.primary_key, column)) return true;
     const UserType* domain = domain_of(leader, leader.columns[column].type);
     for (std::size_t depth = 0; domain != nullptr && depth < leader.types.size(); ++depth) {
         if (domain->not_null) return true;
@@ -50,7 +50,7 @@ bool forbids_null(const TableSchema& leader, std::uint16_t column) {
 
 bool in_lax_key(const TableSchema& leader, std::uint16_t column) {
     return leader.engine == Engine::sqlite && leader.primary_key.empty() &&
-           std::ranges::any_of(leader.indexes, [&](const IndexSchema& index) { return index.unique && index.constraint && contains(index.columns, column); });
+           std::ranges::any_of(leader.indexes, [&](const IndexSchema& index) { return index.unique && index.constraint && holds(index.columns, column); });
 }
 
 }  // namespace rowferry

@@ -13,7 +13,7 @@
 namespace rowferry {
 namespace {
 
-using Kind = ShapeStep::Kind;
+using StepKind = ShapeStep::Kind;
 
 /// End of the literal that begins at 0: a number or a text in quotes. 0 when there is none.
 std::size_t literal_end(std::string_view text) {
@@ -92,7 +92,7 @@ std::vector<std::string> pg_alter(const ShapeStep& step, const TableSchema& afte
     const auto old = [&] { return quote_identifier(before.columns.at(step.before).name); };
     const auto now = [&] { return quote_identifier(after.columns.at(step.after).name); };
     switch (step.kind) {
-        case Kind::rename_table: {
+        case StepKind::rename_table: {
             const TableName wanted = follower_table(after, Engine::postgresql);
             std::vector<std::string> statements;
             if (wanted.schema != table.schema) statements.push_back(fmt::format("{} SET SCHEMA {}", alter, quote_identifier(wanted.schema)));
@@ -100,23 +100,23 @@ std::vector<std::string> pg_alter(const ShapeStep& step, const TableSchema& afte
                 statements.push_back(fmt::format("ALTER TABLE {} RENAME TO {}", quote_table({wanted.schema, table.name}), quote_identifier(wanted.name)));
             return statements;
         }
-        case Kind::drop_column: return {fmt::format("{} DROP COLUMN {}", alter, old())};
-        case Kind::rename_column: return {fmt::format("{} RENAME COLUMN {} TO {}", alter, old(), now())};
-        case Kind::add_column:
+        case StepKind::drop_column: return {fmt::format("{} DROP COLUMN {}", alter, old())};
+        case StepKind::rename_column: return {fmt::format("{} RENAME COLUMN {} TO {}", alter, old(), now())};
+        case StepKind::add_column:
             return add_column(after.columns.at(step.after), alter, type, old_value(after, step.after), after.engine == Engine::postgresql);
-        case Kind::change_type: return {fmt::format("{} ALTER COLUMN {} TYPE {}", alter, now(), type)};
-        case Kind::drop_not_null: return {fmt::format("{} ALTER COLUMN {} DROP NOT NULL", alter, now())};
-        case Kind::set_not_null: return {fmt::format("{} ALTER COLUMN {} SET NOT NULL", alter, now())};
-        case Kind::set_default: {
+        case StepKind::change_type: return {fmt::format("{} ALTER COLUMN {} TYPE {}", alter, now(), type)};
+        case StepKind::drop_not_null: return {fmt::format("{} ALTER COLUMN {} DROP NOT NULL", alter, now())};
+        case StepKind::set_not_null: return {fmt::format("{} ALTER COLUMN {} SET NOT NULL", alter, now())};
+        case StepKind::set_default: {
             const std::string& expression = after.columns.at(step.after).default_expression;
             if (after.engine == Engine::postgresql && is_plain_default(expression)) return {fmt::format("{} ALTER COLUMN {} SET DEFAULT {}", alter, now(), expression)};
             return {fmt::format("{} ALTER COLUMN {} DROP DEFAULT", alter, now())};
         }
-        case Kind::add_label: {
+        case StepKind::add_label: {
             const std::string place = step.neighbour.empty() ? "" : fmt::format(" {} {}", step.in_front ? "BEFORE" : "AFTER", quote_literal(step.neighbour));
             return {fmt::format("ALTER TYPE {} ADD VALUE IF NOT EXISTS {}{}", type, quote_literal(step.label), place)};
         }
-        case Kind::rename_label:
+        case StepKind::rename_label:
             return {fmt::format("ALTER TYPE {} RENAME VALUE {} TO {}", type, quote_literal(step.neighbour), quote_literal(step.label))};
     }
     throw std::logic_error{"shape step"};

@@ -18,9 +18,8 @@ using Kind = Expression::Kind;
 constexpr std::string_view kBefore = "SELECT (";
 // The library writes its tree by recursion; nobody's CHECK is longer.
 constexpr std::size_t kLongestText = 16 * 1024;
-constexpr int kDeepest = 150;
+constexpr int kDeepestPgExpression = 150;
 
-[[noreturn]] void unknown(const std::string& what) { throw UnknownExpression{what}; }
 
 /// The one expression in `SELECT (text)`. Beware: while it parses, the library points the process's standard error elsewhere.
 Json parse_tree(const std::string& text) {
@@ -114,7 +113,7 @@ public:
     explicit Reader(const std::string& text) : text_{text} {}
 
     Expression read(const Json& wrapped, int depth = 0) {
-        if (depth > kDeepest) unknown("it is nested too deeply");
+        if (depth > kDeepestPgExpression) unknown("it is nested too deeply");
         const auto [kind, node] = node_of(wrapped);
         if (kind == "A_Const") return constant(*node);
         if (kind == "ColumnRef") return column(*node);
@@ -181,7 +180,7 @@ private:
         const Kind kind = which == "AND_EXPR" ? Kind::both : Kind::either;
         Expression result = std::move(operands.front());
         for (std::size_t i = 1; i < operands.size(); ++i) {
-            if (i > kDeepest) unknown("it is too long");
+            if (i > kDeepestPgExpression) unknown("it is too long");
             result = Expression{kind, {}, {std::move(result), std::move(operands[i])}};
         }
         return result;

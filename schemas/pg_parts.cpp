@@ -10,9 +10,9 @@
 namespace rowferry {
 namespace {
 
-class Parts {
+class PgPartsBuilder {
 public:
-    Parts(const TableSchema& table, const std::vector<std::string>& types) : table_{table}, types_{types} {}
+    PgPartsBuilder(const TableSchema& table, const std::vector<std::string>& types) : table_{table}, types_{types} {}
 
     PgParts all() {
         generated();
@@ -78,7 +78,7 @@ private:
 
 PgParts pg_parts(const TableSchema& table, const std::vector<std::string>& types) {
     if (table.engine == Engine::postgresql) return {std::vector<std::string>(table.columns.size()), {}, {}, {}, {}};
-    return Parts{table, types}.all();
+    return PgPartsBuilder{table, types}.all();
 }
 
 }  // namespace rowferry

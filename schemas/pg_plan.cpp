@@ -15,7 +15,7 @@ namespace rowferry {
 namespace {
 
 // PostgreSQL cuts longer names, with a notice that nobody reads.
-constexpr std::size_t kLongestName = 63;
+constexpr std::size_t kLongestPgName = 63;
 
 constexpr std::size_t kMostColumns = 1600;
 
@@ -23,9 +23,9 @@ void check_name(const std::string& name, const TableSchema& table) {
     if (name.empty())
         throw RefusedError{fmt::format("{}: a table or column without a name, which PostgreSQL cannot have: rename it for the follower, or leave it out",
                                        to_string(table.name))};
-    if (name.size() > kLongestName)
+    if (name.size() > kLongestPgName)
         throw RefusedError{fmt::format("{}: the name {} is longer than the {} bytes that PostgreSQL keeps: rename it for the follower, or leave it out",
-                                       to_string(table.name), printable(name, 200), kLongestName)};
+                                       to_string(table.name), printable(name, 200), kLongestPgName)};
 }
 
 void check_column_names(const TableSchema& table) {

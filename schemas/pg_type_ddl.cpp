@@ -8,6 +8,7 @@
 #include "schemas/error.h"
 #include "schemas/identifier.h"
 #include "schemas/pg_type_name.h"
+#include "schemas/shown.h"
 
 namespace rowferry {
 namespace {
@@ -62,8 +63,6 @@ std::string_view kind_name(UserType::Kind kind) {
     }
     return "type";
 }
-
-std::string shown(const std::string& text) { return printable(text, 80); }
 
 std::string domain_difference(const UserType& leader, const UserType& follower) {
     if (leader.base != follower.base) return fmt::format("it is over {} there, over {} on the leader", shown(follower.base), shown(leader.base));

@@ -38,7 +38,7 @@ std::size_t quoted_end(std::string_view text, std::size_t at) {
     return std::string_view::npos;
 }
 
-bool is_word_byte(char c) {
+bool is_name_byte(char c) {
     const auto byte = static_cast<unsigned char>(c);
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$' || byte >= 0x80;
 }
@@ -87,12 +87,12 @@ bool is_plain_pg_type(std::string_view type) {
     std::size_t at = 0;
     while (at < type.size()) {
         const char c = type[at];
-        if (c == '"' || is_word_byte(c)) {
+        if (c == '"' || is_name_byte(c)) {
             std::size_t end = at;
             if (c == '"')
                 end = quoted_end(type, at);
             else
-                while (end < type.size() && is_word_byte(type[end])) ++end;
+                while (end < type.size() && is_name_byte(type[end])) ++end;
             if (end == std::string_view::npos) return false;
             words.push_back(type.substr(at, end - at));
             at = end;
@@ -100,7 +100,7 @@ bool is_plain_pg_type(std::string_view type) {
             const std::size_t close = type.find(')', at);
             if (words.empty() || close == std::string_view::npos) return false;
             const std::string_view inside = type.substr(at + 1, close - at - 1);
-            if (!std::all_of(inside.begin(), inside.end(), [](char m) { return is_word_byte(m) || m == ',' || m == '-' || m == ' '; })) return false;
+            if (!std::all_of(inside.begin(), inside.end(), [](char m) { return is_name_byte(m) || m == ',' || m == '-' || m == ' '; })) return false;
             if (inside.find("--") != std::string_view::npos) return false;
             at = close + 1;
         } else if (type.substr(at, 2) == "[]") {

@@ -19,7 +19,7 @@ namespace rowferry {
 namespace {
 
 // The standard library's matcher recurses once per character. PostgreSQL's names have at most 63 bytes.
-constexpr std::size_t kLongestName = 2000;
+constexpr std::size_t kLongestMatchedName = 2000;
 
 wchar_t fold(wchar_t c) { return c >= L'A' && c <= L'Z' ? static_cast<wchar_t>(c - L'A' + L'a') : c; }
 
@@ -121,7 +121,7 @@ struct TablePattern::Matcher {
     }
 
     [[nodiscard]] bool matches(Engine engine, const std::string& name) const {
-        if (name.size() > kLongestName)
+        if (name.size() > kLongestMatchedName)
             throw RefusedError{fmt::format("a table's name has {} bytes: too long to be compared with a pattern", name.size())};
         const std::wstring wide = widen(name);
         return engine == Engine::sqlite ? std::regex_match(rowferry::folded(wide), folded) : std::regex_match(wide, exact);

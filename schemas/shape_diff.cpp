@@ -7,20 +7,14 @@
 
 #include <fmt/format.h>
 
+#include "schemas/ascii.h"
 #include "schemas/identifier.h"
 #include "schemas/pg_type_name.h"
 
 namespace rowferry {
 namespace {
 
-using Kind = ShapeStep::Kind;
-
-std::string folded(std::string_view name) {
-    std::string text{name};
-    for (char& c : text)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return text;
-}
+using StepKind = ShapeStep::Kind;
 
 /// `"public"."Mood"` → `Mood`: enough to suspect that two names mean one type.
 std::string bare_name(std::string_view type) {
@@ -32,7 +26,7 @@ std::string bare_name(std::string_view type) {
 bool is_same(const TableSchema& table, const ColumnSchema& before, const ColumnSchema& after) {
     if (table.engine == Engine::postgresql && before.attribute != 0) return before.attribute == after.attribute;
     if (before.attribute != 0 && after.attribute != 0) return before.attribute == after.attribute;
-    return table.engine == Engine::sqlite ? folded(before.name) == folded(after.name) : before.name == after.name;
+    return table.engine == Engine::sqlite ? lower(before.name) == lower(after.name) : before.name == after.name;
 }
 
 class Differ {
@@ -42,7 +36,7 @@ public:
     ShapeDiff run() {
         compare_tables();
         compare_labels();
-        if (before_.name != after_.name) result_.steps.push_back({Kind::rename_table});
+        if (before_.name != after_.name) result_.steps.push_back({StepKind::rename_table});
         drop_columns();
         rename_columns();
         for (std::uint16_t i = 0; i < before_.columns.size(); ++i)
@@ -56,7 +50,7 @@ private:
     void obstacle(const std::string& why) {
         if (result_.obstacle.empty()) result_.obstacle = why;
     }
-    void column_step(Kind kind, std::uint16_t before, std::uint16_t after) { result_.steps.push_back({kind, before, after}); }
+    void column_step(StepKind kind, std::uint16_t before, std::uint16_t after) { result_.steps.push_back({kind, before, after}); }
 
     void compare_tables();
     void compare_identity();
@@ -118,7 +112,7 @@ void Differ::compare_labels(const std::string& type, const std::vector<std::stri
             if (column.enum_labels.empty() && bare_name(parse_pg_type(base_type_of(column)).name) == bare_name(type))
                 return obstacle(fmt::format("a label of {}, of which column {} is an array, was renamed", printable(type, 100), printable(column.name, 80)));
         for (std::size_t i = 0; i < before.size(); ++i)
-            if (before[i] != after[i]) result_.steps.push_back({Kind::rename_label, 0, 0, type, after[i], before[i]});
+            if (before[i] != after[i]) result_.steps.push_back({StepKind::rename_label, 0, 0, type, after[i], before[i]});
         return;
     }
     std::size_t known = 0;
@@ -128,7 +122,7 @@ void Differ::compare_labels(const std::string& type, const std::vector<std::stri
             ++known;
             continue;
         }
-        ShapeStep step{Kind::add_label, 0, 0, type, after[i], i > 0 ? after[i - 1] : "", false};
+        ShapeStep step{StepKind::add_label, 0, 0, type, after[i], i > 0 ? after[i - 1] : "", false};
         if (i == 0 && !before.empty()) step.neighbour = before.front();
         step.in_front = i == 0 && !before.empty();
         added.push_back(std::move(step));
@@ -139,7 +133,7 @@ void Differ::compare_labels(const std::string& type, const std::vector<std::stri
 
 void Differ::drop_columns() {
     for (std::uint16_t i = 0; i < before_.columns.size(); ++i)
-        if (!same_column(before_, i, after_)) column_step(Kind::drop_column, i, 0);
+        if (!same_column(before_, i, after_)) column_step(StepKind::drop_column, i, 0);
 }
 
 /// A name has to be free before another column can take it.
@@ -152,7 +146,7 @@ void Differ::rename_columns() {
             return std::ranges::none_of(left, [&](const auto& other) { return before_.columns[other.first].name == after_.columns[rename.second].name; });
         });
         if (free == left.end()) return obstacle("columns exchanged their names");
-        column_step(Kind::rename_column, free->first, free->second);
+        column_step(StepKind::rename_column, free->first, free->second);
         left.erase(free);
     }
 }
@@ -168,11 +162,11 @@ void Differ::compare_columns(std::uint16_t before, std::uint16_t after) {
             obstacle(fmt::format("the type of column {} was changed from {} to {}, which gives old rows other values", printable(now.name, 80), printable(old.type, 80),
                                  printable(now.type, 80)));
         else
-            column_step(Kind::change_type, before, after);
+            column_step(StepKind::change_type, before, after);
     }
-    if (old.not_null && !now.not_null) column_step(Kind::drop_not_null, before, after);
-    if (!old.not_null && now.not_null) later_.push_back({Kind::set_not_null, before, after});
-    if (old.default_expression != now.default_expression) later_.push_back({Kind::set_default, before, after});
+    if (old.not_null && !now.not_null) column_step(StepKind::drop_not_null, before, after);
+    if (!old.not_null && now.not_null) later_.push_back({StepKind::set_not_null, before, after});
+    if (old.default_expression != now.default_expression) later_.push_back({StepKind::set_default, before, after});
 }
 
 void Differ::add_columns() {
@@ -184,7 +178,7 @@ void Differ::add_columns() {
         if (column.attribute != 0 && column.attribute < newest)
             obstacle(fmt::format("column {} was there before and was not replicated (a generated column?): its values are not known", printable(column.name, 80)));
         else
-            column_step(Kind::add_column, 0, i);
+            column_step(StepKind::add_column, 0, i);
     }
 }
 
@@ -222,7 +216,7 @@ bool is_widening(const std::string& from, const std::string& to) {
     return limited && old.modifiers[0] <= now.modifiers[0];
 }
 
-bool is_optional(Kind kind) { return kind == Kind::set_not_null || kind == Kind::set_default; }
+bool is_optional(StepKind kind) { return kind == StepKind::set_not_null || kind == StepKind::set_default; }
 
 bool ShapeDiff::needs_work() const {
     return std::ranges::any_of(steps, [](const ShapeStep& step) { return !is_optional(step.kind); });
@@ -234,21 +228,21 @@ std::string describe_step(const ShapeStep& step, const TableSchema& before, cons
     const auto old = [&] { return printable(before.columns.at(step.before).name, 80); };
     const auto now = [&] { return printable(after.columns.at(step.after).name, 80); };
     switch (step.kind) {
-        case Kind::rename_table: return fmt::format("it was renamed to {}", to_string(after.name));
-        case Kind::drop_column: return fmt::format("column {} was dropped", old());
-        case Kind::rename_column: return fmt::format("column {} was renamed to {}", old(), now());
-        case Kind::add_column: {
+        case StepKind::rename_table: return fmt::format("it was renamed to {}", to_string(after.name));
+        case StepKind::drop_column: return fmt::format("column {} was dropped", old());
+        case StepKind::rename_column: return fmt::format("column {} was renamed to {}", old(), now());
+        case StepKind::add_column: {
             const ColumnSchema& column = after.columns.at(step.after);
             return fmt::format("column {} {} was added{}", now(), printable(column.type, 80), column.missing_value ? ", with a value for old rows" : "");
         }
-        case Kind::change_type:
+        case StepKind::change_type:
             return fmt::format("the type of column {} was changed from {} to {}", now(), printable(before.columns.at(step.before).type, 80),
                                printable(after.columns.at(step.after).type, 80));
-        case Kind::drop_not_null: return fmt::format("column {} may be NULL", now());
-        case Kind::set_not_null: return fmt::format("column {} may not be NULL any more", now());
-        case Kind::set_default: return fmt::format("the default of column {} was changed", now());
-        case Kind::add_label: return fmt::format("type {} got the label {}", printable(step.type, 100), printable(step.label, 80));
-        case Kind::rename_label: return fmt::format("the label {} of type {} was renamed to {}", printable(step.neighbour, 80), printable(step.type, 100), printable(step.label, 80));
+        case StepKind::drop_not_null: return fmt::format("column {} may be NULL", now());
+        case StepKind::set_not_null: return fmt::format("column {} may not be NULL any more", now());
+        case StepKind::set_default: return fmt::format("the default of column {} was changed", now());
+        case StepKind::add_label: return fmt::format("type {} got the label {}", printable(step.type, 100), printable(step.label, 80));
+        case StepKind::rename_label: return fmt::format("the label {} of type {} was renamed to {}", printable(step.neighbour, 80), printable(step.type, 100), printable(step.label, 80));
     }
     throw std::logic_error{"shape step"};
 }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "schemas/conversion.h"
+#include "schemas/holds.h"
 #include "schemas/identifier.h"
 #include "schemas/sqlite_real.h"
 
@@ -13,9 +14,7 @@ namespace rowferry {
 
 namespace {
 
-using Kind = ShapeStep::Kind;
-
-bool contains(const std::vector<std::string>& labels, const std::string& label) { return std::ranges::find(labels, label) != labels.end(); }
+using StepKind = ShapeStep::Kind;
 
 }  // namespace
 
@@ -47,11 +46,11 @@ std::vector<std::string> sqlite_alter(const ShapeStep& step, const TableSchema& 
     const auto old = [&] { return quote_identifier(before.columns.at(step.before).name); };
     const auto now = [&] { return quote_identifier(after.columns.at(step.after).name); };
     switch (step.kind) {
-        case Kind::rename_table:
+        case StepKind::rename_table:
             return {fmt::format("ALTER TABLE {} RENAME TO {}", name, quote_identifier(follower_table(after, Engine::sqlite).name))};
-        case Kind::drop_column: return {fmt::format("ALTER TABLE {} DROP COLUMN {}", name, old())};
-        case Kind::rename_column: return {fmt::format("ALTER TABLE {} RENAME COLUMN {} TO {}", name, old(), now())};
-        case Kind::add_column: {
+        case StepKind::drop_column: return {fmt::format("ALTER TABLE {} DROP COLUMN {}", name, old())};
+        case StepKind::rename_column: return {fmt::format("ALTER TABLE {} RENAME COLUMN {} TO {}", name, old(), now())};
+        case StepKind::add_column: {
             const std::string type = map_column(after, step.after, Engine::sqlite).type;
             // SQLite's own ADD COLUMN on the leader gave old rows the default, and so it does here.
             const bool same_engine = after.engine == Engine::sqlite && !old_value.empty();
@@ -61,21 +60,21 @@ std::vector<std::string> sqlite_alter(const ShapeStep& step, const TableSchema& 
             if (!same_engine && !old_value.empty()) statements.push_back(fmt::format("UPDATE {} SET {} = {}", name, now(), old_value));
             return statements;
         }
-        case Kind::rename_label: {
+        case StepKind::rename_label: {
             std::vector<std::string> statements;
             for (std::uint16_t i = 0; i < before.columns.size(); ++i) {
                 const auto column = same_column(before, i, after);
-                if (!column || !contains(before.columns[i].enum_labels, step.neighbour) || !contains(after.columns[*column].enum_labels, step.label)) continue;
+                if (!column || !holds(before.columns[i].enum_labels, step.neighbour) || !holds(after.columns[*column].enum_labels, step.label)) continue;
                 statements.push_back(fmt::format("UPDATE {0} SET {1} = {2} WHERE {1} = {3}", name, quote_identifier(after.columns[*column].name),
                                                  quote_literal(step.label), quote_literal(step.neighbour)));
             }
             return statements;
         }
-        case Kind::change_type:
-        case Kind::drop_not_null:
-        case Kind::set_not_null:
-        case Kind::set_default:
-        case Kind::add_label: return {};
+        case StepKind::change_type:
+        case StepKind::drop_not_null:
+        case StepKind::set_not_null:
+        case StepKind::set_default:
+        case StepKind::add_label: return {};
     }
     throw std::logic_error{"shape step"};
 }

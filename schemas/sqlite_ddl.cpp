@@ -7,15 +7,12 @@
 
 #include "schemas/conversion.h"
 #include "schemas/error.h"
+#include "schemas/holds.h"
 #include "schemas/identifier.h"
 #include "schemas/sqlite_parts.h"
 
 namespace rowferry {
 namespace {
-
-bool contains(const std::vector<std::string>& names, const std::string& name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
-}
 
 /// Only what SQLite has built in: a collation of the application's own is not there in our connections.
 std::string collate_clause(const TableSchema& table, const std::string& collation) {
@@ -131,7 +128,7 @@ std::string sqlite_create_table(const TableSchema& table, const std::vector<std:
         add(fmt::format("PRIMARY KEY ({})", quoted_list(column_names(table, table.primary_key))));
     for (const std::string& check : parts.checks) add(check);
     for (const ForeignKey& key : table.foreign_keys)
-        if (contains(present, sqlite_folded(parent_name(table, key)))) add(foreign_key_clause(table, key));
+        if (holds(present, sqlite_folded(parent_name(table, key)))) add(foreign_key_clause(table, key));
     std::string options;
     if (table.without_rowid) options += " WITHOUT ROWID";
     if (table.strict) options += options.empty() ? " STRICT" : ", STRICT";
@@ -169,10 +166,10 @@ std::vector<SqliteIndex> sqlite_indexes(const TableSchema& table) {
 }
 
 std::string sqlite_index_name(const TableSchema& table, const std::string& wanted, const std::vector<std::string>& taken) {
-    if (!contains(taken, sqlite_folded(wanted))) return wanted;
+    if (!holds(taken, sqlite_folded(wanted))) return wanted;
     const std::string longer = sqlite_follower_name(table) + "_" + wanted;
     std::string name = longer;
-    for (int number = 2; contains(taken, sqlite_folded(name)); ++number) name = fmt::format("{}_{}", longer, number);
+    for (int number = 2; holds(taken, sqlite_folded(name)); ++number) name = fmt::format("{}_{}", longer, number);
     return name;
 }
 
@@ -217,7 +214,7 @@ std::vector<std::string> sqlite_notes(const TableSchema& table, const std::vecto
             notes.push_back(fmt::format("{}: the index {} is made over its columns, without what only PostgreSQL knows: {}", to_string(table.name),
                                         printable(index.name, 80), printable(index.definition, 200)));
     for (const ForeignKey& key : table.foreign_keys)
-        if (!contains(present, sqlite_folded(parent_name(table, key))))
+        if (!holds(present, sqlite_folded(parent_name(table, key))))
             notes.push_back(fmt::format("{}: the foreign key to {} is left out, as that table is not on the follower", to_string(table.name),
                                         to_string(key.parent)));
     return notes;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "schemas/ascii.h"
 #include "schemas/expression_tree.h"
 #include "schemas/identifier.h"
 #include "schemas/sqlite_tokens.h"
@@ -13,16 +14,8 @@ namespace {
 using Kind = Expression::Kind;
 using Token = SqliteToken;
 
-constexpr int kDeepest = 150;
+constexpr int kDeepestSqliteExpression = 150;
 
-[[noreturn]] void unknown(const std::string& what) { throw UnknownExpression{what}; }
-
-std::string lower(std::string_view text) {
-    std::string result{text};
-    for (char& c : result)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return result;
-}
 
 // How strongly SQLite's operators bind (https://www.sqlite.org/lang_expr.html, 2).
 enum Strength { kOr = 1, kAnd, kNot, kEquality, kOrder, kBits, kSum, kProduct, kConcatenation, kCollate, kSign };
@@ -75,11 +68,11 @@ private:
     static Expression maybe_negated(bool negated, Expression expression) { return negated ? node(Kind::negation, std::move(expression)) : std::move(expression); }
 
     Expression expression(int weakest) {
-        if (++depth_ > kDeepest) unknown("it is nested too deeply");
+        if (++depth_ > kDeepestSqliteExpression) unknown("it is nested too deeply");
         Expression left = prefix();
         int length = 0;
         while (infix(left, weakest))
-            if (++length > kDeepest) unknown("it is too long");
+            if (++length > kDeepestSqliteExpression) unknown("it is too long");
         --depth_;
         return left;
     }

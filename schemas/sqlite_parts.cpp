@@ -18,9 +18,9 @@ bool is_known_collation(const std::string& collation) {
     return folded.empty() || folded == "binary" || folded == "nocase" || folded == "rtrim";
 }
 
-class Parts {
+class SqlitePartsBuilder {
 public:
-    explicit Parts(const TableSchema& table) : table_{table} {}
+    explicit SqlitePartsBuilder(const TableSchema& table) : table_{table} {}
 
     SqliteParts all() {
         for (std::uint16_t i = 0; i < table_.columns.size(); ++i) {
@@ -150,7 +150,7 @@ private:
 
 }  // namespace
 
-SqliteParts sqlite_parts(const TableSchema& table) { return Parts{table}.all(); }
+SqliteParts sqlite_parts(const TableSchema& table) { return SqlitePartsBuilder{table}.all(); }
 
 std::string sqlite_comment(const std::string& comment) {
     if (comment.empty()) return {};

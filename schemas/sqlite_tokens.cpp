@@ -3,15 +3,15 @@
 #include <algorithm>
 #include <array>
 
+#include "schemas/ascii.h"
+
 namespace rowferry {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || static_cast<unsigned char>(c) >= 0x80; }
 bool is_name_part(char c) { return is_name_start(c) || is_digit(c) || c == '$'; }
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r'; }
-char folded(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+bool is_sqlite_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r'; }
 
 class Tokenizer {
 public:
@@ -42,7 +42,7 @@ private:
     bool skip_space() {
         for (;;) {
             if (at_ >= sql_.size()) return false;
-            if (is_space(peek())) {
+            if (is_sqlite_space(peek())) {
                 ++at_;
             } else if (starts("--")) {
                 skip_past("\n");
@@ -130,7 +130,7 @@ private:
 
 bool SqliteToken::is_word(std::string_view keyword) const noexcept {
     return kind == Kind::word &&
-           std::equal(value.begin(), value.end(), keyword.begin(), keyword.end(), [](char a, char b) { return folded(a) == folded(b); });
+           std::equal(value.begin(), value.end(), keyword.begin(), keyword.end(), [](char a, char b) { return lower(a) == lower(b); });
 }
 
 std::vector<SqliteToken> sqlite_tokens(std::string_view sql) { return Tokenizer{sql}.all(); }

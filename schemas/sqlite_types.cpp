@@ -13,7 +13,7 @@ std::string upper(std::string_view text) {
     return result;
 }
 
-bool holds(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool has_part(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 
 /// The words of a declared type in upper case with one space between them, without what stands in parentheses.
 std::string type_words(std::string_view declared_type) {
@@ -83,10 +83,10 @@ const NamedClass* find_name(const Names& names, std::string_view name) {
 
 Affinity sqlite_affinity(std::string_view declared_type) {
     const std::string type = upper(declared_type);
-    if (holds(type, "INT")) return Affinity::integer;
-    if (holds(type, "CHAR") || holds(type, "CLOB") || holds(type, "TEXT")) return Affinity::text;
-    if (type.empty() || holds(type, "BLOB")) return Affinity::blob;
-    if (holds(type, "REAL") || holds(type, "FLOA") || holds(type, "DOUB")) return Affinity::real;
+    if (has_part(type, "INT")) return Affinity::integer;
+    if (has_part(type, "CHAR") || has_part(type, "CLOB") || has_part(type, "TEXT")) return Affinity::text;
+    if (type.empty() || has_part(type, "BLOB")) return Affinity::blob;
+    if (has_part(type, "REAL") || has_part(type, "FLOA") || has_part(type, "DOUB")) return Affinity::real;
     return Affinity::numeric;
 }
 
@@ -116,7 +116,7 @@ ValueClass sqlite_value_class(std::string_view declared_type) {
         }
         case Affinity::numeric: break;
     }
-    if (holds(words, "BOOL")) return ValueClass::boolean;
+    if (has_part(words, "BOOL")) return ValueClass::boolean;
     const NamedClass* known = find_name(kNumericNames, words);
     // A word SQLite does not know (STRING, ANY, INET) says nothing about the values.
     return known != nullptr ? known->value_class : ValueClass::any;

@@ -1,17 +1,8 @@
 #include "schemas/standby_names.h"
 
-#include <algorithm>
-#include <cctype>
+#include "schemas/ascii.h"
 
 namespace rowferry {
-namespace {
-
-std::string lower(std::string text) {
-    std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return text;
-}
-
-}  // namespace
 
 bool standby_names_list(const std::string& setting, const std::string& application) {
     const std::string wanted = lower(application);

@@ -5,10 +5,13 @@
 
 #include <fmt/format.h>
 
+#include "schemas/ascii.h"
 #include "schemas/conversion.h"
 #include "schemas/digest.h"
 #include "schemas/error.h"
+#include "schemas/holds.h"
 #include "schemas/identifier.h"
+#include "schemas/shown.h"
 #include "schemas/table_subset.h"
 #include "schemas/value_shapes.h"
 
@@ -17,13 +20,9 @@ namespace {
 
 constexpr std::uint32_t kTextOid = 25;
 
-std::string shown(std::string_view name) { return printable(name, 80); }
-
 [[noreturn]] void refuse(const TableSchema& table, const ColumnSchema& column, std::string_view why) {
     throw RefusedError{fmt::format("{}.{}: {}", to_string(table.name), shown(column.name), why)};
 }
-
-bool holds(const ColumnIndexes& columns, std::uint16_t column) { return std::ranges::find(columns, column) != columns.end(); }
 
 /// Rows are told apart by it.
 bool in_a_key(const TableSchema& table, std::uint16_t column) {
@@ -42,12 +41,6 @@ bool one_text_per_value(const ColumnSchema& column) {
     }
 }
 
-std::string folded(std::string text) {
-    for (char& c : text)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    return text;
-}
-
 /// `numeric` of `numeric(10,2)`, of `numeric(10,2)[]` nothing shorter.
 std::string without_modifier(const std::string& type) {
     const std::size_t open = type.find('(');
@@ -60,9 +53,9 @@ std::string without_modifier(const std::string& type) {
 
 const TypeRule* type_rule(const TableRules& rules, const ColumnSchema& column) {
     const TypeRule* found = nullptr;
-    const std::array names{folded(column.type), folded(column.base_type), folded(without_modifier(column.type)), folded(without_modifier(column.base_type))};
+    const std::array names{lower(column.type), lower(column.base_type), lower(without_modifier(column.type)), lower(without_modifier(column.base_type))};
     for (const TypeRule& rule : rules.types)
-        if (std::ranges::find(names, folded(rule.leader_type)) != names.end()) found = &rule;
+        if (std::ranges::find(names, lower(rule.leader_type)) != names.end()) found = &rule;
     return found;
 }
 

@@ -8,13 +8,12 @@
 
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/shown.h"
 
 namespace rowferry {
 namespace {
 
 constexpr std::uint16_t kLeftOut = 0xFFFF;
-
-std::string shown(std::string_view name) { return printable(name, 80); }
 
 /// Every column that a rule names.
 std::vector<std::string> named_columns(const TableRule& rule) {

@@ -13,7 +13,6 @@ namespace {
 using conversion::misfit;
 using conversion::parse_whole;
 
-constexpr double kTwoTo63 = 9223372036854775808.0;
 constexpr char kDigits[] = "0123456789abcdef";
 
 /// `tag`, then the printed number in `buffer`, which has room for both.
@@ -29,7 +28,7 @@ std::string_view tagged_number(std::array<char, 64>& buffer, char tag, Number va
 std::string_view tagged_real(std::array<char, 64>& buffer, double value) {
     if (std::isinf(value)) return value < 0 ? "r:-Infinity" : "r:Infinity";
     const bool zero_below = value == 0 && std::signbit(value);
-    if (!zero_below && value > -kTwoTo63 && value < kTwoTo63 && value == std::trunc(value))
+    if (!zero_below && value > -conversion::kTwoTo63 && value < conversion::kTwoTo63 && value == std::trunc(value))
         return tagged_number(buffer, 'r', static_cast<std::int64_t>(value));
     return tagged_number(buffer, 'r', value);
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "schemas/ascii.h"
 #include "schemas/calendar.h"
 
 namespace rowferry {
@@ -10,8 +11,6 @@ namespace {
 
 constexpr std::size_t kMaxNumericInteger = 131072;  // PostgreSQL's limits for digits before and after the decimal point.
 constexpr std::size_t kMaxNumericFraction = 16383;
-
-constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
 constexpr std::uint64_t kHighBits = 0x8080808080808080U;
 constexpr std::uint64_t kOnes = 0x0101010101010101U;

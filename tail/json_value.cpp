@@ -7,25 +7,21 @@
 
 #include <fmt/format.h>
 
+#include "schemas/hex.h"
 #include "schemas/value_shapes.h"
 
 namespace rowferry {
 namespace {
 
 constexpr std::int64_t kLargestExact = (std::int64_t{1} << 53) - 1;
-constexpr char kDigits[] = "0123456789abcdef";
 
 void append_tagged(std::string_view tag, std::string_view plain, std::string& out) {
     fmt::format_to(std::back_inserter(out), R"({{"{}":"{}"}})", tag, plain);
 }
 
-void append_hex(std::string_view tag, std::string_view bytes, std::string& out) {
+void append_tagged_hex(std::string_view tag, std::string_view bytes, std::string& out) {
     fmt::format_to(std::back_inserter(out), R"({{"{}":")", tag);
-    out.reserve(out.size() + 2 * bytes.size() + 2);
-    for (const char c : bytes) {
-        out += kDigits[static_cast<unsigned char>(c) >> 4];
-        out += kDigits[static_cast<unsigned char>(c) & 15];
-    }
+    append_hex(bytes, out);
     out += "\"}";
 }
 
@@ -55,11 +51,11 @@ void append_real(double value, std::string& out) {
     append_real(value, {digits, static_cast<std::size_t>(end - digits)}, out);
 }
 
-void append_text(std::string_view text, std::string& out) {
+void append_json_text(std::string_view text, std::string& out) {
     if (is_utf8(text))
         append_json_string(text, out);
     else
-        append_hex("text", text, out);
+        append_tagged_hex("text", text, out);
 }
 
 /// PostgreSQL's text form by what the type means; what does not look like it (a mask's, say) is a string.
@@ -88,7 +84,7 @@ void append_pg_text(std::string_view text, ValueClass type, std::string& out) {
             break;
         default: break;
     }
-    append_text(text, out);
+    append_json_text(text, out);
 }
 
 }  // namespace
@@ -119,8 +115,7 @@ void append_json_string(std::string_view text, std::string& out) {
             out += "\\t";
         } else {
             out += "\\u00";
-            out += kDigits[c >> 4];
-            out += kDigits[c & 15];
+            append_hex(text.substr(i, 1), out);
         }
     }
     out.append(text, from, text.size() - from);
@@ -132,8 +127,8 @@ void append_json_value(const Cell& cell, const ColumnSchema& column, Engine engi
         case CellKind::null: out += "null"; return;
         case CellKind::integer: return append_integer(cell.as_integer(), out);
         case CellKind::real: return append_real(cell.as_real(), out);
-        case CellKind::blob: return append_hex("bytes", cell.bytes(), out);
-        case CellKind::text: return engine == Engine::postgresql ? append_pg_text(cell.bytes(), column.value_class, out) : append_text(cell.bytes(), out);
+        case CellKind::blob: return append_tagged_hex("bytes", cell.bytes(), out);
+        case CellKind::text: return engine == Engine::postgresql ? append_pg_text(cell.bytes(), column.value_class, out) : append_json_text(cell.bytes(), out);
         case CellKind::absent:
         case CellKind::unchanged:
         case CellKind::binary: break;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "schemas/hex.h"
 #include "schemas/identifier.h"
 #include "schemas/sqlite_real.h"
 #include "schemas/value_shapes.h"
@@ -14,16 +15,7 @@
 namespace rowferry {
 namespace {
 
-constexpr char kDigits[] = "0123456789abcdef";
-
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
-
-void append_hex(std::string_view bytes, std::string& out) {
-    for (const char c : bytes) {
-        out += kDigits[static_cast<unsigned char>(c) >> 4];
-        out += kDigits[static_cast<unsigned char>(c) & 15];
-    }
-}
 
 /// With escapes where a plain literal would hold control characters.
 void append_pg_string(std::string_view text, std::string& out) {

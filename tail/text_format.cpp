@@ -35,7 +35,7 @@ void append_cut(std::string_view shown, std::string_view whole, std::string& out
     if (shown.size() < whole.size()) fmt::format_to(std::back_inserter(out), "…({} bytes)", whole.size());
 }
 
-void append_text(std::string_view text, std::string& out) {
+void append_quoted_text(std::string_view text, std::string& out) {
     const std::string_view shown = beginning(text);
     fmt::format_to(std::back_inserter(out), "'{}'", printable(shown, 8 * kLongestValue));
     append_cut(shown, text, out);
@@ -54,7 +54,7 @@ void append_value(const Cell& cell, const ColumnSchema& column, Engine engine, s
         case CellKind::real: fmt::format_to(std::back_inserter(out), "{}", cell.as_real()); return;
         case CellKind::text:
             if (engine == Engine::postgresql && shown_bare(column.value_class)) return void(out += printable(beginning(cell.bytes())));
-            return append_text(cell.bytes(), out);
+            return append_quoted_text(cell.bytes(), out);
         case CellKind::blob: {
             const std::string_view shown = cell.bytes().substr(0, kLongestValue / 2);
             out += "x'";

@@ -6,10 +6,10 @@ namespace rowferry {
 namespace pg_advance {
 namespace {
 // No number: casting it is the error, and the server's message quotes it in every language.
-constexpr std::string_view kRefused = "rowferry finds another checkpoint";
+constexpr std::string_view kFindsAnother = "rowferry finds another checkpoint";
 }  // namespace
 
-bool is_refusal(std::string_view sqlstate, std::string_view message) { return sqlstate == "22P02" && message.find(kRefused) != std::string_view::npos; }
+bool is_refusal(std::string_view sqlstate, std::string_view message) { return sqlstate == "22P02" && message.find(kFindsAnother) != std::string_view::npos; }
 
 PgStatement statement() {
     PgStatement statement;
@@ -19,7 +19,7 @@ PgStatement statement() {
                                 // How the transaction is to be committed rides along.
                                 "acked = CASE WHEN pg_catalog.set_config('synchronous_commit', $8, true) IS NOT NULL THEN $1 END, resume = coalesce($2, resume), leader = coalesce($7, leader), "
                                 "commit_time_us = CASE WHEN $3 = 0 THEN commit_time_us ELSE $3 END WHERE stream = $4",
-                                kRefused);
+                                kFindsAnother);
     statement.types = {kTextOid, kByteaOid, kInt8Oid, kTextOid, kTextOid, kInt8Oid, kTextOid, kTextOid};
     statement.formats = {0, 1, 0, 0, 0, 0, 0, 0};
     return statement;

@@ -7,13 +7,14 @@
 #include "applier/postgresql/pg_quarantine_store.h"
 #include "applier/postgresql/pg_table_copier.h"
 #include "schemas/error.h"
+#include "schemas/hex.h"
 #include "schemas/identifier.h"
 
 namespace rowferry::pg_checkpoints {
 namespace {
 
 // The checkpoint is updated with every group: room on its page keeps the new version there, without an entry in the index.
-constexpr std::string_view kTables = R"(
+constexpr std::string_view kOwnTables = R"(
 CREATE SCHEMA IF NOT EXISTS rowferry;
 CREATE TABLE IF NOT EXISTS rowferry.checkpoint (
     stream         text PRIMARY KEY,
@@ -38,19 +39,6 @@ CREATE TABLE IF NOT EXISTS rowferry.table_state (
     made           boolean NOT NULL,
     PRIMARY KEY (stream, schema, name)
 ))";
-
-std::string to_hex(std::string_view bytes) {
-    std::string text;
-    for (const char c : bytes) text += fmt::format("{:02x}", static_cast<unsigned char>(c));
-    return text;
-}
-
-std::string from_hex(std::string_view text) {
-    const auto digit = [](char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; };
-    std::string bytes;
-    for (std::size_t i = 0; i + 1 < text.size(); i += 2) bytes += static_cast<char>(digit(text[i]) * 16 + digit(text[i + 1]));
-    return bytes;
-}
 
 ParsedPosition stored_position(const std::string& text) {
     try {
@@ -106,7 +94,7 @@ std::vector<Checkpoint> load(const PgRun& run) {
 }
 
 void create_tables(const PgRun& run) {
-    if (!exist(run)) run(std::string{kTables});
+    if (!exist(run)) run(std::string{kOwnTables});
 }
 
 void write(const PgRun& run, const Checkpoint& checkpoint, const std::map<TableName, bool>& made) {

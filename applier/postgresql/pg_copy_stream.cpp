@@ -16,7 +16,7 @@ namespace rowferry {
 namespace {
 
 // What goes to libpq at once: its own output buffer then needs no growing, and the server gets going early.
-constexpr std::size_t kPiece = 64 * 1024;
+constexpr std::size_t kSentAtOnce = 64 * 1024;
 
 constexpr std::array<char, 256> make_escapes() {
     std::array<char, 256> escapes{};
@@ -41,7 +41,7 @@ std::size_t skip_plain(std::string_view text, std::size_t at) noexcept {
     return at;
 }
 
-void append_hex(std::string& out, std::string_view bytes) {
+void append_bytea(std::string& out, std::string_view bytes) {
     constexpr char kDigits[] = "0123456789abcdef";
     const std::size_t start = out.size() + 3;
     out.resize(start + 2 * bytes.size());
@@ -60,7 +60,7 @@ void append_cell(std::string& out, const Cell& cell) {
     switch (cell.kind()) {
         case CellKind::null: out += "\\N"; return;
         case CellKind::text: append_copy_text(out, cell.bytes()); return;
-        case CellKind::blob: append_hex(out, cell.bytes()); return;
+        case CellKind::blob: append_bytea(out, cell.bytes()); return;
         case CellKind::integer: {
             std::array<char, 24> digits;
             const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), cell.as_integer()).ptr;
@@ -135,8 +135,8 @@ void PgCopyStream::add_raw(RawRows& rows) {
     raw_ = true;
     rows.bytes.clear();
     rows.rows = 0;
-    for (; sent_ < buffer_.size(); sent_ += std::min(kPiece, buffer_.size() - sent_)) {
-        link_.put_copy(std::string_view{buffer_}.substr(sent_, kPiece));
+    for (; sent_ < buffer_.size(); sent_ += std::min(kSentAtOnce, buffer_.size() - sent_)) {
+        link_.put_copy(std::string_view{buffer_}.substr(sent_, kSentAtOnce));
         link_.flush();
     }
 }
@@ -147,7 +147,7 @@ void PgCopyStream::add(const Change& row) {
     else
         add_text(row);
     ++rows_;
-    if (buffer_.size() - sent_ < kPiece) return;
+    if (buffer_.size() - sent_ < kSentAtOnce) return;
     link_.put_copy(std::string_view{buffer_}.substr(sent_));
     sent_ = buffer_.size();
     link_.flush();
@@ -168,7 +168,7 @@ void PgCopyStream::add_text(const Change& row) {
     }
     if (buffer_.size() > start) buffer_.pop_back();
     buffer_ += '\n';
-    if (scratch_.used() > kPiece) scratch_.clear();
+    if (scratch_.used() > kSentAtOnce) scratch_.clear();
 }
 
 /// tuple := count:i16 (length:i32 byte[length])*, -1 for NULL.

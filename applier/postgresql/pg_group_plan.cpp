@@ -11,7 +11,7 @@ namespace rowferry {
 namespace {
 
 // Beyond that an application draws its columns by lot.
-constexpr std::size_t kMaxUpdates = 50;
+constexpr std::size_t kMaxGroupUpdates = 50;
 
 /// Does the leader's REPLACE remove nothing but the row with the same key?
 bool replaces_by_key_only(const PgTablePlan& table) {
@@ -25,7 +25,7 @@ bool replaces_by_key_only(const PgTablePlan& table) {
 
 }  // namespace
 
-PgGroupPlan::PgGroupPlan(const PgTablePlan& table, bool binary) : table_{table}, binary_{binary}, updates_{kMaxUpdates} {
+PgGroupPlan::PgGroupPlan(const PgTablePlan& table, bool binary) : table_{table}, binary_{binary}, updates_{kMaxGroupUpdates} {
     const PgTarget& follower = table_.follower();
     appends_ = castable() && !table_.lenient() && follower.replica_triggers.empty() && follower.replica_rules.empty() && !table_.replaces();
     std::vector<std::string> key;

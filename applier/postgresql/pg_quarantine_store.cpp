@@ -9,7 +9,7 @@ namespace rowferry::pg_quarantine {
 namespace {
 
 // A key may be larger than what an index takes, so its digest is indexed.
-constexpr std::string_view kTable = R"(
+constexpr std::string_view kQuarantineTable = R"(
 CREATE TABLE IF NOT EXISTS rowferry.quarantine (
     stream        text NOT NULL,
     schema        text NOT NULL,
@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS rowferry.quarantine (
 ))";
 
 // Rows fetched at once; what they hold is bounded by what the sink handles anyway, a batch.
-constexpr int kPiece = 200;
+constexpr int kRowsAtOnce = 200;
 
 std::string of_stream(const std::string& stream) { return "stream = " + quote_literal(stream); }
 
@@ -36,7 +36,7 @@ std::string of_stream(const std::string& stream) { return "stream = " + quote_li
 bool exists(const PgRun& run) { return run("SELECT to_regclass('rowferry.quarantine') IS NOT NULL").boolean(0, 0); }
 
 void create_table(const PgRun& run) {
-    if (!exists(run)) run(std::string{kTable});
+    if (!exists(run)) run(std::string{kQuarantineTable});
 }
 
 void clear(const PgRun& run, const std::string& stream) {
@@ -72,9 +72,9 @@ void load(const PgRun& run, const std::string& stream, const TableName& table, c
         const PgRows rows = run(fmt::format(
             "SELECT encode(key_digest, 'hex'), image FROM rowferry.quarantine WHERE {} AND schema = {} AND name = {} AND key_digest > {} "
             "ORDER BY key_digest LIMIT {}",
-            of_stream(stream), quote_literal(table.schema), quote_literal(table.name), last, kPiece));
+            of_stream(stream), quote_literal(table.schema), quote_literal(table.name), last, kRowsAtOnce));
         for (std::size_t i = 0; i < rows.size(); ++i) take(rows.text(i, 1));
-        if (rows.size() < kPiece) return;
+        if (rows.size() < kRowsAtOnce) return;
         last = fmt::format("decode({}, 'hex')", quote_literal(rows.text(rows.size() - 1, 0)));
     }
 }

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "schemas/error.h"
+#include "schemas/hex.h"
 #include "schemas/identifier.h"
 #include "schemas/value_shapes.h"
 
@@ -17,28 +18,6 @@ namespace rowferry {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string to_hex(std::string_view bytes) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    std::string text;
-    text.reserve(2 * bytes.size());
-    for (const char c : bytes) {
-        text += kDigits[static_cast<unsigned char>(c) >> 4];
-        text += kDigits[static_cast<unsigned char>(c) & 15];
-    }
-    return text;
-}
-
-std::string from_hex(const std::string& text) {
-    std::string bytes;
-    for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
-        unsigned value = 0;
-        const char* begin = text.data() + i;
-        if (std::from_chars(begin, begin + 2, value, 16).ptr != begin + 2) throw HaltError{"not hexadecimal"};
-        bytes += static_cast<char>(value);
-    }
-    return bytes;
-}
 
 std::string print_real(double value) {
     if (std::isinf(value)) return value < 0 ? "-Infinity" : "Infinity";

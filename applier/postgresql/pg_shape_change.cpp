@@ -22,7 +22,7 @@ namespace {
 
 using Kind = ShapeStep::Kind;
 
-TableName name_on_follower(const TableSchema& table) {
+TableName pg_name_on_follower(const TableSchema& table) {
     return table.renamed_to ? *table.renamed_to : follower_table(table, Engine::postgresql);
 }
 
@@ -31,7 +31,7 @@ std::string only(const PgTarget& target) { return target.partitioned ? "" : "ONL
 }  // namespace
 
 PgShapeChange::PgShapeChange(const ShapeChange& change, Context context)
-    : change_{change}, context_{std::move(context)}, before_{*change.before}, name_{name_on_follower(*change.before)} {}
+    : change_{change}, context_{std::move(context)}, before_{*change.before}, name_{pg_name_on_follower(*change.before)} {}
 
 void PgShapeChange::halt(const std::string& why) const {
     const std::string what = change_.after == nullptr ? "it was dropped" : describe_diff(diff_, before_, *change_.after);
@@ -39,7 +39,7 @@ void PgShapeChange::halt(const std::string& why) const {
 }
 
 void PgShapeChange::read_target() {
-    const TableName wanted = change_.after == nullptr ? name_ : name_on_follower(*change_.after);
+    const TableName wanted = change_.after == nullptr ? name_ : pg_name_on_follower(*change_.after);
     auto found = read_targets(context_.run, {name_, wanted});
     target_.reset();
     for (const TableName& name : {name_, wanted})
@@ -60,7 +60,7 @@ std::optional<PgTarget> PgShapeChange::follow() {
         drop_table();
         return std::nullopt;
     }
-    if (!target_) halt(fmt::format("The follower has no table {}: make it, or drop the stream and copy again", to_string(name_on_follower(*change_.after))));
+    if (!target_) halt(fmt::format("The follower has no table {}: make it, or drop the stream and copy again", to_string(pg_name_on_follower(*change_.after))));
     for (const ShapeStep& step : diff_.steps) take(step);
     stop_if_needed();
     read_target();
@@ -108,7 +108,7 @@ void PgShapeChange::take(const ShapeStep& step) {
         }
     }
     if (step.kind != Kind::rename_table) return;
-    name_ = name_on_follower(*change_.after);
+    name_ = pg_name_on_follower(*change_.after);
     if (apply) read_target();
 }
 
@@ -135,7 +135,7 @@ const PgTargetColumn* PgShapeChange::target_column(const ShapeStep& step) const 
 bool PgShapeChange::is_done(const ShapeStep& step) {
     const TableSchema& after = *change_.after;
     switch (step.kind) {
-        case Kind::rename_table: return name_ == name_on_follower(after);
+        case Kind::rename_table: return name_ == pg_name_on_follower(after);
         case Kind::drop_column: return target_->column(before_.columns[step.before].name) == nullptr || is_added_again(step);
         case Kind::rename_column: return target_->column(before_.columns[step.before].name) == nullptr && target_->column(after.columns[step.after].name) != nullptr;
         case Kind::add_column: {

@@ -26,8 +26,8 @@ namespace {
 // Below that the savepoint and the arrays cost more than they save.
 constexpr std::uint32_t kFewChanges = 16;
 // After a group was refused, changes of its table go in order for a while, doubling up to the limit.
-constexpr std::uint32_t kFirstPause = 2000;
-constexpr std::uint32_t kLongestPause = 256 * 1000;
+constexpr std::uint32_t kFirstGroupPause = 2000;
+constexpr std::uint32_t kLongestGroupPause = 256 * 1000;
 
 }  // namespace
 
@@ -229,7 +229,7 @@ void PgSink::take_group_back(const PgTablePlan* refused, std::string_view why) {
         table->net.clear();
         table->grouped = false;
         if (refused != nullptr && table->plan.get() != refused) continue;
-        table->next_group_pause = std::min(std::max(2 * table->next_group_pause, kFirstPause), kLongestPause);
+        table->next_group_pause = std::min(std::max(2 * table->next_group_pause, kFirstGroupPause), kLongestGroupPause);
         table->group_pause = table->next_group_pause;
         spdlog::debug("{}: a group was refused ({}), changes go one by one for a while", to_string(table->plan->follower().name), why);
     }

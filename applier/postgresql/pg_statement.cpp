@@ -7,7 +7,7 @@
 namespace rowferry {
 namespace {
 // No number: casting it is the error, and the server's message quotes it in every language.
-constexpr std::string_view kRefused = "rowferry counts ";
+constexpr std::string_view kCounts = "rowferry counts ";
 }  // namespace
 
 PgStatement counted(const PgStatement& statement) {
@@ -15,15 +15,15 @@ PgStatement counted(const PgStatement& statement) {
     counted.name += 'c';
     counted.prepared = false;
     counted.sql = fmt::format("WITH rowferry_rows AS ({}{}) SELECT CASE count(*) WHEN 1 THEN 1 ELSE ('{}' || count(*))::integer END FROM rowferry_rows", statement.sql,
-                              statement.sql.starts_with("SELECT") ? "" : " RETURNING 1", kRefused);
+                              statement.sql.starts_with("SELECT") ? "" : " RETURNING 1", kCounts);
     return counted;
 }
 
 std::optional<std::uint64_t> refused_count(std::string_view sqlstate, std::string_view message) {
-    const std::size_t at = message.find(kRefused);
+    const std::size_t at = message.find(kCounts);
     std::uint64_t count = 0;
     if (sqlstate != "22P02" || at == std::string_view::npos) return std::nullopt;
-    const std::string_view digits = message.substr(at + kRefused.size());
+    const std::string_view digits = message.substr(at + kCounts.size());
     if (std::from_chars(digits.data(), digits.data() + digits.size(), count).ec != std::errc{}) return std::nullopt;
     return count;
 }

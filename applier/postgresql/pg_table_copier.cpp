@@ -17,7 +17,7 @@
 namespace rowferry {
 namespace {
 
-constexpr std::string_view kTable = R"(
+constexpr std::string_view kRequestTable = R"(
 CREATE TABLE IF NOT EXISTS rowferry.table_copy (
     number   bigint GENERATED ALWAYS AS IDENTITY,
     stream   text NOT NULL,
@@ -97,7 +97,7 @@ std::string every_column(const TableSchema& table) {
 std::vector<TableCopy> PgTableCopier::load() { return load_copies(access_.control(), stream_); }
 
 void PgTableCopier::write(const PgRun& run, const TableCopy& copy) const {
-    if (!has_requests(run)) run(std::string{kTable});
+    if (!has_requests(run)) run(std::string{kRequestTable});
     run(fmt::format("INSERT INTO rowferry.table_copy (stream, id, state, document) VALUES ({}, {}, {}, {}) ON CONFLICT (stream, id) "
                     "DO UPDATE SET state = excluded.state, document = excluded.document",
                     quote_literal(stream_), quote_literal(copy.id), quote_literal(to_string(copy.state)), quote_literal(to_json(copy))));

@@ -12,7 +12,7 @@ namespace {
 
 using ByOid = std::map<std::string, PgTarget>;
 
-constexpr std::string_view kTables = R"(
+constexpr std::string_view kFollowerTables = R"(
 SELECT c.oid, n.nspname, c.relname, c.relkind,
        has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')
        AND has_table_privilege(c.oid, 'DELETE') AND has_table_privilege(c.oid, 'TRUNCATE'),
@@ -209,7 +209,7 @@ std::map<TableName, PgTarget> read_targets(const PgRun& run, const std::vector<T
         wanted += fmt::format("{}({}, {})", wanted.empty() ? "" : ", ", quote_literal(name.schema), quote_literal(name.name));
     ByOid tables;
     std::string oids;
-    const PgRows rows = run(fmt::format(kTables, wanted));
+    const PgRows rows = run(fmt::format(kFollowerTables, wanted));
     for (std::size_t i = 0; i < rows.size(); ++i) {
         PgTarget table;
         table.name = {rows.text(i, 1), rows.text(i, 2)};

@@ -8,7 +8,7 @@ namespace {
 // Each transaction ends with a sync; the write-ahead log grows by about this much between two.
 constexpr std::uint64_t kRows = 50'000;
 constexpr std::uint64_t kBytes = 16 * 1024 * 1024;
-constexpr std::size_t kArenaBytes = 256 * 1024;
+constexpr std::size_t kCopyArenaBytes = 256 * 1024;
 
 std::uint64_t size_of(const Change& change) {
     std::uint64_t size = 0;
@@ -43,7 +43,7 @@ void SqliteCopyTarget::write(std::span<const Event> rows) {
 }
 
 void SqliteCopyTarget::write(const Change& change) {
-    if (arena_.used() > kArenaBytes) arena_.clear();
+    if (arena_.used() > kCopyArenaBytes) arena_.clear();
     plan_.load(change, arena_);
     try {
         if (plan_.insert() != 1) throw HaltError{"the row was not inserted: a trigger of the follower's own holds it back"};

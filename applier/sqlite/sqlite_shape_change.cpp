@@ -20,7 +20,7 @@ namespace {
 
 using Kind = ShapeStep::Kind;
 
-std::string name_on_follower(const TableSchema& table) {
+std::string sqlite_name_on_follower(const TableSchema& table) {
     return table.renamed_to ? table.renamed_to->name : follower_table(table, Engine::sqlite).name;
 }
 
@@ -29,7 +29,7 @@ bool contains(const std::vector<std::string>& list, const std::string& text) { r
 }  // namespace
 
 SqliteShapeChange::SqliteShapeChange(SqliteDatabase& db, const ShapeChange& change, DdlMode mode, bool touched)
-    : db_{db}, change_{change}, before_{*change.before}, mode_{mode}, touched_{touched}, name_{name_on_follower(*change.before)} {}
+    : db_{db}, change_{change}, before_{*change.before}, mode_{mode}, touched_{touched}, name_{sqlite_name_on_follower(*change.before)} {}
 
 void SqliteShapeChange::halt(const std::string& why) const {
     const std::string what = change_.after == nullptr ? "it was dropped" : describe_diff(diff_, before_, *change_.after);
@@ -44,8 +44,8 @@ void SqliteShapeChange::offer_copy(const std::string& why) const {
 void SqliteShapeChange::read_follower() {
     follower_ = read_follower_table(db_, name_);
     if (follower_ || change_.after == nullptr) return;
-    follower_ = read_follower_table(db_, name_on_follower(*change_.after));
-    if (follower_) name_ = name_on_follower(*change_.after);
+    follower_ = read_follower_table(db_, sqlite_name_on_follower(*change_.after));
+    if (follower_) name_ = sqlite_name_on_follower(*change_.after);
 }
 
 std::optional<FollowerTable> SqliteShapeChange::follow() {
@@ -105,7 +105,7 @@ void SqliteShapeChange::take(const ShapeStep& step) {
                 to_run_.push_back(std::move(sql));
         }
     }
-    if (step.kind == Kind::rename_table) name_ = name_on_follower(*change_.after);
+    if (step.kind == Kind::rename_table) name_ = sqlite_name_on_follower(*change_.after);
 }
 
 /// On the leader they went with the column; SQLite keeps the column as long as one is left.
@@ -125,7 +125,7 @@ void SqliteShapeChange::drop_indexes(const std::string& column) {
 
 bool SqliteShapeChange::is_done(const ShapeStep& step) {
     switch (step.kind) {
-        case Kind::rename_table: return name_ == name_on_follower(*change_.after);
+        case Kind::rename_table: return name_ == sqlite_name_on_follower(*change_.after);
         case Kind::drop_column:
         case Kind::rename_column:
         case Kind::add_column:

@@ -21,7 +21,7 @@ bool has_requests(SqliteDatabase& db) {
     return db.query_integer("SELECT count(*) FROM main.sqlite_master WHERE type = 'table' AND name = 'rowferry_table_copy'") != 0;
 }
 
-std::string staging_table(const std::string& staging) { return quote_table({"main", staging}); }
+std::string quoted_staging_table(const std::string& staging) { return quote_table({"main", staging}); }
 
 std::vector<TableCopy> load_copies(SqliteDatabase& db, const std::string& stream) {
     std::vector<TableCopy> copies;
@@ -125,7 +125,7 @@ void SqliteTableCopier::stage(TableCopy& copy) {
         table.staging = fmt::format("rowferry_copy_{}_{}", copy.id, i);
         std::string columns;
         for (const ColumnSchema& column : table.shape.columns) columns += (columns.empty() ? "" : ", ") + quote_identifier(column.name);
-        db().execute(fmt::format("CREATE TABLE {} ({})", staging_table(table.staging), columns));
+        db().execute(fmt::format("CREATE TABLE {} ({})", quoted_staging_table(table.staging), columns));
     }
     write(copy);
     transaction.commit();
@@ -150,7 +150,7 @@ void SqliteTableCopier::replace(const CopiedTable& copied, const std::vector<Tab
         db().prepare(sqlite_create_table(copied.shape, sqlite_present_tables(db(), all))).run();
     }
     const std::string columns = column_list(copied.shape, read_follower_table(db(), name).value());
-    db().execute(fmt::format("INSERT INTO {0} ({1}) SELECT {1} FROM {2}", table, columns, staging_table(copied.staging)));
+    db().execute(fmt::format("INSERT INTO {0} ({1}) SELECT {1} FROM {2}", table, columns, quoted_staging_table(copied.staging)));
 }
 
 void SqliteTableCopier::swap_in(const TableCopy& copy, const Checkpoint& checkpoint) {
@@ -181,7 +181,7 @@ void SqliteTableCopier::swap_in(const TableCopy& copy, const Checkpoint& checkpo
 
 void SqliteTableCopier::drop_staging(const TableCopy& copy) {
     for (const CopiedTable& table : copy.tables)
-        if (!table.staging.empty()) db().execute("DROP TABLE IF EXISTS " + staging_table(table.staging));
+        if (!table.staging.empty()) db().execute("DROP TABLE IF EXISTS " + quoted_staging_table(table.staging));
 }
 
 void SqliteTableCopier::discard(const TableCopy& copy) {
@@ -197,7 +197,7 @@ void drop_sqlite_table_copies(SqliteDatabase& db, const std::string& stream, boo
     if (!has_requests(db)) return;
     for (const TableCopy& copy : load_copies(db, stream))
         for (const CopiedTable& table : copy.tables)
-            if (!table.staging.empty()) db.execute("DROP TABLE IF EXISTS " + staging_table(table.staging));
+            if (!table.staging.empty()) db.execute("DROP TABLE IF EXISTS " + quoted_staging_table(table.staging));
     db.prepare("DELETE FROM main.rowferry_table_copy WHERE stream = ?1").bind(1, std::string_view{stream}).run();
     if (last) db.execute("DROP TABLE main.rowferry_table_copy");
 }

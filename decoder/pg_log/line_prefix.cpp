@@ -50,7 +50,7 @@ std::optional<std::size_t> number(std::string_view line, std::size_t at, Number&
 }
 
 /// Session ids are `seconds.pid`, both in hexadecimal.
-std::optional<std::size_t> session_id(std::string_view line, std::size_t at, LogEntry& entry) {
+std::optional<std::size_t> read_session_id(std::string_view line, std::size_t at, LogEntry& entry) {
     std::uint64_t seconds = 0;
     std::uint32_t pid = 0;
     const auto dot = number(line, at, seconds, 16);
@@ -183,7 +183,7 @@ std::optional<std::size_t> LinePrefix::match_value(const Token& token, std::stri
             entry.time = seconds * 1'000'000 + milliseconds * 1000LL;
             return end;
         }
-        case 'c': return session_id(line, at, entry);
+        case 'c': return read_session_id(line, at, entry);
         case 'p': return number(line, at, entry.pid);
         case 'l': return number(line, at, entry.number);
         case 'x': return number(line, at, entry.xid);

@@ -4,12 +4,11 @@
 #include <array>
 #include <chrono>
 
+#include "schemas/ascii.h"
 #include "schemas/error.h"
 
 namespace rowferry {
 namespace {
-
-constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
 /// `count` digits at `text[from]`, or -1.
 int digits(std::string_view text, std::size_t from, std::size_t count) {

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "schemas/ascii.h"
+
 namespace rowferry {
 namespace {
 
@@ -17,9 +19,6 @@ struct Token {
 };
 
 constexpr bool is_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || static_cast<unsigned char>(c) >= 0x80; }
-constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-constexpr bool is_space(char c) noexcept { return c == ' ' || (c >= '\t' && c <= '\r'); }
-constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 bool same_word(std::string_view word, std::string_view expected) {
     return word.size() == expected.size() && std::equal(word.begin(), word.end(), expected.begin(), [](char a, char b) { return lower(a) == b; });

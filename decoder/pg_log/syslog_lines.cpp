@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "schemas/ascii.h"
+
 namespace rowferry {
 namespace {
 
@@ -12,8 +14,6 @@ constexpr std::size_t kCut = 900;
 constexpr std::size_t kCharacter = 4;
 /// A process sends the chunks of an entry one right after the other: when so many lines of others came between, no more do.
 constexpr std::uint64_t kPatience = 1000;
-
-constexpr bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 /// `#011`: how daemons write control characters.
 bool is_escape(std::string_view text, std::size_t at) {

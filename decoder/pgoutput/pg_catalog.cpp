@@ -15,7 +15,7 @@
 namespace rowferry {
 namespace {
 
-/// Column numbers of the catalog to indexes in TableSchema::columns, while a table is being put together.
+/// Column attribute_numbers of the catalog to indexes in TableSchema::columns, while a table is being put together.
 struct Draft {
     PgTable table;
     std::map<int, std::uint16_t> index_of_attribute;
@@ -35,7 +35,7 @@ std::string oid_array(const Drafts& drafts) {
     return text + "}";
 }
 
-std::vector<int> numbers(const std::string& text) {
+std::vector<int> attribute_numbers(const std::string& text) {
     std::istringstream in{text};
     std::vector<int> result;
     for (int number = 0; in >> number;) result.push_back(number);
@@ -58,7 +58,7 @@ constexpr const char* kReplicable = R"(
    and not exists (select from pg_catalog.pg_depend d
                     where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'))";
 
-constexpr const char* kColumns = R"(
+constexpr const char* kShapeColumns = R"(
 select a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.atttypid, a.atttypmod, a.attnotnull,
        a.attidentity, a.attgenerated, b.oid, pg_catalog.format_type(b.oid, b.modifier),
        (select pg_catalog.json_agg(e.enumlabel order by e.enumsortorder) from pg_catalog.pg_enum e where e.enumtypid = b.oid),
@@ -80,7 +80,7 @@ select a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.att
  where a.attrelid = any ($1::oid[]) and a.attnum > 0 and not a.attisdropped
  order by a.attrelid, a.attnum)";
 
-constexpr const char* kIndexes = R"(
+constexpr const char* kShapeIndexes = R"(
 select i.indrelid, ic.relname, i.indisunique, i.indisprimary, i.indisreplident, i.indimmediate, i.indpred is not null, i.indexprs is not null,
        i.indkey::text, i.indoption::text, i.indnkeyatts, con.contype is not null, am.amname, coalesce(con.condeferrable, false),
        coalesce(con.condeferred, false), con.contype = 'x'
@@ -124,7 +124,7 @@ Drafts read_table_rows(const PgRows& rows) {
 }
 
 void read_columns(PgSession& session, Drafts& drafts) {
-    const PgRows rows = session.query(kColumns, {oid_array(drafts)});
+    const PgRows rows = session.query(kShapeColumns, {oid_array(drafts)});
     for (std::size_t row = 0; row < rows.size(); ++row) {
         Draft& draft = drafts.at(to_oid(rows.text(row, 0)));
         ColumnSchema column;
@@ -163,19 +163,19 @@ std::optional<ColumnIndexes> index_columns(const Draft& draft, const std::vector
 }
 
 void read_indexes(PgSession& session, Drafts& drafts) {
-    const PgRows rows = session.query(kIndexes, {oid_array(drafts)});
+    const PgRows rows = session.query(kShapeIndexes, {oid_array(drafts)});
     for (std::size_t row = 0; row < rows.size(); ++row) {
         Draft& draft = drafts.at(to_oid(rows.text(row, 0)));
         TableSchema& schema = draft.table.schema;
         const std::string name = rows.text(row, 1);
         const bool unique = rows.boolean(row, 2);
         const auto key_columns = static_cast<std::size_t>(rows.integer(row, 10));
-        const auto columns = index_columns(draft, numbers(rows.text(row, 8)), key_columns);
+        const auto columns = index_columns(draft, attribute_numbers(rows.text(row, 8)), key_columns);
         // The others identify nothing: only their definition is read (pg_index_definitions).
         const bool plain = columns && !rows.boolean(row, 6) && !rows.boolean(row, 7) && !rows.boolean(row, 15);
         if (!plain) continue;
         IndexSchema index{name, unique, rows.boolean(row, 11), *columns, {}, {}};
-        for (const int option : numbers(rows.text(row, 9))) index.descending.push_back((option & 1) != 0);
+        for (const int option : attribute_numbers(rows.text(row, 9))) index.descending.push_back((option & 1) != 0);
         index.descending.resize(columns->size());
         index.deferrable = rows.boolean(row, 13);
         index.initially_deferred = rows.boolean(row, 14);
@@ -186,7 +186,7 @@ void read_indexes(PgSession& session, Drafts& drafts) {
             schema.primary_key_deferrable = index.deferrable;
             schema.primary_key_initially_deferred = index.initially_deferred;
             draft.primary_key_deferrable = index.deferrable;
-            if (numbers(rows.text(row, 8)).size() > key_columns) schema.not_carried.push_back("INCLUDE of the primary key: the follower's has the key's columns only");
+            if (attribute_numbers(rows.text(row, 8)).size() > key_columns) schema.not_carried.push_back("INCLUDE of the primary key: the follower's has the key's columns only");
         } else if (rows.text(row, 12) == "btree" || unique) {
             schema.indexes.push_back(std::move(index));
         }
@@ -217,7 +217,7 @@ void read_foreign_keys(PgSession& session, Drafts& drafts) {
     const PgRows rows = session.query(kForeignKeys, {oid_array(drafts)});
     for (std::size_t row = 0; row < rows.size(); ++row) {
         Draft& draft = drafts.at(to_oid(rows.text(row, 0)));
-        const std::vector<int> attributes = numbers(rows.text(row, 2));
+        const std::vector<int> attributes = attribute_numbers(rows.text(row, 2));
         const auto columns = index_columns(draft, attributes, attributes.size());
         if (!columns) {
             draft.table.schema.not_carried.push_back(fmt::format("foreign key {} over a generated column", printable(rows.text(row, 1))));

@@ -15,7 +15,7 @@ namespace rowferry {
 namespace {
 
 /// {0}: the oids; {1}: does the expression use code of the leader's own. The sequence is that of an identity or serial column.
-constexpr const char* kColumns = R"(
+constexpr const char* kColumnDefinitions = R"(
 select a.attrelid, a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attgenerated, a.attnotnull,
        pg_catalog.pg_get_expr(ad.adbin, ad.adrelid), {1},
        case when a.attcollation <> t.typcollation then pg_catalog.quote_ident(cn.nspname) || '.' || pg_catalog.quote_ident(c.collname) end,
@@ -45,7 +45,7 @@ constexpr const char* kComments = R"(
 select d.objoid, d.description from pg_catalog.pg_description d
  where d.classoid = 'pg_catalog.pg_class'::regclass and d.objsubid = 0 and d.objoid = any ('{0}'::oid[]))";
 
-std::vector<std::uint32_t> numbers(const std::string& text) {
+std::vector<std::uint32_t> oids_in(const std::string& text) {
     std::istringstream in{text};
     std::vector<std::uint32_t> result;
     for (std::uint32_t number = 0; in >> number;) result.push_back(number);
@@ -53,7 +53,7 @@ std::vector<std::uint32_t> numbers(const std::string& text) {
 }
 
 void read_default(TableSchema& table, ColumnSchema& column, const std::string& expression, bool foreign) {
-    // A serial column becomes an identity column, which numbers by itself.
+    // A serial column becomes an identity column, which oids_in by itself.
     if (expression.empty() || column.auto_number != AutoNumber::none) return;
     const bool numbered = expression.find("nextval(") != std::string::npos;
     if (numbered || foreign)
@@ -83,13 +83,13 @@ void read_generated(TableSchema& table, const PgRows& rows, std::size_t row) {
 }
 
 void read_columns(PgSession& session, const PgTablesByOid& by_oid) {
-    const PgRows rows = session.query(fmt::format(kColumns, by_oid.oids, sql_uses_foreign_code("pg_catalog.pg_attrdef", "ad.oid", "a.attrelid")));
+    const PgRows rows = session.query(fmt::format(kColumnDefinitions, by_oid.oids, sql_uses_foreign_code("pg_catalog.pg_attrdef", "ad.oid", "a.attrelid")));
     std::map<std::uint32_t, std::vector<std::uint32_t>> types;
     std::set<std::uint32_t> all_types;
     for (std::size_t row = 0; row < rows.size(); ++row) {
         const auto oid = static_cast<std::uint32_t>(rows.integer(row, 0));
         TableSchema& table = *by_oid.tables.at(oid);
-        for (const std::uint32_t type : numbers(rows.text(row, 11))) {
+        for (const std::uint32_t type : oids_in(rows.text(row, 11))) {
             types[oid].push_back(type);
             all_types.insert(type);
         }

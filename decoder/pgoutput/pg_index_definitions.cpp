@@ -13,7 +13,7 @@ namespace {
 using Json = nlohmann::json;
 
 /// {0}: the oids. An index is plain when its columns and their order say everything. Its text begins behind `… USING `.
-constexpr const char* kIndexes = R"(
+constexpr const char* kIndexDefinitions = R"(
 select i.indrelid, ic.relname, i.indisunique, am.amname, con.contype, coalesce(con.condeferrable, false),
        pg_catalog.substr(pg_catalog.pg_get_indexdef(i.indexrelid),
          pg_catalog.length('CREATE ' || case when i.indisunique then 'UNIQUE ' else '' end || 'INDEX ' || pg_catalog.quote_ident(ic.relname) || ' ON '
@@ -64,7 +64,7 @@ ExpressionIndex expression_index(const PgRows& rows, std::size_t row) {
 }  // namespace
 
 void read_index_definitions(PgSession& session, const PgTablesByOid& by_oid) {
-    const PgRows rows = session.query(fmt::format(kIndexes, by_oid.oids));
+    const PgRows rows = session.query(fmt::format(kIndexDefinitions, by_oid.oids));
     for (std::size_t row = 0; row < rows.size(); ++row) {
         TableSchema& table = *by_oid.tables.at(static_cast<std::uint32_t>(rows.integer(row, 0)));
         const std::string name = rows.text(row, 1);

@@ -9,6 +9,7 @@
 #include "db/pg_error.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "schemas/shown.h"
 #include "schemas/table_subset.h"
 
 namespace rowferry {
@@ -16,8 +17,6 @@ namespace {
 
 // Never committed, so it never has the name of anybody's publication.
 constexpr const char* kTrial = "rowferry_trial_of_rules";
-
-std::string shown(std::string_view name) { return printable(name, 80); }
 
 bool lists_columns(const PgTable& table) { return !table.carried.empty() && table.carried.size() != table.schema.columns.size(); }
 

@@ -24,7 +24,7 @@ bool looks_alike(const TableSchema& a, const TableSchema& b) {
            });
 }
 
-constexpr const char* kWayOut = "Copy the table again with `rowferry copy-table LEADER FOLLOWER --table {}`, or drop the stream and copy everything again";
+constexpr const char* kCopyTableAgain = "Copy the table again with `rowferry copy-table LEADER FOLLOWER --table {}`, or drop the stream and copy everything again";
 
 }  // namespace
 
@@ -64,7 +64,7 @@ std::string PgShapes::where(const TableSchema& table) const {
 
 void PgShapes::halt(const TableSchema& known, const std::string& now, const std::string& why) const {
     throw HaltError{fmt::format("{}: the table changed its shape on the leader: it was ({}), now {}. {}. {}", where(known), describe_columns(known), now, why,
-                                fmt::format(fmt::runtime(kWayOut), to_string(known.name)))};
+                                fmt::format(fmt::runtime(kCopyTableAgain), to_string(known.name)))};
 }
 
 void PgShapes::begin(std::uint64_t commit_start) {
@@ -127,7 +127,7 @@ void PgShapes::bind(std::uint32_t oid, Announced& relation, Batch& batch) {
     const TablePtr& shape = tables_.at(oid).shape;
     if (!same_identity(relation, *shape))
         throw HaltError{fmt::format("{}: the table changed its replica identity on the leader: now ({}). Set it back, or copy the table again: {}", where(*shape),
-                                    describe(relation), fmt::format(fmt::runtime(kWayOut), to_string(shape->name)))};
+                                    describe(relation), fmt::format(fmt::runtime(kCopyTableAgain), to_string(shape->name)))};
     for (const ColumnSchema& column : shape->columns)
         if (binary_ && !pg_binary::is_portable(column.type_oid))
             throw TextNeededError{fmt::format("{}: column {} is {} now", where(*shape), printable(column.name, 80), printable(column.type, 80))};

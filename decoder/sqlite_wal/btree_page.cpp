@@ -11,7 +11,6 @@
 namespace rowferry {
 namespace {
 
-constexpr std::size_t kFileHeader = 100;
 constexpr std::uint32_t kLeastUsable = 480;
 constexpr std::uint64_t kMostPayload = 0x7FFFFFFF;  // SQLITE_MAX_LENGTH cannot be set higher
 

@@ -31,6 +31,7 @@ struct DatabaseFormat {
     TextEncoding encoding = TextEncoding::utf8;
     friend bool operator==(const DatabaseFormat&, const DatabaseFormat&) = default;
 };
+inline constexpr std::size_t kFileHeader = 100;  ///< Bytes in front of page 1's own.
 [[nodiscard]] DatabaseFormat read_database_format(const PageView& view);
 
 enum class PageKind : std::uint8_t { index_interior = 2, table_interior = 5, index_leaf = 10, table_leaf = 13 };

@@ -15,7 +15,6 @@
 namespace rowferry {
 namespace {
 
-constexpr std::size_t kFileHeader = 100;
 
 }  // namespace
 

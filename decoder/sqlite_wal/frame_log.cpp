@@ -17,13 +17,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kMagic = 0x31'4C'57'46'52'4F'57'52;  // "RWORFWL1"
+constexpr std::uint64_t kBatchMagic = 0x31'4C'57'46'52'4F'57'52;  // "RWORFWL1"
 constexpr std::size_t kBatchHeader = 64;
-constexpr std::size_t kSummed = 48;
+constexpr std::size_t kSummedBatchHeader = 48;
 
 /// As it stands in the file, in the byte order of this machine: the file is read by nobody else.
 struct BatchHeader {
-    std::uint64_t magic = kMagic;
+    std::uint64_t magic = kBatchMagic;
     std::uint64_t generation = 0;
     FrameOrigin origin = FrameOrigin::log;
     std::uint32_t first_frame = 0;
@@ -34,11 +34,11 @@ struct BatchHeader {
     WalChecksum header;
     std::uint64_t unused = 0;
 };
-static_assert(sizeof(BatchHeader) == kBatchHeader && offsetof(BatchHeader, header) == kSummed);
+static_assert(sizeof(BatchHeader) == kBatchHeader && offsetof(BatchHeader, header) == kSummedBatchHeader);
 
 WalChecksum sum(std::span<const std::byte> bytes, WalChecksum before = {}) noexcept { return continue_checksum(before, bytes, false); }
 
-WalChecksum sum_of_header(const BatchHeader& header) noexcept { return sum(std::as_bytes(std::span{&header, 1}).first(kSummed), {1, 1}); }
+WalChecksum sum_of_header(const BatchHeader& header) noexcept { return sum(std::as_bytes(std::span{&header, 1}).first(kSummedBatchHeader), {1, 1}); }
 
 std::optional<std::uint64_t> number_of(const std::string& name, const std::string& stem) {
     if (!name.starts_with(stem + ".")) return std::nullopt;
@@ -93,7 +93,7 @@ bool FrameLog::take_up_batch(Segment& segment, std::uint64_t& offset, std::vecto
     BatchHeader header;
     if (left < kBatchHeader) return false;
     segment.file.read(offset, std::as_writable_bytes(std::span{&header, 1}));
-    if (header.magic != kMagic || sum_of_header(header) != header.header || header.page_size != page_size_) return false;
+    if (header.magic != kBatchMagic || sum_of_header(header) != header.header || header.page_size != page_size_) return false;
     if (header.count > (left - kBatchHeader) / frame_size()) return false;
     buffer.resize(header.count * frame_size());
     segment.file.read(offset + kBatchHeader, buffer);

@@ -19,11 +19,11 @@
 namespace rowferry {
 namespace {
 
-constexpr std::uint64_t kMagic = 0x31'4E'47'46'52'4F'57'52;
+constexpr std::uint64_t kSlotMagic = 0x31'4E'47'46'52'4F'57'52;
 constexpr off_t kSlotDistance = 4096;  // two slots that no torn write damages at once
 
 struct Slot {
-    std::uint64_t magic = kMagic;
+    std::uint64_t magic = kSlotMagic;
     std::uint64_t number = 0;
     WalSalts salts;
     WalChecksum checksum;
@@ -53,7 +53,7 @@ public:
         struct stat info {};
         for (const off_t at : {off_t{0}, kSlotDistance}) {
             Slot slot;
-            if (::pread(fd_, &slot, sizeof slot, at) != static_cast<ssize_t>(sizeof slot) || slot.magic != kMagic || sum_of(slot) != slot.checksum) continue;
+            if (::pread(fd_, &slot, sizeof slot, at) != static_cast<ssize_t>(sizeof slot) || slot.magic != kSlotMagic || sum_of(slot) != slot.checksum) continue;
             if (!best || slot.number > best->number) best = slot;
         }
         if (!best && ::fstat(fd_, &info) == 0 && info.st_size > kSlotDistance)

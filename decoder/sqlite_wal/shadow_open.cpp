@@ -2,17 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "decoder/sqlite_wal/wal_file.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
 
 namespace rowferry {
-namespace {
-
-constexpr std::uint32_t kPagesPerLook = 256;
-constexpr std::size_t kReadBytes = 4U << 20;
-
-}  // namespace
-
 void make_shadow(const ShadowNames& names, const ShadowRecord& record, const LivePages& live, const StopSignal& stop) {
     try {
         const auto shadow = Shadow::make(names, record);

@@ -14,6 +14,7 @@
 #include "db/sqlite_schema.h"
 #include "decoder/sqlite_wal/shadow_open.h"
 #include "decoder/sqlite_wal/sqlite_wal_source.h"
+#include "decoder/sqlite_wal/wal_file.h"
 #include "decoder/sqlite_wal/wal_snapshot.h"
 #include "decoder/sqlite_wal/wal_tables.h"
 #include "schemas/error.h"
@@ -27,7 +28,6 @@ namespace fs = std::filesystem;
 
 /// So much stays free for the leader itself, which is on the same disk.
 constexpr std::uint64_t kLeastFree = 1ULL << 30;
-constexpr std::uint32_t kPagesPerLook = 256;
 
 std::string temporary_folder() {
     const char* folder = std::getenv("TMPDIR");

@@ -18,7 +18,7 @@
 namespace rowferry {
 namespace {
 
-constexpr std::string_view kMagic{"SQLite format 3\0", 16};
+constexpr std::string_view kDatabaseMagic{"SQLite format 3\0", 16};
 constexpr std::size_t kWriteVersion = 18;
 constexpr char kWalVersion = 2;
 
@@ -58,7 +58,7 @@ void check_file(const std::string& path, const KeptFile& file) {
     std::array<char, 100> header{};
     const std::size_t size = file.read(0, std::as_writable_bytes(std::span{header}));
     if (size != 0 && size < header.size()) refuse(path, "it is not a SQLite database");
-    if (size != 0 && std::string_view{header.data(), kMagic.size()} != kMagic)
+    if (size != 0 && std::string_view{header.data(), kDatabaseMagic.size()} != kDatabaseMagic)
         refuse(path, "it does not begin as a SQLite database does: it is something else, or encrypted. The log of an encrypted database cannot be read from outside");
 }
 

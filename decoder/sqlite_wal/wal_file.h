@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -12,6 +13,9 @@
 #include "decoder/sqlite_wal/wal_index.h"
 
 namespace rowferry {
+
+inline constexpr std::size_t kReadBytes = 4U << 20;      ///< Of the log at once.
+inline constexpr std::uint32_t kPagesPerLook = 256;  ///< After so many pages whoever reads looks whether to stop.
 
 /// The -wal of a leader, read beside SQLite. Only frames that the wal-index calls committed are ever asked for. One thread.
 /// Errors: RetryableError where reading fails, DecodeError for bytes that cannot be what SQLite wrote.

@@ -7,9 +7,9 @@
 namespace rowferry {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x377F0682;
-constexpr std::uint32_t kVersion = 3007000;
-constexpr std::size_t kSummedHeader = 24;
+constexpr std::uint32_t kLogMagic = 0x377F0682;
+constexpr std::uint32_t kLogVersion = 3007000;
+constexpr std::size_t kSummedLogHeader = 24;
 
 std::uint32_t swapped(std::uint32_t value) noexcept { return __builtin_bswap32(value); }
 
@@ -41,14 +41,14 @@ bool is_page_size(std::uint32_t size) noexcept { return size >= 512 && size <= 6
 std::optional<WalHeader> parse_wal_header(std::span<const std::byte> bytes) noexcept {
     if (bytes.size() < kWalHeaderSize) return std::nullopt;
     const std::uint32_t magic = word(&bytes[0], true);
-    if ((magic & ~1U) != kMagic || word(&bytes[4], true) != kVersion) return std::nullopt;
+    if ((magic & ~1U) != kLogMagic || word(&bytes[4], true) != kLogVersion) return std::nullopt;
     WalHeader header;
     header.big_endian_checksums = (magic & 1U) != 0;
     header.page_size = word(&bytes[8], true);
     header.salts = {word(&bytes[16], true), word(&bytes[20], true)};
     header.checksum = {word(&bytes[24], true), word(&bytes[28], true)};
     if (!is_page_size(header.page_size)) return std::nullopt;
-    if (continue_checksum({}, bytes.first(kSummedHeader), header.big_endian_checksums) != header.checksum) return std::nullopt;
+    if (continue_checksum({}, bytes.first(kSummedLogHeader), header.big_endian_checksums) != header.checksum) return std::nullopt;
     return header;
 }
 

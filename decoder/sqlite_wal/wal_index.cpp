@@ -16,12 +16,12 @@ namespace {
 
 // Layout of a -shm: two copies of the header, then the state of checkpoints.
 constexpr std::size_t kHeaderSize = 48;
-constexpr std::size_t kSummed = 40;
+constexpr std::size_t kSummedIndexHeader = 40;
 constexpr std::uint64_t kBackfillAt = 96;
 constexpr std::uint64_t kAttemptedAt = 128;
-constexpr std::uint32_t kVersion = 3007000;
+constexpr std::uint32_t kWalIndexVersion = 3007000;
 constexpr int kTries = 20'000;
-constexpr int kTriesAtOnce = 100;
+constexpr int kReadTriesAtOnce = 100;
 
 template <typename Number>
 Number number(std::span<const std::byte> bytes, std::size_t at) noexcept {
@@ -36,9 +36,9 @@ std::uint32_t from_big_endian(std::uint32_t value) noexcept { return std::endian
 }  // namespace
 
 std::optional<WalIndexHeader> parse_wal_index(std::span<const std::byte> bytes) noexcept {
-    if (bytes.size() < kHeaderSize || number<std::uint32_t>(bytes, 0) != kVersion || number<std::uint8_t>(bytes, 12) == 0) return std::nullopt;
+    if (bytes.size() < kHeaderSize || number<std::uint32_t>(bytes, 0) != kWalIndexVersion || number<std::uint8_t>(bytes, 12) == 0) return std::nullopt;
     const WalChecksum stored{number<std::uint32_t>(bytes, 40), number<std::uint32_t>(bytes, 44)};
-    if (continue_checksum({}, bytes.first(kSummed), std::endian::native == std::endian::big) != stored) return std::nullopt;
+    if (continue_checksum({}, bytes.first(kSummedIndexHeader), std::endian::native == std::endian::big) != stored) return std::nullopt;
     WalIndexHeader header;
     header.big_endian_checksums = number<std::uint8_t>(bytes, 13) != 0;
     header.changes = number<std::uint32_t>(bytes, 8);
@@ -59,7 +59,7 @@ WalIndexHeader WalIndex::read() const {
         const bool whole = file_.read(0, all.first(kHeaderSize)) == kHeaderSize && file_.read(kHeaderSize, all.subspan(kHeaderSize)) == kHeaderSize;
         if (whole && std::memcmp(bytes.data(), bytes.data() + kHeaderSize, kHeaderSize) == 0)
             if (const auto header = parse_wal_index(all.first(kHeaderSize))) return *header;
-        if (attempt >= kTriesAtOnce) std::this_thread::sleep_for(std::chrono::microseconds{50});
+        if (attempt >= kReadTriesAtOnce) std::this_thread::sleep_for(std::chrono::microseconds{50});
     }
     throw RetryableError{fmt::format("{}: the index of the write-ahead log stays incomplete: its writer may have died in the middle", printable(path_))};
 }

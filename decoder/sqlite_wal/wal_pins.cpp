@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kBusyTimeoutMs = 5000;
 constexpr int kExactTries = 100'000;
-constexpr int kTriesAtOnce = 1000;
+constexpr int kPinTriesAtOnce = 1000;
 
 /// A transaction that has not read anything is none yet.
 void begin_read(SqliteDatabase& db) {
@@ -38,7 +38,7 @@ WalIndexHeader begin_exactly(SqliteDatabase& db, const WalIndex& index) {
         begin_read(db);
         if (index.read() == before) return before;
         db.rollback();
-        if (attempt > kTriesAtOnce) std::this_thread::sleep_for(std::chrono::microseconds{100});
+        if (attempt > kPinTriesAtOnce) std::this_thread::sleep_for(std::chrono::microseconds{100});
     }
     throw RetryableError{fmt::format("{}: it is written to so fast that no read could begin between two commits", printable(db.path()))};
 }

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "decoder/sqlite_wal/wal_file.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
 
@@ -17,7 +18,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr auto kPinInterval = milliseconds{200};
-constexpr std::size_t kReadBytes = 4U << 20;
 constexpr std::uint64_t kSegmentBytes = 32ULL << 20;
 constexpr int kBoundTries = 8;
 constexpr int kBarrierTries = 2000;
@@ -30,7 +30,6 @@ constexpr auto kQuietTime = milliseconds{50};  // no writer's own checkpoint is 
 // In the first page. Neither ever goes back in one history; the first stands still while one connection writes alone.
 constexpr std::size_t kChangeCounter = 24;
 constexpr std::size_t kSchemaCookie = 40;
-constexpr std::uint32_t kPagesPerLook = 256;
 constexpr const char* kWayOut = "`rowferry drop LEADER FOLLOWER`, then `rowferry run` with --on-existing truncate copies again";
 
 std::uint32_t big_endian(std::span<const std::byte> bytes, std::size_t at) {

@@ -19,7 +19,7 @@ constexpr int kUpdate = 16;
 constexpr int kTruncate = 32;
 constexpr int kInstead = 64;
 
-constexpr int kDeepest = 40;
+constexpr int kDeepestCalls = 40;
 
 void note(Effects& effects, std::string reason) {
     if (std::ranges::find(effects.undetermined, reason) == effects.undetermined.end()) effects.undetermined.push_back(std::move(reason));
@@ -135,7 +135,7 @@ void EffectFinder::change(const CatalogTable& table, int events, bool keys_chang
     effects.writes.insert(table.name);
     if (!direct) effects.indirect.insert(table.name);
     if (!changed_.insert({table.name, events | (keys_change ? 1 : 0)}).second) return;
-    if (++depth_ > kDeepest) {
+    if (++depth_ > kDeepestCalls) {
         note(effects, "more triggers and foreign keys than can be followed");
         effects.writes_unknown = true;
         return;
@@ -259,7 +259,7 @@ void EffectFinder::read(const SqlName& name, const SqlFacts& facts, Effects& eff
 void EffectFinder::routine(const CatalogRoutine& routine, Effects& effects) {
     const std::string name = shown(routine.name) + "()";
     if (!routines_.insert(routine.oid).second) return;
-    if (++depth_ > kDeepest) {
+    if (++depth_ > kDeepestCalls) {
         note(effects, "more functions than can be followed");
         effects.writes_unknown = true;
         return;

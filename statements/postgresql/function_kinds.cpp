@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "schemas/holds.h"
+
 namespace rowferry {
 namespace {
 
@@ -17,11 +19,6 @@ constexpr std::array<std::string_view, 5> kServerPrefixes{"pg_", "has_", "inet_"
 
 bool starts_with_any(std::string_view name, const auto& prefixes) {
     return std::ranges::any_of(prefixes, [&](std::string_view prefix) { return name.starts_with(prefix); });
-}
-
-template <typename List>
-bool holds(const List& list, std::string_view item) {
-    return std::ranges::find(list, item) != list.end();
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kPause{250};
 constexpr std::chrono::milliseconds kLook{100};
-constexpr std::chrono::seconds kPatience{5};
+constexpr std::chrono::seconds kServerPatience{5};
 constexpr int kTellAfter = 12;
 
 constexpr const char* kMeaningful =
@@ -119,7 +119,7 @@ void check_is_its_log(PgSession& leader, const LogSettings& settings, const Stop
     if (before.empty()) throw RefusedError{fmt::format("--statement-log {}: there is no such file", printable(fmt::format("{}", fmt::join(settings.paths, " "))))};
     const std::string token = random_text();
     leader.query(fmt::format("SELECT 'rowferry knocks {}'", token));
-    const auto until = std::chrono::steady_clock::now() + kPatience;
+    const auto until = std::chrono::steady_clock::now() + kServerPatience;
     while (std::chrono::steady_clock::now() < until) {
         if (log_shows(settings.paths, before, token)) return;
         if (!stop.sleep(kLook)) throw InterruptedError{"stopped while waiting for the leader's log"};

@@ -1,12 +1,12 @@
 #include "statements/postgresql/pg_statement_leader.h"
 
 #include <algorithm>
-#include <random>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include "db/pg_session.h"
+#include "db/random_id.h"
 #include "decoder/pgoutput/pg_names.h"
 #include "decoder/pgoutput/pg_stream.h"
 #include "schemas/error.h"
@@ -19,12 +19,7 @@
 namespace rowferry {
 namespace {
 
-constexpr const char* kWayOut = "`rowferry drop LEADER FOLLOWER --scratch DATABASE` the stream and run it again with --on-existing truncate";
-
-std::string random_id() {
-    std::random_device device;
-    return fmt::format("{:08x}{:08x}{:08x}{:08x}", device(), device(), device(), device());
-}
+constexpr const char* kBeginAnew = "`rowferry drop LEADER FOLLOWER --scratch DATABASE` the stream and run it again with --on-existing truncate";
 
 /// The scratch's rows as of a place in the log, without the marker's table.
 class ScratchSnapshot : public Snapshot {
@@ -207,7 +202,7 @@ void PgStatementLeader::check(const StreamRequest& request, const std::vector<Ta
 
 std::unique_ptr<Snapshot> PgStatementLeader::start(const StreamRequest& request) {
     ScratchState state;
-    state.id = random_id();
+    state.id = random_id(32);
     state.stream = request.stream;
     state.follower_id = request.follower_id;
     state.leader = identify();
@@ -231,7 +226,7 @@ std::unique_ptr<Snapshot> PgStatementLeader::start(const StreamRequest& request)
 
 std::unique_ptr<Snapshot> PgStatementLeader::snapshot_of(const StreamRequest& request, const std::vector<TableName>& names) {
     const auto state = own_state();
-    if (!state) throw HaltError{fmt::format("the scratch does not hold stream {}. {}", request.stream, kWayOut)};
+    if (!state) throw HaltError{fmt::format("the scratch does not hold stream {}. {}", request.stream, kBeginAnew)};
     return std::make_unique<ScratchSnapshot>(scratch_leader().snapshot_of(on_scratch(request), names), state->position, state->id);
 }
 
@@ -247,10 +242,10 @@ std::unique_ptr<Source> PgStatementLeader::follow(const StreamRequest& request, 
     auto own = std::make_unique<PgScratch>(scratch().conninfo(), application_);
     auto state = own->state();
     if (!state || !state->filled || state->id != resume.scratch)
-        throw RefusedError{fmt::format("the scratch {} is not the one that stream {} was run on up to {}: name that one, or, if it is lost, {}", own->conninfo().describe(), checkpoint.stream, at, kWayOut)};
-    if (!state->leader.same_system(identify())) throw HaltError{fmt::format("the scratch was filled from another leader ({}). {}", to_string(state->leader), kWayOut)};
+        throw RefusedError{fmt::format("the scratch {} is not the one that stream {} was run on up to {}: name that one, or, if it is lost, {}", own->conninfo().describe(), checkpoint.stream, at, kBeginAnew)};
+    if (!state->leader.same_system(identify())) throw HaltError{fmt::format("the scratch was filled from another leader ({}). {}", to_string(state->leader), kBeginAnew)};
     if (state->position < checkpoint.position)
-        throw RefusedError{fmt::format("the scratch is at {}, behind the follower's {}: it was restored from a backup. {}", to_string(PositionKind::log, state->position), at, kWayOut)};
+        throw RefusedError{fmt::format("the scratch is at {}, behind the follower's {}: it was restored from a backup. {}", to_string(PositionKind::log, state->position), at, kBeginAnew)};
     const StreamRequest inner = on_scratch(request);
     Checkpoint below = checkpoint;
     below.capture = CaptureMethod::triggers;

@@ -17,7 +17,7 @@ constexpr milliseconds kShortestNap{10};
 constexpr milliseconds kLongestNap{200};
 // What is run before it is given out: as much as makes a good group for the follower.
 constexpr milliseconds kTurn{200};
-constexpr std::chrono::seconds kPatience{60};
+constexpr std::chrono::seconds kCatchUpPatience{60};
 
 }  // namespace
 
@@ -38,7 +38,7 @@ void PgStatementSource::read(Batch& batch, std::size_t budget, milliseconds wait
             if (player_->play(kTurn, was_read)) continue;
         } catch (const HaltError&) {
             // Behind what is whole, which the follower has to have first.
-            if (!give_up_) give_up_ = Clock::now() + kPatience;
+            if (!give_up_) give_up_ = Clock::now() + kCatchUpPatience;
             if (durable_ >= changes_->given() || Clock::now() >= *give_up_) throw;
         }
         const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::int64_t kBetween = 500;
 // A question whose answer never comes through the log is asked again.
-constexpr std::int64_t kPatience = 10'000;
+constexpr std::int64_t kProofPatienceMs = 10'000;
 
 std::int64_t now_ms() { return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -32,7 +32,7 @@ SessionProver::SessionProver(PgConninfo leader, std::string application, std::ve
 void SessionProver::ask() {
     const std::int64_t now = now_ms();
     if (now < next_ms_) return;
-    next_ms_ = now + (pending_ ? kPatience : kBetween);
+    next_ms_ = now + (pending_ ? kProofPatienceMs : kBetween);
     try {
         if (!session_) session_ = std::make_unique<PgSession>(conninfo_, PgRole::leader, application_ + "_control");
         const PgRows rows = session_->query(kSessions);
@@ -48,12 +48,12 @@ void SessionProver::ask() {
         session_->query(fmt::format("SELECT 'rowferry looks {}'", token_));
         pending_ = true;
         answered_ = arrived_ = false;
-        next_ms_ = now + kPatience;
+        next_ms_ = now + kProofPatienceMs;
     } catch (const PgError& error) {
         spdlog::debug("the leader cannot be asked about its sessions: {}", error.what());
         session_.reset();
         pending_ = false;
-        next_ms_ = now + kPatience;
+        next_ms_ = now + kProofPatienceMs;
     }
 }
 

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <pg_query.h>
 
+#include "schemas/holds.h"
 #include "schemas/identifier.h"
 #include "statements/postgresql/sql_nodes.h"
 
@@ -25,17 +26,12 @@ using sql_nodes::relation;
 using sql_nodes::text;
 
 // The walk is a recursion, as the parser's own writer is.
-constexpr int kDeepest = 900;
+constexpr int kDeepestStatement = 900;
 
 constexpr std::array kRowColumns{"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"};
 constexpr std::array kOrderedAggregates{"array_agg", "string_agg", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg", "xmlagg", "json_arrayagg", "json_objectagg"};
 constexpr std::array kSums{"sum", "avg", "stddev", "stddev_pop", "stddev_samp", "variance", "var_pop", "var_samp", "corr", "covar_pop", "covar_samp", "regr_slope", "regr_intercept",
                            "regr_r2", "regr_avgx", "regr_avgy", "regr_sxx", "regr_syy", "regr_sxy"};
-
-template <typename List>
-bool holds(const List& list, std::string_view item) {
-    return std::ranges::find(list, item) != list.end();
-}
 
 /// 'now', ' Today ', 'tomorrow 10:00': one of its words is special to the input of dates and times.
 bool is_clock_word(std::string_view value) {
@@ -88,7 +84,7 @@ void Walk::children(const Json& node, std::string_view but) {
 
 /// Nodes are wrapped in an object with their kind as its only key, which begins with a capital letter; everything else is passed through.
 void Walk::walk(const Json& node) {
-    if (++depth_ > kDeepest) throw StatementError{"it is nested too deeply"};
+    if (++depth_ > kDeepestStatement) throw StatementError{"it is nested too deeply"};
     if (node.is_object() && node.size() == 1 && std::isupper(static_cast<unsigned char>(node.begin().key().front())) != 0)
         visit(node.begin().key(), node.begin().value());
     else

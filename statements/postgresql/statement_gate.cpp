@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "schemas/holds.h"
 #include "schemas/identifier.h"
 #include "statements/postgresql/key_value.h"
 
@@ -34,11 +35,6 @@ constexpr std::array<std::string_view, 36> kDefinitions{
     "AlterOperatorStmt", "CreateConversionStmt", "CreateTransformStmt", "RefreshMatViewStmt", "CreatePLangStmt", "AlterTSConfigurationStmt"};
 constexpr std::array<std::string_view, 12> kMeaning{"search_path", "timezone", "datestyle", "intervalstyle", "extra_float_digits", "bytea_output", "xmloption",
                                                    "xmlbinary", "session_replication_role", "default_text_search_config", "check_function_bodies", "transform_null_equals"};
-
-template <typename List>
-bool holds(const List& list, std::string_view item) {
-    return std::ranges::find(list, item) != list.end();
-}
 
 bool is_dml(std::string_view kind) { return kind == "SelectStmt" || kind == "InsertStmt" || kind == "UpdateStmt" || kind == "DeleteStmt" || kind == "MergeStmt"; }
 

@@ -18,7 +18,7 @@ constexpr const char* kLikeTheLeader =
     "RESET ALL; SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; "
     "SET default_transaction_read_only = off; SET client_min_messages = error; SET synchronous_commit = off";
 
-constexpr const char* kWayOut =
+constexpr const char* kOtherCapture =
     "Mend what it stands on and run again, have such rows taken from the leader with --on-nondeterministic rows=LEADER while it stands still at the log's end, or capture by logical decoding or "
     "triggers instead";
 
@@ -145,7 +145,7 @@ void TransactionRunner::run_statement(const LoggedStatement& statement, const Lo
     if (verdict.fate == Verdict::Fate::skip) return;
     if (verdict.fate == Verdict::Fate::refused) stop_at(statement, fmt::format("it cannot be run again: {}", verdict.reason));
     if (verdict.fate == Verdict::Fate::undetermined) {
-        if (!take_rows_) stop_at(statement, fmt::format("what it came to cannot be told from the log, because it depends on {}. {}", verdict.reason, kWayOut));
+        if (!take_rows_) stop_at(statement, fmt::format("what it came to cannot be told from the log, because it depends on {}. {}", verdict.reason, kOtherCapture));
         taint(verdict.effects);
     }
     ++counters_.statements;

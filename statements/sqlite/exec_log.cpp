@@ -6,10 +6,10 @@
 
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "statements/sqlite/busy_timeout.h"
 
 namespace rowferry {
 namespace {
-constexpr int kBusyTimeoutMs = 10000;
 }
 
 ExecLog::ExecLog(const std::string& leader, std::int64_t after, std::string tag)

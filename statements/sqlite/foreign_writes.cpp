@@ -7,13 +7,13 @@
 
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "statements/sqlite/busy_timeout.h"
 #include "statements/sqlite/same_content.h"
 #include "triggers/sqlite/backup_copy.h"
 
 namespace rowferry {
 namespace {
 
-constexpr int kBusyTimeoutMs = 10000;
 constexpr int kPauseFactor = 10;  // a pause this many times as long follows a comparison
 
 }  // namespace

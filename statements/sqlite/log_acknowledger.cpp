@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 constexpr auto kInterval = milliseconds{1000};
 constexpr auto kPruneInterval = milliseconds{50};
 constexpr auto kLockBudget = milliseconds{5};
-constexpr std::int64_t kLargestPiece = 20'000;
+constexpr std::int64_t kMostAtOnce = 20'000;
 
 }  // namespace
 
@@ -58,7 +58,7 @@ void LogAcknowledger::write(std::int64_t number) {
     if (held > kLockBudget)
         piece_ = std::max<std::int64_t>(piece_ / 2, 1);
     else if (held < kLockBudget / 3)
-        piece_ = std::min(piece_ * 2, kLargestPiece);
+        piece_ = std::min(piece_ * 2, kMostAtOnce);
 }
 
 }  // namespace rowferry

@@ -1,4 +1,3 @@
-#define SQLITE_ENABLE_PREUPDATE_HOOK
 #include "statements/sqlite/row_digest.h"
 
 #include <charconv>

@@ -34,11 +34,6 @@ constexpr std::array<std::string_view, 20> kNoEffect{"journal_mode", "synchronou
                                                      "secure_delete", "encoding",     "journal_size_limit", "threads",    "analysis_limit", "automatic_index"};
 constexpr std::array<std::string_view, 4> kSettings{"foreign_keys", "recursive_triggers", "ignore_check_constraints", "legacy_alter_table"};
 
-template <std::size_t count>
-bool is_among(const std::string& name, const std::array<std::string_view, count>& names) {
-    return std::ranges::any_of(names, [&](std::string_view each) { return same_sqlite_name(name, each); });
-}
-
 }  // namespace
 
 class SqlFileLog::File {

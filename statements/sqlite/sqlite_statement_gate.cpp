@@ -23,11 +23,6 @@ constexpr std::array<std::string_view, 2> kStored{"user_version", "application_i
 constexpr std::array<std::string_view, 17> kReadable{"data_version", "table_info", "table_xinfo",       "table_list", "index_list",    "index_info",       "index_xinfo", "foreign_key_list", "foreign_key_check",
                                                      "encoding",   "integrity_check", "quick_check", "function_list", "collation_list", "database_list", "page_count", "page_size"};
 
-template <std::size_t count>
-bool is_among(std::string_view name, const std::array<std::string_view, count>& names) {
-    return std::ranges::any_of(names, [&](std::string_view each) { return same_sqlite_name(name, each); });
-}
-
 bool is_schema_change(int action) {
     return (action >= SQLITE_CREATE_INDEX && action <= SQLITE_CREATE_VIEW) || (action >= SQLITE_DROP_INDEX && action <= SQLITE_DROP_VIEW) || action == SQLITE_ALTER_TABLE ||
            action == SQLITE_REINDEX || action == SQLITE_ANALYZE || action == SQLITE_CREATE_VTABLE || action == SQLITE_DROP_VTABLE;

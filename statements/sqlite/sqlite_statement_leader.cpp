@@ -15,6 +15,7 @@
 #include "db/sqlite_schema.h"
 #include "decoder/sqlite_wal/wal_access.h"
 #include "schemas/identifier.h"
+#include "statements/sqlite/busy_timeout.h"
 #include "statements/sqlite/exec_log.h"
 #include "statements/sqlite/placed_snapshot.h"
 #include "statements/sqlite/sql_file_log.h"
@@ -31,7 +32,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kBusyTimeoutMs = 10000;
 constexpr auto kWriteRetry = std::chrono::seconds{5};
 /// What a whole copy needs beside it, for the statements that are run on it.
 constexpr std::uint64_t kLeastFree = 64ULL << 20;

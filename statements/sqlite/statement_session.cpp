@@ -8,12 +8,12 @@
 
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "statements/sqlite/busy_timeout.h"
 #include "statements/sqlite/pinned_clock.h"
 
 namespace rowferry {
 namespace {
 
-constexpr int kBusyTimeoutMs = 10000;
 constexpr std::int64_t kMostRandomBytes = 16 * 1024 * 1024;
 
 StatementSession& session_of(sqlite3_context* context) { return *static_cast<StatementSession*>(sqlite3_user_data(context)); }

@@ -121,16 +121,16 @@ std::string trigger_function(const char* name, std::string_view body, bool of_st
                        name, kPins, of_statements ? count_frames : "", branches);
 }
 
-struct Kind {
+struct StatementKind {
     const char* name;
     const char* event;
     const char* transitions;
 };
-constexpr Kind kInsertKind{"insert", "INSERT", " REFERENCING NEW TABLE AS rowferry_new"};
-constexpr Kind kUpdateKind{"update", "UPDATE", " REFERENCING OLD TABLE AS rowferry_old NEW TABLE AS rowferry_new"};
-constexpr Kind kDeleteKind{"delete", "DELETE", " REFERENCING OLD TABLE AS rowferry_old"};
+constexpr StatementKind kInsertKind{"insert", "INSERT", " REFERENCING NEW TABLE AS rowferry_new"};
+constexpr StatementKind kUpdateKind{"update", "UPDATE", " REFERENCING OLD TABLE AS rowferry_old NEW TABLE AS rowferry_new"};
+constexpr StatementKind kDeleteKind{"delete", "DELETE", " REFERENCING OLD TABLE AS rowferry_old"};
 
-std::string make_trigger(const TableName& table, const Kind& kind, Level level) {
+std::string make_trigger(const TableName& table, const StatementKind& kind, Level level) {
     const bool rows = level == Level::row;
     return fmt::format("CREATE TRIGGER rowferry_{} AFTER {} ON {}{} FOR EACH {} EXECUTE FUNCTION rowferry.capture_{}()", kind.name, kind.event, quote_table(table),
                        rows ? "" : kind.transitions, rows ? "ROW" : "STATEMENT", rows ? "row" : kind.name);

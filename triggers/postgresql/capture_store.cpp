@@ -11,7 +11,6 @@
 namespace rowferry::pg_capture {
 namespace {
 
-std::uint32_t to_oid(const std::string& text) { return static_cast<std::uint32_t>(std::stoul(text)); }
 
 std::optional<Tick> first_tick(const PgRows& rows) {
     if (rows.empty()) return std::nullopt;

@@ -11,6 +11,8 @@
 
 namespace rowferry::pg_capture {
 
+[[nodiscard]] inline std::uint32_t to_oid(const std::string& text) { return static_cast<std::uint32_t>(std::stoul(text)); }
+
 /// What capture_stream says.
 struct StreamRow {
     std::string follower_id;

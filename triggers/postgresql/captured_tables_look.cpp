@@ -17,7 +17,6 @@ namespace {
 
 using Kind = ShapeStep::Kind;
 
-std::uint32_t to_oid(const std::string& text) { return static_cast<std::uint32_t>(std::stoul(text)); }
 
 constexpr const char* kLeaves = R"sql(
 with recursive tree(root, relid) as (

@@ -18,7 +18,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr auto kStepTime = milliseconds{5};  // how long an application's write may have to wait for one step
-constexpr auto kBusyLimit = std::chrono::seconds{30};
+constexpr auto kBackupBusyLimit = std::chrono::seconds{30};
 constexpr int kFirstStep = 64;  // pages
 
 struct BackupFinish {
@@ -69,9 +69,9 @@ int copy_gently(SqliteDatabase& leader, SqliteDatabase& copy, const StopSignal& 
         if (code == SQLITE_DONE) return restarts;
         if (code == SQLITE_BUSY || code == SQLITE_LOCKED) {
             if (busy_since == Clock::time_point{}) busy_since = began;
-            if (Clock::now() - busy_since > kBusyLimit)
+            if (Clock::now() - busy_since > kBackupBusyLimit)
                 throw RetryableError{fmt::format("{}: the file was locked for {} s while it was to be copied", printable(leader.path()),
-                                                 kBusyLimit.count())};
+                                                 kBackupBusyLimit.count())};
             stop.sleep(milliseconds{2});
             continue;
         }

@@ -11,7 +11,7 @@
 
 namespace rowferry {
 namespace {
-constexpr int kBusyTimeoutMs = 5000;
+constexpr int kSnapshotBusyTimeoutMs = 5000;
 }
 
 bool uses_wal(SqliteDatabase& db) { return db.query_text("PRAGMA main.journal_mode") == "wal"; }
@@ -19,7 +19,7 @@ bool uses_wal(SqliteDatabase& db) { return db.query_text("PRAGMA main.journal_mo
 SqliteSnapshot::SqliteSnapshot(std::shared_ptr<ProfileMemory> leader, const std::string& stream, const std::vector<std::string>& tables,
                                const StreamRequest& request, const StopSignal& stop)
     : memory_{std::move(leader)}, leader_{memory_->db()} {
-    leader_.set_busy_timeout(kBusyTimeoutMs);
+    leader_.set_busy_timeout(kSnapshotBusyTimeoutMs);
     leader_.execute("PRAGMA query_only = 1");
     if (uses_wal(leader_)) {
         view_ = &leader_;

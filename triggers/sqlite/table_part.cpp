@@ -7,6 +7,7 @@
 
 #include "schemas/conversion.h"
 #include "schemas/error.h"
+#include "schemas/holds.h"
 #include "schemas/identifier.h"
 #include "schemas/table_subset.h"
 #include "triggers/sqlite/change_table.h"
@@ -14,7 +15,6 @@
 namespace rowferry {
 namespace {
 
-bool holds(const ColumnIndexes& columns, std::uint16_t column) { return std::ranges::find(columns, column) != columns.end(); }
 
 std::string names_of(const TableSchema& table, const ColumnIndexes& columns) {
     std::string text;
