@@ -185,7 +185,7 @@ TEST(SqliteLiteral, ReadsBackTheSame) {
     EXPECT_EQ(sqlite_literal(Cell::null()), "NULL");
     EXPECT_EQ(sqlite_literal(Cell::integer(-5)), "-5");
     EXPECT_EQ(sqlite_literal(Cell::real(5)), "5.0");
-    EXPECT_EQ(sqlite_literal(Cell::real(0.1)), "0.10000000000000001");
+    EXPECT_EQ(sqlite_literal(Cell::real(0.1)), "0.1");
     EXPECT_EQ(sqlite_literal(Cell::real(1e16)), "10000000000000000.0");
     EXPECT_EQ(sqlite_literal(Cell::text("it's")), "'it''s'");
     EXPECT_EQ(sqlite_literal(Cell::blob("\x01\xff")), "x'01ff'");
