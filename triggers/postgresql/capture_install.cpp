@@ -67,7 +67,7 @@ bool logs_at(const std::string& triggers, Level level) { return Member{triggers,
 
 void capture_table(PgSession& session, const std::string& stream, const PgTable& table) {
     const std::uint32_t oid = table.schema.leader_id;
-    session.query(fmt::format("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", rows_of_table(table)));
+    session.query(fmt::format("LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE", quote_table(table.schema.name)));
     const Level level = level_for(session, oid);
     const std::string before = read_triggers(session, {oid})[oid];
     std::string now = before;
@@ -136,8 +136,6 @@ void report_busy(const std::vector<std::string>& busy, const std::vector<std::st
 }
 
 }  // namespace
-
-std::string rows_of_table(const PgTable& table) { return (table.partitioned ? "" : "ONLY ") + quote_table(table.schema.name); }
 
 void install_objects(PgSession& session) {
     PgTransaction transaction{session, "BEGIN; SET LOCAL client_min_messages = warning"};

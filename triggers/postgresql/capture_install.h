@@ -10,9 +10,6 @@
 
 namespace rowferry::pg_capture {
 
-/// `ONLY "public"."t"`, or without ONLY for a partitioned table, which stands for its leaves.
-[[nodiscard]] std::string rows_of_table(const PgTable& table);
-
 /// Makes the schema `rowferry` and what is in it, as far as it is missing.
 void install_objects(PgSession& session);
 

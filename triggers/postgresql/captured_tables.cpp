@@ -19,13 +19,12 @@ void settle_identity(std::vector<PgTable>& tables, KeylessMode keyless) {
     }
 }
 
-CapturedTables::CapturedTables(const Checkpoint& checkpoint, const StreamRequest& request, bool partition_roots)
+CapturedTables::CapturedTables(const Checkpoint& checkpoint, const StreamRequest& request)
     : stream_{checkpoint.stream},
       selection_{request.selection},
       rules_{request.rules},
       keyless_{request.keyless},
       rows_before_{request.rows_before},
-      partition_roots_{partition_roots},
       passed_over_{checkpoint.passed_over},
       tick_{checkpoint.position.major} {
     for (const TableState& state : checkpoint.tables) {
@@ -37,12 +36,6 @@ CapturedTables::CapturedTables(const Checkpoint& checkpoint, const StreamRequest
 std::vector<std::uint32_t> CapturedTables::oids() const {
     std::vector<std::uint32_t> result;
     for (const auto& [oid, known] : tables_) result.push_back(oid);
-    return result;
-}
-
-std::vector<std::uint32_t> CapturedTables::logged_oids() const {
-    std::vector<std::uint32_t> result = oids();
-    for (const auto& [root, leaves] : leaves_) result.insert(result.end(), leaves.begin(), leaves.end());
     return result;
 }
 
@@ -58,9 +51,7 @@ void CapturedTables::halt(const TableSchema& table, const std::string& why) cons
 }
 
 const CapturedTables::Known* CapturedTables::known_of(std::uint32_t rel, std::uint64_t tick) const {
-    const auto logged = logged_.find(rel);
-    if (logged == logged_.end()) return nullptr;
-    const auto known = tables_.find(logged->second.table);
+    const auto known = tables_.find(rel);
     if (known == tables_.end() || tick <= known->second.included_to || passes_over(known->second.shape->name)) return nullptr;
     return &known->second;
 }
@@ -118,7 +109,7 @@ void CapturedTables::add_update(Logged& logged, const Known& known, const TableS
 bool CapturedTables::decode(const LogEntry& entry, std::uint64_t tick, Batch& batch) {
     if (known_of(entry.rel, tick) == nullptr) return false;
     Logged& logged = logged_.at(entry.rel);
-    Known& known = tables_.at(logged.table);
+    Known& known = tables_.at(entry.rel);
     if (known.shape->insert_only && entry.op != 'I')
         throw HaltError{fmt::format("{}: it is replicated for inserts only (--keyless insert), but a row of it was updated or deleted on the leader. Give it a key, or drop the stream and copy again "
                                     "with --keyless full",
@@ -141,7 +132,7 @@ bool CapturedTables::decode(const LogEntry& entry, std::uint64_t tick, Batch& ba
 
 std::string CapturedTables::key_of(const LogEntry& entry, std::string_view row, Arena& arena) const {
     const Logged& logged = logged_.at(entry.rel);
-    const TableSchema& table = *tables_.at(logged.table).shape;
+    const TableSchema& table = *tables_.at(entry.rel).shape;
     if (table.identity.empty() || logged.identity_map.size() != count_fields(row)) return {};
     const std::span<Cell> cells = arena.array<Cell>(table.columns.size());
     decode_row(row, logged.identity_map, arena, cells);
@@ -151,7 +142,7 @@ std::string CapturedTables::key_of(const LogEntry& entry, std::string_view row, 
 }
 
 void CapturedTables::look_for_new(PgSession& session) {
-    for (const SelectableTable& table : selectable_tables(session, partition_roots_)) {
+    for (const SelectableTable& table : selectable_tables(session, false)) {
         if (!selects_partition(selection_, table.name, table.root) || tables_.contains(table.oid) || passes_over(table.name) || !told_new_.insert(table.name).second) continue;
         spdlog::warn("{} is new on the leader and matches the patterns of stream {}, but is not part of it: add it with `rowferry copy-table LEADER FOLLOWER --table {}`",
                      to_string(table.name), stream_, to_string(table.name));

@@ -24,7 +24,7 @@ namespace rowferry::pg_capture {
 /// other change of shape, and every gap in the capture, is a HaltError of look(). One thread.
 class CapturedTables {
 public:
-    CapturedTables(const Checkpoint& checkpoint, const StreamRequest& request, bool partition_roots);
+    CapturedTables(const Checkpoint& checkpoint, const StreamRequest& request);
 
     /// Compares with the catalog as `session` sees it. Throws HaltError.
     void look(PgSession& session);
@@ -34,8 +34,8 @@ public:
     void look_for_new(PgSession& session);
     [[nodiscard]] std::vector<TableName> take_new_tables() { return std::exchange(new_, {}); }
 
-    /// Of tables and the leaves below partitioned ones: what the log names.
-    [[nodiscard]] std::vector<std::uint32_t> logged_oids() const;
+    /// Under which the log names them.
+    [[nodiscard]] std::vector<std::uint32_t> oids() const;
     /// Does any of them log row by row?
     [[nodiscard]] bool any_row_level() const noexcept { return any_row_level_; }
 
@@ -58,11 +58,9 @@ private:
         std::uint32_t file_node = 0;      ///< Of the same rows as `shape`.
         std::optional<TableSchema> next = {};  ///< The catalog's, when it has more columns.
     };
-    /// A relation that the log names, and the table it belongs to.
+    /// How its rows stand in the log.
     struct Logged {
-        std::uint32_t table = 0;
-        std::vector<std::string> names;       ///< Of its columns now, generated ones too.
-        std::vector<std::int32_t> attributes;  ///< Their numbers in the table.
+        std::vector<std::int32_t> attributes;  ///< Numbers of its columns now, generated ones too.
         FieldMap map;                         ///< For rows of map.size() fields into cells of the table's shape.
         FieldMap identity_map;                ///< The same for the identity's columns only.
     };
@@ -75,7 +73,6 @@ private:
     void use_fields(Logged& logged, Known& known, std::size_t fields, Batch& batch);
     void add_update(Logged& logged, const Known& known, const TableSchema* table, std::string_view before, std::string_view after, Batch& batch);
     [[nodiscard]] const Known* known_of(std::uint32_t rel, std::uint64_t tick) const;
-    [[nodiscard]] std::vector<std::uint32_t> oids() const;
     [[nodiscard]] bool passes_over(const TableName& name) const;
     [[nodiscard]] std::string where(const TableSchema& table) const;
     [[noreturn]] void halt(const TableSchema& table, const std::string& why) const;
@@ -85,17 +82,13 @@ private:
     TableRules rules_;
     KeylessMode keyless_;
     bool rows_before_;
-    bool partition_roots_;
     std::vector<TableName> passed_over_;
     std::map<std::uint32_t, Known> tables_;
     std::unordered_map<std::uint32_t, Logged> logged_;
-    std::map<std::uint32_t, std::set<std::uint32_t>> leaves_;  ///< Below the tables that are partitioned.
-    std::set<std::uint32_t> told_leaves_;
     std::set<TableName> told_new_;
     std::vector<TableName> new_;
     std::uint64_t tick_;
     bool any_row_level_ = false;
-    bool looked_ = false;
     std::set<std::uint32_t> told_triggers_;
 };
 

@@ -18,12 +18,6 @@ namespace {
 using Kind = ShapeStep::Kind;
 
 
-constexpr const char* kLeaves = R"sql(
-with recursive tree(root, relid) as (
-  select c.oid, c.oid from pg_catalog.pg_class c where c.oid = any ($1::oid[]) and c.relkind = 'p'
-  union all select t.root, i.inhrelid from tree t join pg_catalog.pg_inherits i on i.inhparent = t.relid)
-select t.root, t.relid, c.relkind from tree t join pg_catalog.pg_class c on c.oid = t.relid where c.oid <> t.root)sql";
-
 }  // namespace
 
 void CapturedTables::look(PgSession& session) {
@@ -31,11 +25,10 @@ void CapturedTables::look(PgSession& session) {
     look_at_partitions(session);
     look_at_columns(session);
     look_at_shapes(session);
-    looked_ = true;
 }
 
 std::string CapturedTables::fingerprint_query() const {
-    const std::string oids = oid_array(logged_oids());
+    const std::string oids = oid_array(this->oids());
     const std::string streams = quote_literal(stream_);
     return fmt::format(
         "SELECT pg_catalog.md5(coalesce(pg_catalog.string_agg(x, ',' ORDER BY x), '')) FROM ("
@@ -84,27 +77,13 @@ void CapturedTables::look_at_triggers(PgSession& session) {
     if (functions.integer(0, 0) != 5) throw HaltError{fmt::format("stream {}: the trigger functions in schema rowferry were changed. Drop the stream and copy again", stream_)};
 }
 
+/// Leaf by leaf: one more beside them.
 void CapturedTables::look_at_partitions(PgSession& session) {
-    std::map<std::uint32_t, std::set<std::uint32_t>> now;
-    const PgRows rows = session.query(kLeaves, {oid_array(oids())});
-    for (std::size_t row = 0; row < rows.size(); ++row) now[to_oid(rows.text(row, 0))].insert(to_oid(rows.text(row, 1)));
-    for (const auto& [root, before] : leaves_)
-        for (const std::uint32_t leaf : before)
-            if (!now[root].contains(leaf))
-                halt(*tables_.at(root).shape, fmt::format("a partition of it (oid {}) was detached or dropped: its rows are still on the follower", leaf));
-    if (looked_)
-        for (const auto& [root, present] : now)
-            for (const std::uint32_t leaf : present)
-                if (!leaves_[root].contains(leaf) && told_leaves_.insert(leaf).second)
-                    spdlog::warn("partition {} is new below a table that is replicated through its root: rows it had before it was attached are not on the follower",
-                                 session.query("select $1::oid::regclass", {std::to_string(leaf)}).text(0, 0));
-    leaves_ = std::move(now);
-    // Leaf by leaf: one more beside them.
     const PgRows beside = session.query(
         "select n.nspname, c.relname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace join pg_catalog.pg_inherits i on i.inhrelid = c.oid "
         "where c.relkind = 'r' and c.relispartition and c.oid <> all ($1::oid[]) and i.inhparent in (select o.inhparent from pg_catalog.pg_inherits o join pg_catalog.pg_class l on l.oid = o.inhrelid "
-        "where l.relispartition and o.inhrelid = any ($1::oid[])) and not i.inhparent = any ($2::oid[])",
-        {oid_array(oids()), oid_array(logged_oids())});
+        "where l.relispartition and o.inhrelid = any ($1::oid[]))",
+        {oid_array(oids())});
     for (std::size_t row = 0; row < beside.size(); ++row) {
         const TableName name{beside.text(row, 0), beside.text(row, 1)};
         if (!selection_.selects(Engine::postgresql, name) || passes_over(name)) continue;
@@ -116,21 +95,10 @@ void CapturedTables::look_at_partitions(PgSession& session) {
 void CapturedTables::look_at_columns(PgSession& session) {
     const auto members = read_members(session, stream_);
     logged_.clear();
-    for (const auto& [oid, known] : tables_) logged_[oid].table = oid;
-    for (const auto& [root, leaves] : leaves_)
-        for (const std::uint32_t leaf : leaves) logged_[leaf].table = root;
-    // A partition may have its columns in another order: they are those of the root by name.
-    std::map<std::uint32_t, std::map<std::string, std::int32_t>> numbers;
-    const PgRows rows = session.query("select attrelid, attnum, attname from pg_catalog.pg_attribute where attrelid = any ($1::oid[]) and attnum > 0 and not attisdropped order by attrelid, attnum",
-                                      {oid_array(logged_oids())});
-    for (std::size_t row = 0; row < rows.size(); ++row)
-        if (tables_.contains(to_oid(rows.text(row, 0)))) numbers[to_oid(rows.text(row, 0))][rows.text(row, 2)] = static_cast<std::int32_t>(rows.integer(row, 1));
-    for (std::size_t row = 0; row < rows.size(); ++row) {
-        Logged& logged = logged_.at(to_oid(rows.text(row, 0)));
-        const auto& of_table = numbers[logged.table];
-        const auto number = of_table.find(rows.text(row, 2));
-        logged.attributes.push_back(number == of_table.end() ? 0 : number->second);
-    }
+    for (const std::uint32_t oid : oids()) logged_[oid] = {};
+    const PgRows rows = session.query("select attrelid, attnum from pg_catalog.pg_attribute where attrelid = any ($1::oid[]) and attnum > 0 and not attisdropped order by attrelid, attnum",
+                                      {oid_array(oids())});
+    for (std::size_t row = 0; row < rows.size(); ++row) logged_.at(to_oid(rows.text(row, 0))).attributes.push_back(static_cast<std::int32_t>(rows.integer(row, 1)));
     for (const auto& [oid, known] : tables_) {
         const auto member = members.find(oid);
         if (member == members.end()) continue;

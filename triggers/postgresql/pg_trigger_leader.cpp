@@ -63,7 +63,6 @@ public:
 private:
     PgSession& session();
     std::vector<PgTable> selected(const StreamRequest& request);
-    [[nodiscard]] bool captures_roots(const std::string& stream);
     [[nodiscard]] bool captures_leaves(const std::string& stream);
     std::unique_ptr<Snapshot> snapshot_at_tick(const StreamRequest& request, const std::vector<PgTable>& tables);
     void refuse_while_read(const std::string& stream);
@@ -98,13 +97,6 @@ Position PgTriggerLeader::current_position() {
 
 Position PgTriggerLeader::mark(const StreamRequest&) { return current_position(); }
 
-bool PgTriggerLeader::captures_roots(const std::string& stream) {
-    if (!is_installed(session())) return false;
-    return session()
-        .query("select exists (select from rowferry.capture_member m join pg_catalog.pg_class c on c.oid = m.rel where m.stream = $1 and c.relkind = 'p')", {stream})
-        .boolean(0, 0);
-}
-
 /// A stream that began with leaves has them whatever is asked for: roots are the default for a SQLite follower, also in front of `copy-table`.
 bool PgTriggerLeader::captures_leaves(const std::string& stream) {
     if (!is_installed(session())) return false;
@@ -114,7 +106,7 @@ bool PgTriggerLeader::captures_leaves(const std::string& stream) {
 }
 
 std::vector<PgTable> PgTriggerLeader::selected(const StreamRequest& request) {
-    std::vector<PgTable> tables = select_by_patterns(session(), request, captures_roots(request.stream) || (request.partition_roots && !captures_leaves(request.stream)));
+    std::vector<PgTable> tables = select_by_patterns(session(), request, request.partition_roots && !captures_leaves(request.stream));
     if (!request.one_off) settle_identity(tables, request.keyless);
     return tables;
 }
@@ -160,7 +152,7 @@ std::unique_ptr<Snapshot> PgTriggerLeader::snapshot(const StreamRequest& request
 }
 
 std::unique_ptr<Snapshot> PgTriggerLeader::snapshot_of(const StreamRequest& request, const std::vector<TableName>& names) {
-    std::vector<PgTable> tables = select_by_names(session(), request, names, captures_roots(request.stream));
+    std::vector<PgTable> tables = select_by_names(session(), request, names, false);
     settle_identity(tables, request.keyless);
     check_tables(session(), request, tables);
     if (!read_stream(session(), request.stream)) throw HaltError{fmt::format("stream {} is gone from the leader. {}", request.stream, kCopyAgain)};
@@ -170,7 +162,7 @@ std::unique_ptr<Snapshot> PgTriggerLeader::snapshot_of(const StreamRequest& requ
 
 void PgTriggerLeader::release(const StreamRequest& request, const std::vector<TableName>& names) {
     std::vector<std::uint32_t> oids;
-    for (const PgTable& table : read_tables(session(), captures_roots(request.stream)))
+    for (const PgTable& table : read_tables(session(), false))
         if (std::ranges::find(names, table.schema.name) != names.end()) oids.push_back(table.schema.leader_id);
     static_cast<void>(release_tables(session(), request.stream, oids, stop_));
 }
@@ -179,10 +171,6 @@ std::unique_ptr<Source> PgTriggerLeader::follow(const StreamRequest& request, co
     const std::string at = to_string(PositionKind::sequence, checkpoint.position);
     const auto stream = read_stream(session(), checkpoint.stream);
     if (!stream) throw HaltError{fmt::format("stream {} is gone from the leader: the changes after {} cannot be had any more. {}", checkpoint.stream, at, kCopyAgain)};
-    if (captures_roots(checkpoint.stream))
-        throw HaltError{fmt::format("stream {} captures partitioned tables through their roots, which would miss what happened to their partitions meanwhile. `rowferry drop` it and run it again with "
-                                    "--partitions leaf --on-existing truncate",
-                                    checkpoint.stream)};
     if (stream->follower_id != checkpoint.follower_id) throw HaltError{fmt::format("stream {} on the leader now belongs to another follower. {}", checkpoint.stream, kCopyAgain)};
     if (stream->acked > checkpoint.acked.major)
         throw HaltError{fmt::format("the leader was told {}, and this follower knows of {} only: it was restored from a backup, and the changes in between are gone from the leader's log. {}",
@@ -192,18 +180,13 @@ std::unique_ptr<Source> PgTriggerLeader::follow(const StreamRequest& request, co
     if (!there || there->tag != tick.tag)
         throw HaltError{fmt::format("the leader has {} {}: it lost the end of its history, or was restored and written to again, and the histories have diverged. {}", there ? "another" : "no", at,
                                     kCopyAgain)};
-    return std::make_unique<PgTriggerSource>(conninfo_, request, checkpoint, captures_roots(checkpoint.stream), application_, stop_);
+    return std::make_unique<PgTriggerSource>(conninfo_, request, checkpoint, application_, stop_);
 }
 
 bool PgTriggerLeader::caught_up(const StreamRequest& request, const Checkpoint& checkpoint) {
     if (!read_stream(session(), request.stream)) return false;
     std::vector<std::uint32_t> oids;
     for (const auto& [oid, member] : read_members(session(), request.stream)) oids.push_back(oid);
-    const PgRows leaves = session().query(
-        "with recursive tree(relid) as (select unnest($1::oid[]) union select i.inhrelid from tree t join pg_catalog.pg_inherits i on i.inhparent = t.relid) select relid from tree",
-        {oid_array(oids)});
-    oids.clear();
-    for (std::size_t row = 0; row < leaves.size(); ++row) oids.push_back(static_cast<std::uint32_t>(std::stoul(leaves.text(row, 0))));
     return !has_changes(session(), parse_snapshot(parse_resume(checkpoint.position.major, checkpoint.resume).snapshot), &oids);
 }
 

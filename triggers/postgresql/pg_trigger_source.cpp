@@ -32,12 +32,11 @@ constexpr const char* kReaderSettings = "SET enable_seqscan = off; SET jit = off
 
 }  // namespace
 
-PgTriggerSource::PgTriggerSource(const PgConninfo& conninfo, const StreamRequest& request, const Checkpoint& checkpoint, bool partition_roots, const std::string& application,
-                                 const StopSignal& stop)
+PgTriggerSource::PgTriggerSource(const PgConninfo& conninfo, const StreamRequest& request, const Checkpoint& checkpoint, const std::string& application, const StopSignal& stop)
     : control_{conninfo, PgRole::leader, application + "_control"},
       link_{conninfo, PgLink::Kind::sql, PgRole::leader, application, stop},
       stream_{checkpoint.stream},
-      tables_{checkpoint, request, partition_roots},
+      tables_{checkpoint, request},
       pruner_{control_, checkpoint.stream, checkpoint.follower_id},
       at_{parse_resume(checkpoint.position.major, checkpoint.resume)},
       bounds_{parse_snapshot(at_.snapshot)},
@@ -74,7 +73,7 @@ std::optional<Tick> PgTriggerSource::next_tick() {
     if (fence_ && at_.number < *fence_ && *fence_ <= newest) return read_tick(control_, *fence_);
     const std::string snapshot = rows.text(0, 1);
     if (snapshot != idle_snapshot_) {
-        const auto logged = tables_.logged_oids();
+        const auto logged = tables_.oids();
         if (has_changes(control_, bounds_, &logged)) return make_tick(control_);
         idle_snapshot_ = snapshot;
     }
@@ -85,7 +84,7 @@ std::optional<Tick> PgTriggerSource::next_tick() {
 
 std::string PgTriggerSource::tangled_pairs(const SnapshotBounds& to) {
     if (!tables_.any_row_level()) return {};
-    const std::string entries = between_snapshots("xid, rel, op, depth, late, old_tid, new_tid", fmt::format(" AND rel = ANY ('{}'::oid[])", oid_array(tables_.logged_oids())), bounds_, &to);
+    const std::string entries = between_snapshots("xid, rel, op, depth, late, old_tid, new_tid", fmt::format(" AND rel = ANY ('{}'::oid[])", oid_array(tables_.oids())), bounds_, &to);
     const PgResult pairs = link_.query(fmt::format(
         "SELECT xid, rel FROM ({}) e WHERE op <> 'T' GROUP BY xid, rel HAVING bool_and(old_tid IS NOT NULL OR new_tid IS NOT NULL) AND (bool_or(coalesce(late, false)) OR min(depth) <> max(depth))",
         entries));
@@ -97,7 +96,7 @@ std::string PgTriggerSource::tangled_pairs(const SnapshotBounds& to) {
 
 /// On the other connection, as this one copies: the log between the two snapshots does not change any more.
 NestingCheck::Crossed PgTriggerSource::crossed_pairs(const SnapshotBounds& to) {
-    const std::string entries = between_snapshots("xid, rel, seq, depth", fmt::format(" AND op <> 'T' AND old_tid IS NULL AND new_tid IS NULL AND rel = ANY ('{}'::oid[])", oid_array(tables_.logged_oids())),
+    const std::string entries = between_snapshots("xid, rel, seq, depth", fmt::format(" AND op <> 'T' AND old_tid IS NULL AND new_tid IS NULL AND rel = ANY ('{}'::oid[])", oid_array(tables_.oids())),
                                                   bounds_, &to);
     const PgRows rows = control_.query(
         fmt::format("SELECT xid, rel, max(seq) FROM (SELECT xid, rel, seq, depth, max(depth) OVER (PARTITION BY xid, rel ORDER BY seq) AS deepest FROM ({}) e) d WHERE depth < deepest GROUP BY xid, rel", entries));
@@ -113,7 +112,7 @@ void PgTriggerSource::open_batch(Tick target) {
     const SnapshotBounds to = parse_snapshot(target.snapshot);
     link_.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
     look();
-    const std::string rels = fmt::format(" AND rel = ANY ('{}'::oid[])", oid_array(tables_.logged_oids()));
+    const std::string rels = fmt::format(" AND rel = ANY ('{}'::oid[])", oid_array(tables_.oids()));
     const std::string pairs = tangled_pairs(to);
     std::string sql;
     if (pairs.empty()) {

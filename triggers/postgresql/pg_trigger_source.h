@@ -25,7 +25,7 @@ namespace rowferry {
 class PgTriggerSource : public Source {
 public:
     /// `checkpoint` has been verified against the leader. Holds the stream's lock on the leader.
-    PgTriggerSource(const PgConninfo& conninfo, const StreamRequest& request, const Checkpoint& checkpoint, bool partition_roots, const std::string& application, const StopSignal& stop);
+    PgTriggerSource(const PgConninfo& conninfo, const StreamRequest& request, const Checkpoint& checkpoint, const std::string& application, const StopSignal& stop);
 
     void read(Batch& batch, std::size_t budget, std::chrono::milliseconds wait) override;
     void report(Position durable) override;
