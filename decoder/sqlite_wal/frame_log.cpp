@@ -5,7 +5,9 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <limits>
+#include <random>
 
 #include <fmt/format.h>
 
@@ -32,9 +34,24 @@ struct BatchHeader {
     WalSalts salts;
     WalChecksum frames;
     WalChecksum header;
-    std::uint64_t unused = 0;
+    std::uint64_t boot = 0;
 };
 static_assert(sizeof(BatchHeader) == kBatchHeader && offsetof(BatchHeader, header) == kSummedBatchHeader);
+
+/// A number of the machine's present start; another one each time where the system does not tell.
+std::uint64_t boot_number() {
+    static const std::uint64_t number = [] {
+        std::string text;
+        std::ifstream{"/proc/sys/kernel/random/boot_id"} >> text;
+        std::erase(text, '-');
+        std::uint64_t value = 0;
+        constexpr std::size_t kDigits = 16;
+        if (text.size() >= kDigits && std::from_chars(text.data(), text.data() + kDigits, value, 16).ptr == text.data() + kDigits) return value;
+        std::random_device random;
+        return std::uint64_t{random()} << 32 | random();
+    }();
+    return number;
+}
 
 WalChecksum sum(std::span<const std::byte> bytes, WalChecksum before = {}) noexcept { return continue_checksum(before, bytes, false); }
 
@@ -98,6 +115,7 @@ bool FrameLog::take_up_batch(Segment& segment, std::uint64_t& offset, std::vecto
     buffer.resize(header.count * frame_size());
     segment.file.read(offset + kBatchHeader, buffer);
     if (sum(buffer) != header.frames) return false;
+    of_this_boot_ = of_this_boot_ && header.boot == boot_number();
     note_frames({header.origin, header.generation, header.salts, header.first_frame}, segment.number, offset, buffer);
     offset += kBatchHeader + buffer.size();
     return true;
@@ -139,6 +157,7 @@ void FrameLog::append(const FrameBatch& batch, std::span<const std::byte> frames
     header.salts = batch.salts;
     header.frames = sum(frames);
     header.header = sum_of_header(header);
+    header.boot = boot_number();
     try {
         file.write(offset + kBatchHeader, frames);
         file.write(offset, std::as_bytes(std::span{&header, 1}));
@@ -162,7 +181,7 @@ bool FrameLog::next(LoggedCommit& commit, Position limit) {
         pending_.pop_front();
         commit.images.put(frame.header.page, frame.place);
         if (!frame.header.commits()) continue;
-        commit.place = {frame.generation, frame.number, frame.header.salts, frame.header.checksum};
+        commit.place = place_of(frame);
         commit.pages = frame.header.pages_after_commit;
         commit.merged = frame.origin == FrameOrigin::diff;
         last_ = frame;
@@ -171,10 +190,18 @@ bool FrameLog::next(LoggedCommit& commit, Position limit) {
     }
 }
 
-/// Behind the frame of last_, in the middle of a batch perhaps.
-void FrameLog::cut_segment(Segment& segment) {
-    const std::uint64_t begin = last_->batch & ((1ULL << kOffsetBits) - 1);
-    const std::uint64_t end = (last_->place & ((1ULL << kOffsetBits) - 1)) + page_size_;
+WalPlace FrameLog::place_of(const Frame& frame) noexcept { return {frame.generation, frame.number, frame.header.salts, frame.header.checksum}; }
+
+std::optional<WalPlace> FrameLog::end_of_pending() const {
+    for (auto frame = pending_.rbegin(); frame != pending_.rend(); ++frame)
+        if (frame->header.commits()) return place_of(*frame);
+    return std::nullopt;
+}
+
+/// Behind a frame in the middle of a batch perhaps.
+void FrameLog::cut_segment(Segment& segment, const Frame& last) {
+    const std::uint64_t begin = last.batch & ((1ULL << kOffsetBits) - 1);
+    const std::uint64_t end = (last.place & ((1ULL << kOffsetBits) - 1)) + page_size_;
     BatchHeader header;
     segment.file.read(begin, std::as_writable_bytes(std::span{&header, 1}));
     header.count = static_cast<std::uint32_t>((end - begin - kBatchHeader) / frame_size());
@@ -193,11 +220,21 @@ void FrameLog::cut_segment(Segment& segment) {
 void FrameLog::cut() {
     pending_.clear();
     commits_pending_ = 0;
-    while (!segments_.empty() && (!last_ || segments_.back().number > segment_of(last_->place))) {
+    cut_behind(last_);
+}
+
+void FrameLog::cut_unfinished() {
+    if (!inside_commit()) return;
+    while (inside_commit()) pending_.pop_back();
+    cut_behind(pending_.empty() ? last_ : std::optional{pending_.back()});
+}
+
+void FrameLog::cut_behind(const std::optional<Frame>& end) {
+    while (!segments_.empty() && (!end || segments_.back().number > segment_of(end->place))) {
         fs::remove(segments_.back().file.path());
         segments_.pop_back();
     }
-    if (last_ && !segments_.empty() && segments_.back().number == segment_of(last_->place)) cut_segment(segments_.back());
+    if (end && !segments_.empty() && segments_.back().number == segment_of(end->place)) cut_segment(segments_.back(), *end);
 }
 
 const FrameLog::Segment& FrameLog::segment_at(std::uint64_t place) const { return segments_.at(segment_of(place) - segments_.front().number); }

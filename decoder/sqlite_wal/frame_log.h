@@ -52,7 +52,8 @@ struct LoggedCommit {
 ///   segment := batch*
 ///   batch   := header(64) frame*        the header has a checksum of itself and one of the frames
 ///
-/// A crash may leave a last batch that is not whole: it is cut off, for the leader's log or a comparison with the leader has the same again. Reads are
+/// A crash may leave a last batch that is not whole: it is cut off, for the leader's log or a comparison with the leader has the same again. A crash of the machine may also have taken from
+/// the leader what stands here: batches know the start of the machine that they were written after. Reads are
 /// through mappings: spans live until the next append() or drop(). One thread. Errors as OwnFile.
 class FrameLog {
 public:
@@ -70,6 +71,12 @@ public:
     [[nodiscard]] bool inside_commit() const noexcept { return !pending_.empty() && !pending_.back().header.commits(); }
     /// Forgets everything behind the last commit that next() gave; without one, everything.
     void cut();
+    /// Forgets frames at the end whose commit never came.
+    void cut_unfinished();
+    /// Was all that was taken up written since the machine started?
+    [[nodiscard]] bool of_this_boot() const noexcept { return of_this_boot_; }
+    /// Of the last commit that next() has not given yet.
+    [[nodiscard]] std::optional<WalPlace> end_of_pending() const;
     /// A new segment, unless the present one is empty.
     void begin_segment();
 
@@ -106,7 +113,9 @@ private:
     bool take_up_batch(Segment& segment, std::uint64_t& offset, std::vector<std::byte>& buffer);
     void note_frames(const FrameBatch& batch, std::uint64_t segment, std::uint64_t offset, std::span<const std::byte> frames);
     [[nodiscard]] std::size_t frame_size() const noexcept { return kFrameHeaderSize + page_size_; }
-    void cut_segment(Segment& segment);
+    [[nodiscard]] static WalPlace place_of(const Frame& frame) noexcept;
+    void cut_behind(const std::optional<Frame>& end);
+    void cut_segment(Segment& segment, const Frame& end);
     [[nodiscard]] const Segment& segment_at(std::uint64_t place) const;
 
     std::string prefix_;
@@ -115,6 +124,7 @@ private:
     std::deque<Frame> pending_;
     std::size_t commits_pending_ = 0;
     std::optional<Frame> last_;  ///< That next() gave: where the log is cut.
+    bool of_this_boot_ = true;
 };
 
 }  // namespace rowferry

@@ -22,17 +22,20 @@ std::span<const std::byte> PageStore::page(std::uint32_t number, bool after) con
     if (number == 0 || number > count)
         throw DecodeError{fmt::format("page {} is asked for, and at {} the database has {}", number,
                                       to_string(PositionKind::frame, (after ? commit_.place : state_.place).position()), count)};
-    handed_out_ += state_.page_size;
-    if (handed_out_ > kForgetBytes) {
-        handed_out_ = 0;
-        log_.forget();
-        base_->forget();
-    }
+    count_handed_out();
     if (after)
         if (const std::uint64_t* place = commit_.images.find(number)) return log_.page(*place);
     for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer)
         if (const std::uint64_t* place = layer->images.find(number)) return log_.page(*place);
     return base_->page(number);
+}
+
+void PageStore::count_handed_out() const {
+    handed_out_ += state_.page_size;
+    if (handed_out_ <= kForgetBytes) return;
+    handed_out_ = 0;
+    log_.forget();
+    base_->forget();
 }
 
 bool PageStore::open_commit(Position limit) {
@@ -82,7 +85,10 @@ void PageStore::fold_first() {
         if (page <= layer.end.pages) pages.push_back(page);
     });
     std::ranges::sort(pages);
-    for (const std::uint32_t page : pages) base_->write(page, log_.page(*layer.images.find(page)));
+    for (const std::uint32_t page : pages) {
+        base_->write(page, log_.page(*layer.images.find(page)));
+        count_handed_out();
+    }
     base_->finish(layer.end);
     log_.drop_first();
     layers_.pop_front();

@@ -84,6 +84,7 @@ private:
         bool after_;
     };
     [[nodiscard]] std::span<const std::byte> page(std::uint32_t number, bool after) const;
+    void count_handed_out() const;
     void fold_first();
 
     std::unique_ptr<BasePages> base_;

@@ -30,7 +30,11 @@ std::unique_ptr<PageStore> open_shadowed_store(const ShadowNames& names, const S
                                     printable(record.pages()), to_string(PositionKind::frame, record.state.place.position()), to_string(PositionKind::frame, place))};
     auto store = std::make_unique<PageStore>(std::make_unique<Shadow>(names, record), FrameLog{record.log(), record.state.page_size}, record.state);
     while (store->open_commit(place)) store->close_commit();
-    store->log().cut();
+    // What was read ahead of the follower is told commit by commit, unless the machine went down: the leader may have lost it then.
+    if (store->state().place.position() == place && store->log().of_this_boot())
+        store->log().cut_unfinished();
+    else
+        store->log().cut();
     return store;
 }
 

@@ -61,7 +61,8 @@ void WalStream::halt(const std::string& what) const {
 /// Does the leader's log, as it is now, continue the store's place?
 void WalStream::connect(bool held) {
     pins_.hold();
-    const WalPlace& place = store_->state().place;
+    const std::optional<WalPlace> read_ahead = store_->log().end_of_pending();
+    const WalPlace place = read_ahead.value_or(store_->state().place);
     const WalIndexHeader now = access_.index().read();
     generation_ = place.generation;
     if (access_.page_size() != store_->state().page_size)
@@ -70,11 +71,20 @@ void WalStream::connect(bool held) {
     const bool known_log = held || !(now.salts == WalSalts{});
     if (!(now.salts == place.salts) || !known_log) {
         if (!shadowed_) halt("its log began anew while nobody read it: what it held is gone, and there is no shadow to compare with");
-        return compare();
+        if (!read_ahead || place.salts == now.salts) return compare();
+        // As if it had begun anew just now, unseen: what was read is looked at first.
+        WalIndexHeader then = now;
+        then.salts = place.salts;
+        return wal_.begin(then, place.frame, place.checksum);
     }
     wal_.begin(now, place.frame, place.checksum);
     const FrameHeader known = place.frame == 0 || now.last_frame < place.frame ? FrameHeader{} : wal_.header_of(place.frame);
-    if (now.last_frame < place.frame || !(known.checksum == place.checksum))
+    const bool continues = now.last_frame >= place.frame && known.checksum == place.checksum;
+    if (!continues && read_ahead) {
+        store_->log().cut();  // the follower has nothing of it
+        return connect(held);
+    }
+    if (!continues)
         halt(fmt::format("its log {} what the follower has: it lost its end (a power cut with synchronous = NORMAL does that), or is that of an older copy",
                          now.last_frame < place.frame ? "ends before" : "has something else in the place of"));
     if (!shadowed_) keep_before_images(now);

@@ -185,6 +185,46 @@ TEST_P(EvenPaceTest, KeepsItsLogSmall) {
 
 INSTANTIATE_TEST_SUITE_P(WalStream, EvenPaceTest, testing::Bool(), [](const auto& info) { return info.param ? "Taken" : "NotTakenYet"; });
 
+/// What was read ahead of the follower is in no log of the leader any more when the process is killed.
+TEST_F(WalStreamTest, KilledItGoesOnCommitByCommitWithWhatItReadAhead) {
+    enum class Since { nothing, writes, restarts, boot };
+    for (const Since since : {Since::nothing, Since::writes, Since::restarts, Since::boot}) {
+        WalAccess access{path_};
+        const WalPlace place = make(access);
+        writer_->execute("PRAGMA wal_autocheckpoint = 0");
+        constexpr int kCommits = 9;
+        const auto commit = [&] { writer_->execute("INSERT INTO a (v) VALUES (randomblob(300))"); };
+        const auto begin_anew = [&] { EXPECT_EQ(writer_->query_integer("PRAGMA wal_checkpoint(TRUNCATE)"), 0); };
+        {
+            const auto stream = open(access, place.position());
+            for (int i = 0; i < kCommits; ++i) {
+                commit();
+                std::this_thread::sleep_for(std::chrono::milliseconds{1});
+                stream->keep_up({});
+            }
+            EXPECT_TRUE(stream->store().log().has_commit());
+        }
+        // Behind it a commit that was being read.
+        if (since != Since::nothing) begin_anew();
+        if (since == Since::writes || since == Since::restarts) commit();
+        if (since == Since::restarts) begin_anew(), commit();
+        if (since == Since::boot) {
+            std::fstream file{names().prefix() + ".log.1", std::ios::in | std::ios::out | std::ios::binary};
+            file.seekp(56) << "another";
+        }
+        const auto stream = open(access, place.position());
+        if (since == Since::boot) {
+            EXPECT_EQ(drain(*stream), 1) << "compared";
+        } else {
+            EXPECT_EQ(drain(*stream), kCommits + (since == Since::nothing ? 0 : 1)) << static_cast<int>(since);
+            EXPECT_EQ(stream->counters().comparisons, since == Since::nothing ? 0U : 1U) << "of what nobody read";
+        }
+        commit();
+        EXPECT_EQ(drain(*stream), 1);
+        EXPECT_EQ(stored(*stream), dump(path_)) << static_cast<int>(since);
+    }
+}
+
 /// An application's TRUNCATE holds its writers up until nobody stands in the log any more: a pin must not stay where nothing is committed behind it.
 TEST_F(WalStreamTest, ACommitWhileAPinIsMovedLeavesItNotBehind) {
     writer_->execute("PRAGMA wal_autocheckpoint = 0; INSERT INTO a (v) VALUES (0)");
