@@ -43,7 +43,7 @@ def merge(path, about, results):
 
 
 def order(key):
-    first = next(index for index, start in enumerate(("W", "latency", "snapshot", "overhead", "curve")) if key.startswith(start))
+    first = next(index for index, start in enumerate(("W", "latency", "snapshot", "overhead", "statements", "curve")) if key.startswith(start))
     return first, key.count("-"), key.split("-")[1:], key.replace("W1–W5", "W9")
 
 

@@ -3,6 +3,7 @@ import glob
 import os
 import pwd
 import re
+import shlex
 import shutil
 import subprocess
 
@@ -47,8 +48,9 @@ def checked(command, log, timeout=120):
 class Server:
     """One running server with a folder and a socket of its own. Databases are reached as `rowferry`, a superuser without a password."""
 
-    def __init__(self, work, name):
+    def __init__(self, work, name, settings=None):
         self.name = name
+        self.settings = settings or {}
         self.folder = os.path.join(work, name)
         self.data = os.path.join(self.folder, "data")
         self.log = os.path.join(self.folder, "server.log")
@@ -59,8 +61,8 @@ class Server:
 
     def start(self):
         checked([f"{bin_dir()}/initdb", "-D", self.data, "-U", "rowferry", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"], self.folder + ".initdb.log")
-        settings = {**SETTINGS, "listen_addresses": "", "unix_socket_directories": self.folder}
-        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        settings = {**SETTINGS, **self.settings, "listen_addresses": "", "unix_socket_directories": self.folder}
+        options = " ".join(f"-c {name}={shlex.quote(value)}" for name, value in settings.items())
         checked([f"{bin_dir()}/pg_ctl", "-D", self.data, "-w", "-t", "60", "-l", self.log, "-o", options, "start"], self.folder + ".pg_ctl.log")
         with open(os.path.join(self.data, "postmaster.pid"), encoding="ascii") as file:
             self.pid = int(file.readline())
