@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -13,7 +14,12 @@ namespace {
 
 using sql_nodes::Json;
 
-constexpr std::array<std::string_view, 5> kOpaque{"PLpgSQL_stmt_dynexecute", "PLpgSQL_stmt_dynfors", "PLpgSQL_stmt_commit", "PLpgSQL_stmt_rollback", "dynquery"};
+// What its statements may be. Of FOR and SELECT … INTO the query has to say which row comes first; handlers of errors see what went on beside them.
+constexpr std::array<std::string_view, 18> kKnown{"block", "assign", "if", "case", "loop", "while", "fori", "fors", "foreach_a", "exit", "return", "return_next", "return_query", "raise", "assert",
+                                                  "execsql", "perform", "call"};
+constexpr std::string_view kStatement = "PLpgSQL_stmt_";
+
+std::string query_of(const Json& node, const char* name) { return sql_nodes::text(sql_nodes::member(sql_nodes::member(node, name), "PLpgSQL_expr"), "query"); }
 
 /// An expression where PL/pgSQL wants one: `x := now()`, `now()`, or a statement.
 std::string as_statement(std::string query) {
@@ -26,6 +32,19 @@ std::string as_statement(std::string query) {
     return "SELECT " + query;
 }
 
+/// The count of rows is all that a diagnostic may tell.
+bool only_counts(const Json& node) {
+    return std::ranges::all_of(sql_nodes::member(node, "diag_items"), [](const Json& item) { return sql_nodes::text(sql_nodes::member(item, "PLpgSQL_diag_item"), "kind") == "ROW_COUNT"; });
+}
+
+void look_at(const std::string& kind, const Json& node, RoutineBody& body) {
+    if (kind == "getdiag" ? !only_counts(node) : std::ranges::find(kKnown, kind) == kKnown.end()) body.opaque = fmt::format("runs {} in its body", kind);
+    if (node.contains("dynquery")) body.opaque = "puts statements together while it runs";
+    if (kind == "fors") body.ordered.push_back(query_of(node, "query"));
+    if (kind == "execsql" && sql_nodes::flag(node, "into") && !sql_nodes::flag(node, "strict")) body.ordered.push_back(query_of(node, "sqlstmt"));
+    if (kind == "assign") body.assigned.push_back(as_statement(query_of(node, "expr")));
+}
+
 void collect(const Json& node, RoutineBody& body, int depth) {
     if (depth > 900) throw StatementError{"it is nested too deeply"};
     if (node.is_array()) {
@@ -34,8 +53,18 @@ void collect(const Json& node, RoutineBody& body, int depth) {
     }
     if (!node.is_object()) return;
     for (const auto& [key, value] : node.items()) {
-        for (const std::string_view opaque : kOpaque)
-            if (key == opaque) body.opaque = true;
+        if (key.starts_with(kStatement)) look_at(key.substr(kStatement.size()), value, body);
+        if (key == "PLpgSQL_exception_block") body.opaque = "catches errors, which depend on what goes on beside it";
+        if (key == "PLpgSQL_var") {
+            std::string type = sql_nodes::text(sql_nodes::member(sql_nodes::member(value, "datatype"), "PLpgSQL_type"), "typname");
+            while (type.ends_with(' ')) type.pop_back();
+            if (sql_nodes::member(value, "cursor_explicit_expr").is_object()) body.opaque = "has a cursor";
+            const std::string name = sql_nodes::text(value, "refname");
+            // They come first, before the one that all routines have.
+            if (!body.variables.contains("found") && name != "found") body.parameters.push_back(name);
+            body.variables[name] = name == "found" ? "boolean" : type;
+            if (value.contains("default_val")) body.assigned.push_back(as_statement(query_of(value, "default_val")));
+        }
         if (key == "PLpgSQL_expr" && value.contains("query") && value["query"].is_string())
             body.statements.push_back(as_statement(value["query"].get<std::string>()));
         else

@@ -18,10 +18,12 @@ namespace rowferry {
 struct CatalogTable {
     struct Column {
         std::string name;
-        std::string type;      ///< Below all domains, such as int4, as pg_type has it.
+        std::string type;      ///< Below all domains, such as int4, as type_kinds has it.
         bool exact_text = true;  ///< Equal texts and no others are equal: not with a nondeterministic collation.
         bool generated = false;  ///< GENERATED … STORED: computed from the row.
         std::optional<std::string> fallback;  ///< DEFAULT's expression; an identity column's is `nextval('…')`.
+        bool not_null = false;
+        bool exact = true;  ///< Equal values are the same value.
     };
     struct Key {
         std::string index;
@@ -32,12 +34,14 @@ struct CatalogTable {
         int events = 0;  ///< pg_trigger.tgtype.
         std::uint32_t function = 0;
         std::string condition;  ///< WHEN, as SQL; empty without.
+        bool deferrable = false;
     };
     /// A foreign key of another table that changes that table's rows with those of this one.
     struct Cascade {
         TableName child;
         bool on_update = false;
         bool on_delete = false;
+        bool sets_default = false;
     };
     std::uint32_t oid = 0;
     TableName name;
@@ -54,7 +58,7 @@ struct CatalogTable {
     std::vector<TableName> references;  ///< Foreign keys' parents.
     std::string view;            ///< A view's query.
     std::vector<std::string> rules;  ///< CREATE RULE, but a view's own.
-    bool float_columns = false;
+    std::vector<std::uint32_t> functions;  ///< Not PostgreSQL's own: of checks, domains, generated columns and indexes, which every row that is written goes through.
 
     [[nodiscard]] const Column* column(const std::string& column_name) const;
 };
@@ -64,7 +68,10 @@ struct CatalogRoutine {
     SqlName name;
     char volatility = 'v';   ///< i, s, v.
     bool builtin = false;
-    bool of_extension = false;
+    std::string extension;   ///< That brought it along.
+    char kind = 'f';         ///< pg_proc.prokind.
+    std::vector<std::string> arguments;  ///< Types, as Column::type; also OUT ones.
+    std::vector<std::string> results;
     std::string language;
     std::string source;      ///< Between the quotes.
     std::string definition;  ///< CREATE FUNCTION; empty for built-in ones.
@@ -87,8 +94,16 @@ public:
     [[nodiscard]] std::vector<TableName> all_tables();
     [[nodiscard]] const std::vector<CatalogRoutine>& routines(const SqlName& name, std::size_t arguments);
     [[nodiscard]] const CatalogRoutine* routine(std::uint32_t oid);
-    /// Is there one of that name that PostgreSQL did not bring along and that is not immutable?
-    [[nodiscard]] bool unsteady_operator(const std::string& name);
+    /// Functions of operators of that name that PostgreSQL did not bring along, and of casts.
+    [[nodiscard]] const std::vector<std::uint32_t>& operators(const std::string& name);
+    [[nodiscard]] const std::vector<std::uint32_t>& casts() { return operators("(cast)"); }
+    /// As Column::type; a question mark where there are several of that name, or none.
+    [[nodiscard]] std::string type(const SqlType& type);
+    /// DEFAULT of a domain, where a type is one and has one.
+    [[nodiscard]] std::optional<std::string> domain_default(const SqlType& type);
+    [[nodiscard]] bool has_schema(const std::string& name);
+    /// Event triggers that are not of extensions.
+    [[nodiscard]] bool has_event_triggers();
     void forget();
 
 private:
@@ -99,7 +114,10 @@ private:
     std::map<std::string, std::vector<std::shared_ptr<const CatalogTable>>> tables_;
     std::map<std::string, std::vector<CatalogRoutine>> routines_;
     std::map<std::uint32_t, std::optional<CatalogRoutine>> by_oid_;
-    std::optional<std::set<std::string>> operators_;
+    std::optional<std::map<std::string, std::vector<std::uint32_t>>> operators_;
+    std::map<std::string, std::pair<std::string, std::optional<std::string>>> types_;
+    std::optional<bool> event_triggers_;
+    [[nodiscard]] const std::pair<std::string, std::optional<std::string>>& type_entry(const SqlType& type);
 };
 
 }  // namespace rowferry

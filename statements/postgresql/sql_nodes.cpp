@@ -58,17 +58,33 @@ SqlName name_of(const Json& list) {
 
 SqlName relation(const Json& range_var) { return {text(range_var, "schemaname"), text(range_var, "relname")}; }
 
+SqlType type_of(const Json& type_name) {
+    return {name_of(member(type_name, "names")), !member(type_name, "arrayBounds").empty() || flag(type_name, "setof")};
+}
+
 SqlOperand operand(const Json& node) {
     using Kind = SqlOperand::Kind;
-    if (node.contains("TypeCast")) return operand(member(node["TypeCast"], "arg"));
+    if (node.contains("TypeCast")) {
+        // Those that leave a key's text as it is: not varchar(2), not numeric.
+        const Json& type = member(node["TypeCast"], "typeName");
+        const std::string name = last_name(member(type, "names"));
+        const bool kept = (name == "int2" || name == "int4" || name == "int8" || name == "text" || name == "uuid" || name == "varchar" || name == "bool") && member(type, "typmods").empty() &&
+                          member(type, "arrayBounds").empty();
+        return kept ? operand(member(node["TypeCast"], "arg")) : SqlOperand{};
+    }
     if (node.contains("SetToDefault")) return {Kind::fallback};
-    if (node.contains("ParamRef")) return {Kind::parameter, {}, member(node["ParamRef"], "number").is_number() ? node["ParamRef"]["number"].get<int>() : 0};
+    const auto located = [](SqlOperand value, const Json& of) {
+        const Json& location = member(of, "location");
+        value.location = location.is_number_integer() ? location.get<int>() : 0;
+        return value;
+    };
+    if (node.contains("ParamRef")) return located({Kind::parameter, {}, member(node["ParamRef"], "number").is_number() ? node["ParamRef"]["number"].get<int>() : 0}, node["ParamRef"]);
     const Json& constant = member(node, "A_Const");
-    if (flag(constant, "isnull")) return {Kind::null};
-    if (const Json& value = member(constant, "ival"); value.is_object()) return {Kind::number, std::to_string(value.value("ival", 0))};
-    if (const Json& value = member(constant, "fval"); value.is_object()) return {Kind::number, text(value, "fval")};
-    if (const Json& value = member(constant, "sval"); value.is_object()) return {Kind::string, text(value, "sval")};
-    if (const Json& value = member(constant, "boolval"); value.is_object()) return {Kind::string, flag(value, "boolval") ? "true" : "false"};
+    if (flag(constant, "isnull")) return located({Kind::null}, constant);
+    if (const Json& value = member(constant, "ival"); value.is_object()) return located({Kind::number, std::to_string(value.value("ival", 0))}, constant);
+    if (const Json& value = member(constant, "fval"); value.is_object()) return located({Kind::number, text(value, "fval")}, constant);
+    if (const Json& value = member(constant, "sval"); value.is_object()) return located({Kind::string, text(value, "sval")}, constant);
+    if (const Json& value = member(constant, "boolval"); value.is_object()) return located({Kind::string, flag(value, "boolval") ? "true" : "false"}, constant);
     return {};
 }
 

@@ -24,7 +24,8 @@ using Json = nlohmann::json;
 /// A qualified name out of a list of String nodes.
 [[nodiscard]] SqlName name_of(const Json& list);
 [[nodiscard]] SqlName relation(const Json& range_var);
-/// A constant, also behind casts; else `other`.
+[[nodiscard]] SqlType type_of(const Json& type_name);
+/// A constant, also behind casts that change nothing in it; else `other`.
 [[nodiscard]] SqlOperand operand(const Json& node);
 
 }  // namespace rowferry::sql_nodes

@@ -10,31 +10,35 @@
 #include "schemas/holds.h"
 #include "schemas/identifier.h"
 #include "statements/postgresql/key_value.h"
+#include "statements/postgresql/type_kinds.h"
 
 namespace rowferry {
 namespace {
 
 using Fate = Verdict::Fate;
 
+constexpr const char* kOutlives = "a temporary table that outlives its transaction: what later statements of its session mean depends on it";
+
 // What has no part in any table's rows.
-constexpr std::array<std::string_view, 20> kQuiet{"VariableShowStmt", "ListenStmt", "NotifyStmt", "UnlistenStmt", "DeallocateStmt", "PrepareStmt", "DiscardStmt", "ClosePortalStmt",
-                                                 "FetchStmt", "DeclareCursorStmt", "LockStmt", "TransactionStmt", "CommentStmt", "SecLabelStmt", "CreateStatsStmt", "AlterStatsStmt",
+constexpr std::array<std::string_view, 19> kQuiet{"VariableShowStmt", "ListenStmt", "NotifyStmt", "UnlistenStmt", "DeallocateStmt", "PrepareStmt", "DiscardStmt", "ClosePortalStmt",
+                                                 "FetchStmt", "LockStmt", "TransactionStmt", "CommentStmt", "SecLabelStmt", "CreateStatsStmt", "AlterStatsStmt",
                                                  "AlterOwnerStmt", "ReindexStmt", "ClusterStmt", "VacuumStmt"};
 // Roles and the server.
-constexpr std::array<std::string_view, 36> kAdministration{
+constexpr std::array<std::string_view, 35> kAdministration{
     "CheckPointStmt", "LoadStmt", "CreateRoleStmt", "AlterRoleStmt", "DropRoleStmt", "GrantStmt", "GrantRoleStmt", "AlterDefaultPrivilegesStmt", "CreatedbStmt", "DropdbStmt",
     "AlterDatabaseStmt", "AlterDatabaseRefreshCollStmt", "AlterSystemStmt", "CreateTableSpaceStmt", "DropTableSpaceStmt", "AlterTableSpaceOptionsStmt", "ReassignOwnedStmt",
     "CreatePublicationStmt", "AlterPublicationStmt", "CreateSubscriptionStmt", "AlterSubscriptionStmt", "DropSubscriptionStmt", "CreateFdwStmt", "AlterFdwStmt", "CreateForeignServerStmt",
-    "AlterForeignServerStmt", "CreateUserMappingStmt", "AlterUserMappingStmt", "DropUserMappingStmt", "CreateForeignTableStmt", "ImportForeignSchemaStmt", "CreateEventTrigStmt",
-    "AlterEventTrigStmt", "CreateAmStmt", "CreatePolicyStmt", "AlterPolicyStmt"};
+    "AlterForeignServerStmt", "CreateUserMappingStmt", "AlterUserMappingStmt", "DropUserMappingStmt", "CreateForeignTableStmt", "ImportForeignSchemaStmt", "CreateAmStmt",
+    "RefreshMatViewStmt", "CreatePolicyStmt", "AlterPolicyStmt"};
 // What makes and changes objects, run as it stands.
-constexpr std::array<std::string_view, 36> kDefinitions{
+constexpr std::array<std::string_view, 35> kDefinitions{
     "CreateStmt", "AlterTableStmt", "IndexStmt", "RenameStmt", "DropStmt", "ViewStmt", "CreateFunctionStmt", "CreateTrigStmt", "CreateSchemaStmt", "CreateSeqStmt", "AlterSeqStmt", "CreateEnumStmt",
     "AlterEnumStmt", "CompositeTypeStmt", "CreateRangeStmt", "CreateDomainStmt", "AlterDomainStmt", "RuleStmt", "CreateExtensionStmt", "AlterExtensionStmt", "AlterExtensionContentsStmt",
     "AlterObjectSchemaStmt", "AlterObjectDependsStmt", "DefineStmt", "AlterFunctionStmt", "CreateCastStmt", "CreateOpClassStmt", "CreateOpFamilyStmt", "AlterOpFamilyStmt", "AlterTypeStmt",
-    "AlterOperatorStmt", "CreateConversionStmt", "CreateTransformStmt", "RefreshMatViewStmt", "CreatePLangStmt", "AlterTSConfigurationStmt"};
-constexpr std::array<std::string_view, 12> kMeaning{"search_path", "timezone", "datestyle", "intervalstyle", "extra_float_digits", "bytea_output", "xmloption",
-                                                   "xmlbinary", "session_replication_role", "default_text_search_config", "check_function_bodies", "transform_null_equals"};
+    "AlterOperatorStmt", "CreateConversionStmt", "CreateTransformStmt", "CreatePLangStmt", "AlterTSConfigurationStmt"};
+constexpr std::array<std::string_view, 14> kMeaning{"search_path", "timezone", "datestyle", "intervalstyle", "extra_float_digits", "bytea_output", "xmloption",
+                                                   "xmlbinary", "session_replication_role", "default_text_search_config", "check_function_bodies", "transform_null_equals", "array_nulls",
+                                                   "standard_conforming_strings"};
 
 bool is_dml(std::string_view kind) { return kind == "SelectStmt" || kind == "InsertStmt" || kind == "UpdateStmt" || kind == "DeleteStmt" || kind == "MergeStmt"; }
 
@@ -70,11 +74,54 @@ std::string without_concurrently(std::string sql) {
     return sql;
 }
 
+bool is_on(const std::string& value) { return value.empty() || value == "on" || value == "true" || value == "1" || value == "yes"; }
+
+/// Settings under which nothing can be run again; empty: none of those.
+std::string unusable(const std::string& setting, const std::string& value) {
+    if (setting == "standard_conforming_strings" && !is_on(value)) return "it changes how string constants are read (standard_conforming_strings)";
+    if (setting == "session_replication_role" && value != "origin" && value != "local" && !value.empty()) return "it switches triggers and foreign keys off (session_replication_role)";
+    if (setting == "gin_fuzzy_search_limit" && value != "0" && !value.empty()) return "it has indexes return some of the rows (gin_fuzzy_search_limit)";
+    return {};
+}
+
+/// One of those, carried from an earlier transaction.
+std::string unusable(const LoggedSession& session) {
+    for (const auto& [name, statement] : session.settings) {
+        if (name != "standard_conforming_strings" && name != "session_replication_role" && name != "gin_fuzzy_search_limit") continue;
+        try {
+            const SqlFacts facts = read_sql(statement);
+            if (const std::string why = unusable(name, facts.value); !why.empty()) return "a setting of its session: " + why;
+        } catch (const StatementError&) {
+            return "a setting of its session cannot be read";
+        }
+    }
+    return {};
+}
+
 /// set_config(…, …, true) ends with the transaction and is run like a SET LOCAL.
 bool sets_locally(const SqlFacts& facts) {
     return std::ranges::all_of(facts.calls, [](const SqlCall& call) {
         return call.name.name != "set_config" || (call.constants.size() == 3 && call.constants[2].kind == SqlOperand::Kind::string && (call.constants[2].text == "true" || call.constants[2].text == "t"));
     });
+}
+
+/// What set_config() is told to set has to stand there.
+std::string unusable_config(const SqlFacts& facts, const LoggedStatement& statement) {
+    const auto text = [&](const SqlOperand& operand) -> std::optional<std::string> {
+        if (operand.kind == SqlOperand::Kind::string || operand.kind == SqlOperand::Kind::number) return operand.text;
+        const auto place = static_cast<std::size_t>(operand.number - 1);
+        return operand.kind == SqlOperand::Kind::parameter && operand.number > 0 && place < statement.parameters.size() ? statement.parameters[place] : std::nullopt;
+    };
+    for (const SqlCall& call : facts.calls) {
+        if (call.name.name != "set_config" || call.constants.size() != 3) continue;
+        const auto name = text(call.constants[0]);
+        const auto value = text(call.constants[1]);
+        if (!name || !value) return "it changes settings with set_config(), and its text does not say which";
+        std::string lower = *name;
+        std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        if (const std::string why = unusable(lower, *value); !why.empty()) return why;
+    }
+    return {};
 }
 
 }  // namespace
@@ -84,24 +131,46 @@ bool StatementGate::matters(const std::string& setting) { return setting.find('.
 Verdict StatementGate::judge(const LoggedStatement& statement, const LoggedSession& session) {
     try {
         const SqlFacts facts = read_sql(statement.sql);
-        Verdict verdict;
-        if (facts.kind == "ExecuteStmt") {
-            if (statement.prepared.empty()) return refused("an EXECUTE whose PREPARE is not in the log");
-            LoggedStatement inner = statement;
-            const auto as = read_sql(statement.prepared);  // PREPARE … AS: its facts are those of what it prepares
-            verdict = judge_parsed(as, inner, session);
-            verdict.prepared = statement.prepared;
-        } else {
-            verdict = judge_parsed(facts, statement, session);
-        }
+        Verdict verdict = facts.kind == "ExecuteStmt" ? judge_execute(facts, statement, session) : judge_parsed(facts, statement, session);
         if (verdict.sql.empty()) verdict.sql = statement.sql;
         const bool writes = verdict.fate == Fate::run || verdict.fate == Fate::undetermined;
-        if (writes && !verdict.sets && unsettled_.contains(session.id))
-            return refused("its session changed settings with set_config(), so that the log does not say under which it ran");
+        if (!writes) return verdict;
+        if (!verdict.sets && unsettled_.contains(session.id)) return refused("its session changed settings with set_config(), so that the log does not say under which it ran");
+        if (const std::string why = unusable(session); !why.empty()) return refused(why);
+        const bool backslashes = facts.backslashes || (!statement.prepared.empty() && read_sql(statement.prepared).backslashes);
+        if (backslashes && !EffectFinder::is_set(session, "standard_conforming_strings"))
+            return refused("a string constant has a backslash, and the log does not say the session's standard_conforming_strings: write E'…', or SET standard_conforming_strings = on when the session begins");
         return verdict;
     } catch (const StatementError& error) {
         return refused(error.what);
     }
+}
+
+/// What is prepared, with the values that EXECUTE gives it.
+Verdict StatementGate::judge_execute(const SqlFacts& facts, const LoggedStatement& statement, const LoggedSession& session) {
+    if (statement.prepared.empty()) return refused("an EXECUTE whose PREPARE is not in the log");
+    LoggedStatement inner = statement;
+    inner.parameters.clear();
+    bool constant = true;
+    for (const SqlOperand& argument : facts.arguments) {
+        const bool known = argument.kind == SqlOperand::Kind::number || argument.kind == SqlOperand::Kind::string || argument.kind == SqlOperand::Kind::null;
+        constant = constant && known;
+        inner.parameters.push_back(argument.kind == SqlOperand::Kind::null || !known ? std::nullopt : std::optional{argument.text});
+    }
+    const SqlFacts prepared = read_sql(statement.prepared);  // PREPARE … AS: its facts are those of what it prepares
+    Verdict verdict = judge_parsed(prepared, inner, session);
+    verdict.prepared = statement.prepared;
+    if (verdict.fate != Fate::run) return verdict;
+    if (!constant) verdict.effects.undetermined.emplace_back("an expression given to EXECUTE");
+    // A type that PREPARE names is what the text is read as.
+    const bool zone = EffectFinder::is_set(session, "timezone");
+    for (std::size_t i = 0; i < facts.arguments.size() && i < prepared.given.size(); ++i) {
+        const SqlOperand& argument = facts.arguments[i];
+        if (argument.kind != SqlOperand::Kind::string) continue;
+        if (const auto doubt = type_kinds::literal_doubt(catalog_.type(prepared.given[i]), argument.text, zone, true)) verdict.effects.undetermined.push_back(*doubt);
+    }
+    settle(verdict);
+    return verdict;
 }
 
 Verdict StatementGate::judge_parsed(const SqlFacts& facts, const LoggedStatement& statement, const LoggedSession& session) {
@@ -113,16 +182,19 @@ Verdict StatementGate::judge_parsed(const SqlFacts& facts, const LoggedStatement
     // EXPLAIN and PREPARE hold a statement: what it is made of is what counts.
     const bool prepares = facts.kind == "PrepareStmt" && !statement.prepared.empty();
     if (!is_dml(facts.kind) && !prepares) return judge_utility(facts, statement, session);
+    if (facts.into_table && facts.temporary) return refused(kOutlives);
     verdict.effects = finder_.find(facts, statement, session);
-    if (verdict.effects.changes_settings && !sets_locally(facts)) {
-        if (verdict.effects.writes.empty()) {
-            unsettled_.insert(session.id);
-            verdict.fate = Fate::skip;
-            return verdict;
-        }
-        return refused("it changes the session's settings with set_config()");
+    const bool writes = !verdict.effects.writes.empty() || verdict.effects.writes_unknown;
+    if (verdict.effects.changes_settings) {
+        if (const std::string why = unusable_config(facts, statement); !why.empty()) return refused(why);
     }
-    const bool changes = !verdict.effects.writes.empty() || verdict.effects.writes_unknown || verdict.effects.changes_settings || facts.into_table;
+    if (!writes && (verdict.effects.settings_inside || (verdict.effects.changes_settings && !sets_locally(facts)))) {
+        unsettled_.insert(session.id);
+        verdict.fate = Fate::skip;
+        return verdict;
+    }
+    if (verdict.effects.changes_settings && !sets_locally(facts)) return refused("it changes the session's settings with set_config()");
+    const bool changes = writes || verdict.effects.changes_settings || facts.into_table;
     if (!changes) {
         verdict.fate = Fate::skip;
         if (!verdict.effects.refused.empty() && verdict.effects.refused.find("large objects") != std::string::npos) settle(verdict);
@@ -133,7 +205,40 @@ Verdict StatementGate::judge_parsed(const SqlFacts& facts, const LoggedStatement
     verdict.sets = verdict.effects.changes_settings;
     if (facts.into_table) verdict.changes_catalog = true;
     settle(verdict);
+    if (facts.into_table) check_definition(facts, session, verdict);
     return verdict;
+}
+
+Verdict StatementGate::judge_setting(const SqlFacts& facts, const LoggedSession& session) {
+    Verdict verdict;
+    const auto carried = [&](const auto& setting) { return matters(setting.first) && (facts.setting == "*" || facts.setting == setting.first); };
+    verdict.fate = facts.setting == "*" || matters(facts.setting) ? Fate::run : Fate::skip;
+    verdict.sets = true;
+    if (const std::string why = unusable(facts.setting, facts.value); !why.empty()) return refused(why);
+    // Behind it the session has what its connection brought along.
+    if (facts.resets && std::ranges::any_of(session.settings, carried)) return refused("it takes settings of its session back in the middle of a transaction, and the log does not say what they were before");
+    return verdict;
+}
+
+/// Makers of objects: what their constants and names mean is settled now, and holds for later.
+void StatementGate::check_definition(const SqlFacts& facts, const LoggedSession& session, Verdict& verdict) {
+    if (verdict.fate == Fate::refused) return;
+    if (facts.into_table && verdict.fate == Fate::undetermined) {
+        verdict = refused(fmt::format("it makes a table of what cannot be told from the log, because it depends on {}", verdict.reason));
+        return;
+    }
+    if (catalog_.has_event_triggers()) {
+        verdict = refused("event triggers see it, whose effects are not followed");
+        return;
+    }
+    const Effects constants = finder_.find_definition(facts, session);
+    if (!constants.undetermined.empty()) {
+        verdict = refused(fmt::format("a constant in it is read now and holds for later, and depends on {}", constants.undetermined.front()));
+        return;
+    }
+    const bool named = !facts.reads.empty() && std::ranges::none_of(facts.reads, [](const SqlName& name) { return name.schema.empty(); });
+    if (!named && !session.user.empty() && !EffectFinder::is_set(session, "search_path") && catalog_.has_schema(session.user))
+        verdict = refused("its role has a schema of its own, which comes first for names without one: name the schema, or SET search_path");
 }
 
 Verdict StatementGate::judge_utility(const SqlFacts& facts, const LoggedStatement& statement, const LoggedSession& session) {
@@ -148,27 +253,25 @@ Verdict StatementGate::judge_utility(const SqlFacts& facts, const LoggedStatemen
         verdict.administration = true;
         return verdict;
     }
+    if (kind == "CreateEventTrigStmt" || kind == "AlterEventTrigStmt") return refused("event triggers are not followed");
     if (kind == "AlterRoleSetStmt" || kind == "AlterDatabaseSetStmt") {
-        if (facts.setting.empty() || !matters(facts.setting)) {
+        if (!facts.setting.empty() && facts.setting != "*" && !matters(facts.setting)) {
             verdict.fate = Fate::skip;
             verdict.administration = true;
             return verdict;
         }
         return refused(fmt::format("it changes {} for sessions that begin later, and the log does not say when they began", printable(facts.setting, 64)));
     }
-    if (kind == "VariableSetStmt") {
-        verdict.fate = facts.setting == "*" || matters(facts.setting) ? Fate::run : Fate::skip;
-        verdict.sets = true;
-        const bool on = facts.value == "on" || facts.value == "true" || facts.value == "1" || facts.value == "yes" || facts.value.empty();
-        if (facts.setting == "standard_conforming_strings" && !on) return refused("it changes how string constants are read");
-        return verdict;
-    }
+    if (kind == "VariableSetStmt") return judge_setting(facts, session);
     if (kind == "ConstraintsSetStmt") return verdict;
-    if (kind == "CopyStmt") {
+    if (kind == "CopyStmt" || kind == "DeclareCursorStmt") {
         if (facts.stdin_copy) return refused("the rows of COPY … FROM STDIN are in no log");
         if (facts.reads_file) return refused("the rows of a COPY from a file or program are in no log");
         verdict.fate = Fate::skip;
-        return facts.targets.empty() ? verdict : refused("COPY of what a changing statement returns");
+        verdict.effects = finder_.find(facts, statement, session);
+        if (verdict.effects.changes_settings || verdict.effects.settings_inside) return refused("a query of COPY or a cursor changes settings");
+        const bool changes = !verdict.effects.writes.empty() || verdict.effects.writes_unknown;
+        return changes ? refused(kind == "CopyStmt" ? "COPY of a query that changes rows" : "a cursor over a query that changes rows") : verdict;
     }
     if (kind == "TruncateStmt") {
         verdict.effects = finder_.find_truncate(facts, session);
@@ -177,6 +280,7 @@ Verdict StatementGate::judge_utility(const SqlFacts& facts, const LoggedStatemen
     }
     if (kind == "DoStmt" || kind == "CallStmt") {
         verdict.effects = finder_.find_routine(facts, statement, session);
+        if (verdict.effects.changes_settings) return refused("it changes settings with set_config()");
         settle(verdict);
         return verdict;
     }
@@ -187,19 +291,15 @@ Verdict StatementGate::judge_utility(const SqlFacts& facts, const LoggedStatemen
     } else if (!holds(kDefinitions, kind)) {
         return refused(fmt::format("statements of this kind ({}) are not known to the gate", kind));
     }
-    if (facts.temporary && !facts.dropped_at_commit) return refused("a temporary table that outlives its transaction: what later statements of its session mean depends on it");
+    if (facts.temporary && !facts.dropped_at_commit) return refused(kOutlives);
     verdict.changes_catalog = true;
     if (kind == "AlterTableStmt") {
         // A new column's default fills the rows that are there.
-        SqlFacts table = facts;
-        table.kind = "UpdateStmt";
-        verdict.effects = finder_.find(table, statement, session);
-        verdict.effects.reads.clear();
-        for (const SqlName& name : facts.reads)
-            for (const auto& each : finder_.resolve(name, verdict.effects)) verdict.effects.writes.insert(each->name);
+        verdict.effects = finder_.find_alteration(facts, statement, session);
     }
     if (facts.concurrently) verdict.sql = without_concurrently(statement.sql);
     settle(verdict);
+    check_definition(facts, session, verdict);
     return verdict;
 }
 

@@ -53,6 +53,9 @@ public:
 
 private:
     [[nodiscard]] Verdict judge_parsed(const SqlFacts& facts, const LoggedStatement& statement, const LoggedSession& session);
+    [[nodiscard]] Verdict judge_execute(const SqlFacts& facts, const LoggedStatement& statement, const LoggedSession& session);
+    [[nodiscard]] static Verdict judge_setting(const SqlFacts& facts, const LoggedSession& session);
+    void check_definition(const SqlFacts& facts, const LoggedSession& session, Verdict& verdict);
     [[nodiscard]] Verdict judge_utility(const SqlFacts& facts, const LoggedStatement& statement, const LoggedSession& session);
     void touch_targets(const SqlFacts& facts, const LoggedStatement& statement, const std::string& unique, std::uint32_t index, std::vector<Touch>& touches);
     void touch_insert(const CatalogTable& table, const SqlTarget& target, const LoggedStatement& statement, const std::string& unique, std::uint32_t index, std::vector<Touch>& touches);

@@ -3,6 +3,7 @@
 #include "statements/postgresql/function_kinds.h"
 #include "statements/postgresql/key_value.h"
 #include "statements/postgresql/sql_facts.h"
+#include "statements/postgresql/type_kinds.h"
 
 namespace rowferry {
 namespace {
@@ -46,14 +47,10 @@ TEST(StatementFacts, ChangingStatementsAreFoundWhereverTheyStand) {
 TEST(StatementFacts, WhatDependsOnTheMomentIsNamed) {
     EXPECT_EQ(read_sql("INSERT INTO t VALUES (CURRENT_TIMESTAMP)").clock, Names{"CURRENT_TIMESTAMP"});
     EXPECT_EQ(read_sql("INSERT INTO t VALUES (current_timestamp(3))").clock, Names{"CURRENT_TIMESTAMP"});
-    EXPECT_EQ(read_sql("INSERT INTO t VALUES (' Now ')").clock_words.size(), 1U);
-    EXPECT_EQ(read_sql("INSERT INTO t VALUES ('tomorrow 10:00'::timestamp)").clock_words.size(), 1U);
-    EXPECT_TRUE(read_sql("INSERT INTO t VALUES ('nowhere')").clock_words.empty());
     EXPECT_EQ(read_sql("UPDATE t SET who = session_user").identity.size(), 1U);
-    for (const char* sql : {"DELETE FROM t WHERE ctid = '(0,1)'", "INSERT INTO u SELECT DISTINCT ON (a) * FROM t", "INSERT INTO u SELECT array_agg(a) FROM t", "INSERT INTO u SELECT * FROM t TABLESAMPLE SYSTEM (1)",
+    for (const char* sql : {"DELETE FROM t WHERE ctid = '(0,1)'", "INSERT INTO u SELECT DISTINCT ON (a) * FROM t", "INSERT INTO u SELECT ARRAY(SELECT a FROM t)", "INSERT INTO u SELECT * FROM t TABLESAMPLE SYSTEM (1)",
                             "INSERT INTO u SELECT row_number() OVER () FROM t", "DELETE FROM t WHERE CURRENT OF c", "DELETE FROM t WHERE id IN (SELECT id FROM t FOR UPDATE SKIP LOCKED)"})
         EXPECT_EQ(read_sql(sql).weaknesses.size(), 1U) << sql;
-    EXPECT_TRUE(read_sql("INSERT INTO u SELECT array_agg(a ORDER BY a) FROM t").weaknesses.empty());
     // Both sides of UNION count.
     EXPECT_EQ(read_sql("INSERT INTO u (SELECT a FROM t LIMIT 1) UNION ALL (SELECT a FROM t ORDER BY id LIMIT 1)").limits.size(), 2U);
 }
@@ -61,12 +58,58 @@ TEST(StatementFacts, WhatDependsOnTheMomentIsNamed) {
 TEST(StatementFacts, ARoutinesBodyIsTakenApart) {
     const RoutineBody body = read_plpgsql(
         "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$DECLARE x int := random(); BEGIN NEW.at := now(); INSERT INTO log VALUES (NEW.id); PERFORM g(); RETURN NEW; END$$");
-    EXPECT_FALSE(body.opaque);
+    EXPECT_EQ(body.opaque, "");
     std::string all;
     for (const std::string& statement : body.statements) all += statement + "\n";
     for (const char* part : {"random()", "now()", "INSERT INTO log", "g()"}) EXPECT_NE(all.find(part), std::string::npos) << part;
-    EXPECT_TRUE(read_plpgsql("CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$BEGIN EXECUTE 'DELETE FROM t'; END$$").opaque);
+    EXPECT_TRUE(read_plpgsql("CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$BEGIN EXECUTE 'DELETE FROM t'; END$$").opaque.size() > 0);
     EXPECT_EQ(read_sql_body("SELECT 1; DELETE FROM t").statements.size(), 2U);
+}
+
+TEST(StatementFacts, WhatAConstantIsReadAsIsToldByItsPlace) {
+    const SqlFacts facts = read_sql("UPDATE t SET a = b + $1 WHERE c < '5' AND d = ANY(ARRAY['x']::text[]) AND f('y', e) AND '6'::text::date = g");
+    ASSERT_EQ(facts.literals.size(), 5U);
+    for (const SqlLiteral& literal : facts.literals) {
+        const bool parameter = literal.value.kind == SqlOperand::Kind::parameter;
+        const std::string column = parameter ? "b" : literal.value.text == "5" ? "c" : "";
+        const std::size_t casts = literal.value.text == "x" ? 1 : literal.value.text == "6" ? 2 : 0;
+        EXPECT_EQ(literal.column, column) << literal.value.text;
+        EXPECT_EQ(literal.casts.size(), casts) << literal.value.text;
+        EXPECT_FALSE(parameter && literal.compared);
+    }
+}
+
+TEST(StatementFacts, ABackslashCountsInAnOrdinaryStringOnly) {
+    for (const char* sql : {"SELECT 'a\\b'", "SELECT 1 /* ' */, 'a\\'", "SELECT $1, 'a''\\'", "SELECT e'x', 'a\\b'", "SELECT \"'\", 'a\\b'"}) EXPECT_TRUE(read_sql(sql).backslashes) << sql;
+    for (const char* sql : {"SELECT E'a\\b'", "SELECT 1 -- 'a\\b'\n", "SELECT 'a' /* '\\' */", "SELECT $$a\\b'\\$$", "SELECT $x$ ' \\ ' $x$", "SELECT \"a\\b\"", "SELECT E'\\'', 1"}) EXPECT_FALSE(read_sql(sql).backslashes) << sql;
+}
+
+TEST(StatementFacts, AConstantThatDependsOnTheSessionIsFound) {
+    using type_kinds::literal_doubt;
+    for (const char* text : {"2026-11-20", "2026-11-20 10:00", "2026-11-20T10:00:00.5+01:30", "0044-03-15 BC", "infinity", "12026-01-01 00:00:00-08"}) EXPECT_FALSE(literal_doubt("timestamp", text, false, true)) << text;
+    for (const char* text : {"now", " NOW ", "today 10:00", "11/20/2026", "20.11.2026", "26-11-20", "20261120", "Nov 20 2026", "2026-11-20 now", "2026-11-20 10:00 PST", "J2451187", ""})
+        EXPECT_TRUE(literal_doubt("timestamptz", text, false, true)) << text;
+    EXPECT_TRUE(literal_doubt("timestamptz", "2026-11-20 10:00", false, true));
+    EXPECT_FALSE(literal_doubt("timestamptz", "2026-11-20 10:00", true, true));
+    EXPECT_FALSE(literal_doubt("timestamptz", "2026-11-20 10:00Z", false, true));
+    EXPECT_TRUE(literal_doubt("tstzrange", "[now,)", true, true));
+    EXPECT_TRUE(literal_doubt("_date", "{2026-11-20,today}", true, true));
+    EXPECT_TRUE(literal_doubt("money", "1", true, true));
+    // Where it may be anything, what cannot be a date is none.
+    for (const char* text : {"active", "7", "-12.5", "hello world", "{1,2}", "abc"}) EXPECT_FALSE(literal_doubt("", text, false, true)) << text;
+    for (const char* text : {"01/02/2026", "20261120", "today", "10:00", "Nov 20 26", "{2026-11-20}"}) EXPECT_TRUE(literal_doubt("", text, false, true)) << text;
+    for (const char* type : {"text", "int4", "jsonb", "bool", "enum"}) EXPECT_FALSE(literal_doubt(type, "now", false, true)) << type;
+}
+
+TEST(StatementFacts, OfPlPgSqlOnlyWhatIsKnownPasses) {
+    const auto body = [](const std::string& text) { return read_plpgsql("CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$DECLARE x int; r record; BEGIN " + text + " RETURN 1; END$$"); };
+    EXPECT_EQ(body("FOR r IN SELECT * FROM t LOOP x := 1; END LOOP;").ordered.size(), 1U);
+    EXPECT_EQ(body("SELECT a INTO x FROM t;").ordered.size(), 1U);
+    EXPECT_TRUE(body("SELECT a INTO STRICT x FROM t;").ordered.empty());
+    EXPECT_EQ(body("GET DIAGNOSTICS x = ROW_COUNT;").opaque, "");
+    EXPECT_EQ(body("IF x > 1 THEN x := 2; ELSE RAISE NOTICE 'x'; END IF; WHILE x < 3 LOOP x := x + 1; EXIT; END LOOP; PERFORM 1;").opaque, "");
+    for (const char* text : {"GET DIAGNOSTICS x = PG_CONTEXT;", "BEGIN x := 1; EXCEPTION WHEN OTHERS THEN x := 2; END;", "COMMIT;", "FOR r IN EXECUTE 'SELECT 1' LOOP END LOOP;"})
+        EXPECT_NE(body(text).opaque, "") << text;
 }
 
 TEST(StatementFacts, NoConstantReachesAMessage) {
@@ -103,7 +146,14 @@ TEST(StatementFacts, OwnFunctionsHaveTheirKinds) {
     EXPECT_EQ(function_kind("random", 'v', 0), FunctionKind::chance);
     EXPECT_EQ(function_kind("nextval", 'v', 1), FunctionKind::sequence);
     EXPECT_EQ(function_kind("lower", 'i', 1), FunctionKind::steady);
-    EXPECT_EQ(function_kind("to_char", 's', 2), FunctionKind::steady);
+    // Of stable ones only those that are known.
+    EXPECT_EQ(function_kind("to_char", 's', 2), FunctionKind::server);
+    EXPECT_EQ(function_kind("date_trunc", 's', 2), FunctionKind::zone);
+    EXPECT_EQ(function_kind("pg_try_advisory_lock", 'v', 1), FunctionKind::server);
+    EXPECT_EQ(function_kind("pg_advisory_xact_lock", 'v', 1), FunctionKind::harmless);
+    EXPECT_EQ(function_kind("count", 'i', 0, 'a'), FunctionKind::steady);
+    EXPECT_EQ(function_kind("max", 'i', 1, 'a'), FunctionKind::choice);
+    EXPECT_EQ(function_kind("any_value", 'i', 1, 'a'), FunctionKind::order);
     EXPECT_EQ(function_kind("pg_backend_pid", 's', 0), FunctionKind::server);
     EXPECT_EQ(function_kind("query_to_xml", 'v', 4), FunctionKind::sql);
 }

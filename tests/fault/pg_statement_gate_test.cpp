@@ -1,0 +1,288 @@
+#include <map>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "db/pg_session.h"
+#include "statements/postgresql/statement_gate.h"
+#include "tests/support/pg_cluster.h"
+
+namespace rowferry {
+namespace {
+
+using test::PgCluster;
+using Fate = Verdict::Fate;
+using Parameters = std::vector<std::optional<std::string>>;
+using Settings = std::vector<std::pair<std::string, std::string>>;
+
+const char* const kTables = R"(
+CREATE TABLE parent (id int PRIMARY KEY, name text);
+CREATE TABLE account (id int PRIMARY KEY, owner text UNIQUE, amount numeric(12,2), n int, rate float8, price numeric, note text, parent int REFERENCES parent, at timestamptz, day date, ts timestamp, span interval);
+CREATE TABLE copy (LIKE account);
+CREATE TABLE nullable (a int UNIQUE, b int);
+CREATE TABLE log (what text, who int);
+CREATE TYPE mood AS ENUM ('sad', 'ok');
+CREATE TABLE feelings (id int PRIMARY KEY, m mood, j jsonb, data bytea);
+)";
+
+/// A gate on a database of its own, whose rows nobody looks at: it only asks the catalog.
+class PgStatementGate : public ::testing::Test {
+protected:
+    PgStatementGate() : session_{PgConninfo{PgCluster::shared().uri(PgCluster::shared().new_database("gate"))}, PgRole::follower, "gate_test"}, gate_{session_} {
+        session_.query("RESET ALL");  // as the scratch's own session: names are found in public
+        session_.query(kTables);
+    }
+
+    void make(const std::string& sql) {
+        session_.query(sql);
+        gate_.forget();
+    }
+    Verdict judge(const std::string& sql, const Parameters& parameters = {}, const std::string& prepared = {}) {
+        LoggedStatement statement;
+        statement.sql = sql;
+        statement.parameters = parameters;
+        statement.prepared = prepared;
+        LoggedSession session;
+        session.id = "1.1";
+        session.user = "postgres";
+        session.settings = settings_;
+        return gate_.judge(statement, session);
+    }
+    ::testing::AssertionResult fate(Fate wanted, const std::string& reason, const std::string& sql, const Parameters& parameters = {}, const std::string& prepared = {}) {
+        static const std::map<Fate, std::string> names{{Fate::run, "run"}, {Fate::skip, "skip"}, {Fate::undetermined, "undetermined"}, {Fate::refused, "refused"}};
+        const Verdict verdict = judge(sql, parameters, prepared);
+        if (verdict.fate == wanted && verdict.reason.find(reason) != std::string::npos) return ::testing::AssertionSuccess();
+        return ::testing::AssertionFailure() << sql << ": " << names.at(verdict.fate) << " because of " << verdict.reason;
+    }
+    ::testing::AssertionResult runs(const std::string& sql, const Parameters& parameters = {}, const std::string& prepared = {}) { return fate(Fate::run, "", sql, parameters, prepared); }
+    ::testing::AssertionResult skips(const std::string& sql) { return fate(Fate::skip, "", sql); }
+    ::testing::AssertionResult stops(const std::string& reason, const std::string& sql, const Parameters& parameters = {}, const std::string& prepared = {}) {
+        return fate(Fate::undetermined, reason, sql, parameters, prepared);
+    }
+    ::testing::AssertionResult refuses(const std::string& reason, const std::string& sql, const Parameters& parameters = {}, const std::string& prepared = {}) {
+        return fate(Fate::refused, reason, sql, parameters, prepared);
+    }
+    void all_run(const std::vector<std::string>& statements) {
+        for (const std::string& sql : statements) EXPECT_TRUE(runs(sql));
+    }
+    void all_stop(const std::string& reason, const std::vector<std::string>& statements) {
+        for (const std::string& sql : statements) EXPECT_TRUE(stops(reason, sql));
+    }
+
+    PgSession session_;
+    StatementGate gate_;
+    Settings settings_;
+};
+
+TEST_F(PgStatementGate, WhatApplicationsDoEveryDayIsRun) {
+    all_run({"INSERT INTO account (id, owner, amount, n) VALUES (1, 'ann', 10.00, 2), (2, 'the note of today', 1, NULL)",
+             "INSERT INTO account VALUES (1, 'ann', 10.00, 2, 1.5, 2.25, 'now and then 10:00', 1, '2026-11-20 10:00:00+00', '2026-11-20', '2026-11-20 10:00:00', '1 day')",
+             "UPDATE account SET n = n + 1, amount = amount - 2.50, at = '2026-11-20T10:00:00Z' WHERE id = 1", "UPDATE account SET note = upper(note) || ' 10:00' WHERE owner = 'ann' AND n IN (1, 2, 3)",
+             "DELETE FROM account WHERE id = 7", "DELETE FROM account WHERE at < '2026-11-20 10:00:00+00' AND n BETWEEN 1 AND 3",
+             "INSERT INTO account (id, owner, n) VALUES (1, 'ann', 2) ON CONFLICT (id) DO UPDATE SET n = account.n + excluded.n, owner = excluded.owner RETURNING *",
+             "INSERT INTO account (id, owner) VALUES (1, 'ann') ON CONFLICT DO NOTHING", "INSERT INTO copy SELECT * FROM account WHERE n > 5", "INSERT INTO log (what, who) SELECT owner, id FROM account WHERE n > 5",
+             "INSERT INTO copy (id, at, day) SELECT id, at, day FROM account", "UPDATE account SET owner = p.name FROM parent p WHERE p.id = account.parent",
+             "DELETE FROM account a USING parent p WHERE p.id = a.parent AND p.name = 'x'", "UPDATE account SET n = (SELECT max(n) FROM copy WHERE copy.id = account.id) WHERE id = 3",
+             "UPDATE account SET n = CASE WHEN at IS NULL THEN 0 ELSE coalesce(n, 0) END", "INSERT INTO log SELECT owner, count(*) FROM account GROUP BY owner",
+             "UPDATE parent SET name = (SELECT sum(amount)::text FROM account WHERE parent = parent.id)", "INSERT INTO feelings VALUES (1, 'sad', '{\"a\": \"now\"}', '\x41')",
+             "UPDATE feelings SET j = jsonb_set(j, '{a}', '5'), m = 'ok' WHERE j ->> 'a' = 'today'", "DELETE FROM account WHERE id IN (SELECT id FROM account WHERE n = 1 ORDER BY id LIMIT 3)",
+             "WITH gone AS (DELETE FROM account WHERE n = 1 RETURNING owner, id) INSERT INTO log SELECT owner, id FROM gone", "TRUNCATE copy",
+             "CREATE TABLE later (id int PRIMARY KEY, t text DEFAULT 'x', at timestamptz DEFAULT now())", "CREATE INDEX ON account (n)", "CREATE INDEX CONCURRENTLY ON account (lower(owner))",
+             "ALTER TABLE account ADD COLUMN state text NOT NULL DEFAULT 'new'", "ALTER TABLE account ADD COLUMN k int DEFAULT 0", "ALTER TABLE account ALTER COLUMN n TYPE int8", "DROP TABLE copy"});
+    EXPECT_TRUE(runs("UPDATE account SET n = n + $1, at = $2, note = $3 WHERE id = $4", {"15000", "2026-11-20 10:00:00.5+01", "today at 10:00", "7"}));
+    EXPECT_TRUE(runs("INSERT INTO account (id, owner, day) VALUES ($1, $2, $3)", {"1", "yesterday", "2026-11-20"}));
+    for (const char* sql : {"SELECT now(), random()", "SELECT * FROM account ORDER BY at LIMIT 3", "SELECT pg_try_advisory_lock(1)", "SELECT 'a\\b'", "EXPLAIN DELETE FROM account"}) EXPECT_TRUE(skips(sql));
+}
+
+TEST_F(PgStatementGate, PgbenchRunsButForItsHistoryOfTimes) {
+    make("CREATE TABLE pgbench_accounts (aid int PRIMARY KEY, bid int, abalance int, filler char(84)); CREATE TABLE pgbench_tellers (tid int PRIMARY KEY, bid int, tbalance int, filler char(84));"
+         "CREATE TABLE pgbench_branches (bid int PRIMARY KEY, bbalance int, filler char(88)); CREATE TABLE pgbench_history (tid int, bid int, aid int, delta int, mtime timestamp, filler char(22));"
+         "ALTER TABLE pgbench_tellers ADD FOREIGN KEY (bid) REFERENCES pgbench_branches; ALTER TABLE pgbench_accounts ADD FOREIGN KEY (bid) REFERENCES pgbench_branches;"
+         "ALTER TABLE pgbench_history ADD FOREIGN KEY (bid) REFERENCES pgbench_branches, ADD FOREIGN KEY (tid) REFERENCES pgbench_tellers, ADD FOREIGN KEY (aid) REFERENCES pgbench_accounts");
+    EXPECT_TRUE(runs("UPDATE pgbench_accounts SET abalance = abalance + -4711 WHERE aid = 12345"));
+    EXPECT_TRUE(runs("UPDATE pgbench_accounts SET abalance = abalance + $1 WHERE aid = $2", {"-4711", "12345"}));
+    EXPECT_TRUE(runs("INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES ($1, $2, $3, $4, '2026-11-20')", {"1", "2", "3", "4"}));
+    EXPECT_TRUE(stops("CURRENT_TIMESTAMP", "INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES (1, 2, 3, 4, CURRENT_TIMESTAMP)"));
+    // A parent that nobody changes is nobody's conflict: the child's row is its own.
+    LoggedTransaction transaction;
+    auto session = std::make_shared<LoggedSession>();
+    session->id = "1.1";
+    transaction.session = session;
+    transaction.statements.emplace_back().sql = "INSERT INTO pgbench_history (tid, bid, aid, delta) VALUES (1, 2, 3, 4)";
+    for (const Touch& touch : gate_.touches(transaction)) EXPECT_EQ(touch.object, "public.pgbench_history");
+}
+
+TEST_F(PgStatementGate, TheArgumentsOfExecuteCount) {
+    const std::string prepared = "PREPARE p (int, timestamptz) AS INSERT INTO account (id, at) VALUES ($1, $2)";
+    EXPECT_TRUE(runs("EXECUTE p(1, '2026-11-20 10:00:00+00')", {}, prepared));
+    EXPECT_TRUE(stops("the clock", "EXECUTE p(1, 'now')", {}, prepared));
+    EXPECT_TRUE(stops("EXECUTE", "EXECUTE p(1, now())", {}, prepared));
+    EXPECT_TRUE(stops("EXECUTE", "EXECUTE p((random() * 5)::int, NULL)", {}, prepared));
+    EXPECT_TRUE(stops("the clock", "EXECUTE q('today')", {}, "PREPARE q AS UPDATE account SET at = $1 WHERE id = 1"));
+    EXPECT_TRUE(stops("the clock", "EXECUTE q('today')", {}, "PREPARE q(timestamp) AS UPDATE account SET n = 1 WHERE ts < $1"));
+    EXPECT_TRUE(refuses("PREPARE", "EXECUTE p(1)"));
+}
+
+TEST_F(PgStatementGate, TextsThatAreDatesOrTimesAreFoundWhereverTheyStand) {
+    all_stop("the clock", {"UPDATE account SET n = 1 WHERE at < 'now'", "DELETE FROM account WHERE ts BETWEEN 'yesterday' AND '2026-11-20'", "DELETE FROM account WHERE day IN ('today', '2026-11-20')",
+                           "UPDATE account SET at = coalesce(at, 'tomorrow 10:00')", "UPDATE account SET ts = 'now'::text::timestamp", "INSERT INTO account (id, at) SELECT 1, ' Now '", "DELETE FROM account WHERE 'today' = day",
+                           "INSERT INTO account (id, day) VALUES (1, CASE WHEN true THEN 'today' END::date)", "DELETE FROM account WHERE daterange(day, day) && '[yesterday,today)'",
+                           "DELETE FROM account WHERE day = ANY('{today}')", "DELETE FROM account WHERE at < timestamptz 'now'"});
+    EXPECT_TRUE(stops("the clock", "DELETE FROM account WHERE date_part('day', ts - $1) > 3", {"now"}));
+    all_stop("depends on the session", {"INSERT INTO account (id, day) VALUES (1, '01/02/2026')", "DELETE FROM account WHERE day < '1.2.2026'", "DELETE FROM account WHERE day < 'Nov 20 2026'",
+                                        "UPDATE account SET span = '-1 day 02:00'"});
+    all_stop("TimeZone", {"UPDATE account SET at = '2026-11-20 10:00:00' WHERE id = 1", "DELETE FROM account WHERE at < '2026-11-20'", "UPDATE account SET day = at::date", "UPDATE account SET day = at",
+                          "UPDATE account SET at = ts", "DELETE FROM account WHERE at < day", "DELETE FROM account WHERE at + '1 day' < '2026-11-20 10:00:00+00'", "UPDATE account SET ts = date_trunc('day', at)",
+                          "UPDATE account SET n = extract(hour FROM at)", "INSERT INTO copy (id, ts) SELECT id, at FROM account", "UPDATE account SET ts = at AT TIME ZONE 'UTC', at = day AT TIME ZONE 'UTC'"});
+    all_stop("as text", {"UPDATE account SET note = at::text", "UPDATE account SET note = 'since ' || day", "UPDATE account SET note = rate", "INSERT INTO log SELECT ts, id FROM account",
+                         "UPDATE account SET note = concat(owner, rate)", "UPDATE feelings SET j = to_jsonb(data)", "INSERT INTO log SELECT s.x::text, 1 FROM (SELECT at AS x FROM account) s"});
+    all_stop("read as a date", {"UPDATE account SET at = note::timestamptz", "UPDATE account SET day = owner::date"});
+    EXPECT_TRUE(stops("to_char()", "UPDATE account SET note = to_char(at, 'YYYY')"));
+    // With the zone known they are what they were.
+    settings_ = {{"timezone", "SET TIME ZONE 'Europe/Berlin'"}};
+    all_run({"UPDATE account SET at = '2026-11-20 10:00:00' WHERE id = 1", "UPDATE account SET day = at::date", "DELETE FROM account WHERE at < day", "UPDATE account SET ts = date_trunc('day', at)"});
+    EXPECT_TRUE(refuses("takes settings", "RESET timezone"));
+    EXPECT_TRUE(refuses("takes settings", "SET timezone TO DEFAULT"));
+    EXPECT_TRUE(refuses("takes settings", "RESET ALL"));
+}
+
+TEST_F(PgStatementGate, OrdersThatOnlyTheHeapKnowsStop) {
+    all_stop("ARRAY(SELECT", {"UPDATE parent SET name = array_to_string(ARRAY(SELECT owner FROM account), ',')"});
+    all_stop("total ORDER BY", {"INSERT INTO log SELECT string_agg(owner, ','), 1 FROM account", "INSERT INTO log SELECT string_agg(owner, ',' ORDER BY n), 1 FROM account",
+                                "UPDATE feelings SET j = (SELECT jsonb_agg(n) FROM account)", "UPDATE feelings SET j = (SELECT json_object_agg(owner, n) FROM account)"});
+    all_run({"INSERT INTO log SELECT string_agg(owner, ',' ORDER BY owner), 1 FROM account", "INSERT INTO log SELECT string_agg(note, ',' ORDER BY id), 1 FROM account"});
+    all_stop("WITHIN GROUP", {"UPDATE parent SET name = (SELECT mode() WITHIN GROUP (ORDER BY owner) FROM account)"});
+    all_stop("floating-point", {"UPDATE account SET n = (SELECT sum(rate) FROM copy)", "UPDATE account SET n = (SELECT sum(n::float8) FROM copy)", "UPDATE account SET n = (SELECT avg(sqrt(n)) FROM copy)"});
+    all_stop("equal values", {"UPDATE account SET price = (SELECT min(price) FROM copy)", "INSERT INTO log SELECT DISTINCT price, 1 FROM account", "INSERT INTO log SELECT price, count(*) FROM account GROUP BY price",
+                              "INSERT INTO log (SELECT price, 1 FROM account UNION SELECT price, 2 FROM copy)"});
+    all_stop("LIMIT", {"INSERT INTO log SELECT note, n FROM account LIMIT 1", "DELETE FROM nullable WHERE a IN (SELECT a FROM nullable ORDER BY a LIMIT 1)",
+                       "INSERT INTO log SELECT owner, n AS id FROM account ORDER BY id LIMIT 1", "WITH account AS (SELECT 1 AS id, owner FROM copy) INSERT INTO log SELECT owner, 1 FROM account ORDER BY id LIMIT 1"});
+    all_stop("UPDATE", {"UPDATE account SET owner = p.name FROM parent p WHERE p.id = p.id", "UPDATE account SET note = p.name FROM parent p WHERE id = 5"});
+    all_stop("several changes", {"WITH a AS (UPDATE account SET n = 1 WHERE id = 1) UPDATE account SET n = 2 WHERE id = 1"});
+    make("CREATE AGGREGATE first_of (text) (SFUNC = textcat, STYPE = text)");
+    all_stop("aggregate", {"INSERT INTO log SELECT first_of(owner), 1 FROM account"});
+}
+
+TEST_F(PgStatementGate, RoutinesAreLookedIntoWhateverTheyDeclare) {
+    make("CREATE FUNCTION lies() RETURNS float8 LANGUAGE sql IMMUTABLE AS 'SELECT random()';"
+         "CREATE FUNCTION pick() RETURNS int LANGUAGE plpgsql AS $$DECLARE x int; BEGIN SELECT id INTO x FROM account; RETURN x; END$$;"
+         "CREATE FUNCTION pick_key(k int) RETURNS int LANGUAGE plpgsql AS $$DECLARE x int; BEGIN SELECT n INTO x FROM account WHERE id = k; RETURN x; END$$;"
+         "CREATE FUNCTION walk() RETURNS int LANGUAGE plpgsql AS $$DECLARE r record; x int := 0; BEGIN FOR r IN SELECT * FROM account LOOP x := x * 2 + r.n; END LOOP; RETURN x; END$$;"
+         "CREATE FUNCTION walk_keys() RETURNS int LANGUAGE plpgsql AS $$DECLARE r record; x int := 0; BEGIN FOR r IN SELECT n FROM account ORDER BY id LOOP x := x * 2 + r.n; END LOOP; RETURN x; END$$;"
+         "CREATE FUNCTION catches() RETURNS int LANGUAGE plpgsql AS $$BEGIN INSERT INTO parent VALUES (1); RETURN 1; EXCEPTION WHEN unique_violation THEN RETURN 0; END$$;"
+         "CREATE FUNCTION notes(k int) RETURNS int LANGUAGE plpgsql AS $$BEGIN UPDATE parent SET name = 'x' WHERE id = k; RETURN k; END$$;"
+         "CREATE FUNCTION quietly() RETURNS void LANGUAGE plpgsql AS $$BEGIN PERFORM set_config('TimeZone', 'UTC', false); END$$;"
+         "CREATE FUNCTION seen() RETURNS bigint LANGUAGE plpgsql AS $$BEGIN RETURN (SELECT count(*) FROM account); END$$;"
+         "CREATE FUNCTION tries() RETURNS int LANGUAGE plpgsql AS $$BEGIN IF pg_try_advisory_xact_lock(1) THEN INSERT INTO log VALUES ('x', 1); END IF; RETURN 1; END$$;"
+         "CREATE FUNCTION locks() RETURNS int LANGUAGE plpgsql AS $$BEGIN PERFORM pg_advisory_xact_lock(1); INSERT INTO log VALUES ('x', 1); RETURN 1; END$$;");
+    all_stop("random()", {"UPDATE account SET rate = lies()"});
+    all_stop("first", {"UPDATE account SET n = pick() WHERE id = 1", "UPDATE account SET n = walk() WHERE id = 1"});
+    all_run({"UPDATE account SET n = pick_key(3) WHERE id = 1", "UPDATE account SET n = walk_keys() WHERE id = 1", "SELECT locks()", "SELECT notes(1)"});
+    all_stop("catches errors", {"SELECT catches()"});
+    all_stop("order of the rows", {"SELECT notes(id) FROM account", "UPDATE account SET n = seen()"});
+    all_stop("pg_try_advisory", {"SELECT tries()"});
+    EXPECT_TRUE(refuses("settings", "INSERT INTO log SELECT 'x', 1 FROM quietly()"));
+    EXPECT_TRUE(skips("SELECT quietly()"));
+    EXPECT_TRUE(refuses("set_config", "DELETE FROM log"));
+}
+
+TEST_F(PgStatementGate, SideEffectsAreFoundWhereverTheyHide) {
+    make("CREATE FUNCTION adds() RETURNS int LANGUAGE sql AS $$INSERT INTO log VALUES ('x', 1) RETURNING 1$$; CREATE VIEW adding AS SELECT adds() AS n");
+    EXPECT_TRUE(runs("SELECT adds()"));
+    EXPECT_TRUE(runs("SELECT * FROM adding"));
+    EXPECT_TRUE(runs("EXPLAIN ANALYZE SELECT adds()"));
+    EXPECT_TRUE(refuses("cursor", "DECLARE c CURSOR FOR SELECT adds()"));
+    EXPECT_TRUE(refuses("cursor", "DECLARE c CURSOR FOR SELECT * FROM adding"));
+    EXPECT_TRUE(refuses("COPY", "COPY (SELECT adds()) TO STDOUT"));
+    EXPECT_TRUE(skips("DECLARE c CURSOR FOR SELECT * FROM account"));
+    EXPECT_TRUE(skips("COPY (SELECT * FROM account) TO STDOUT"));
+    EXPECT_TRUE(refuses("outlives", "SELECT * INTO TEMP t FROM account"));
+    EXPECT_TRUE(refuses("outlives", "CREATE TEMP TABLE t AS SELECT * FROM account"));
+    EXPECT_TRUE(refuses("outlives", "CREATE TABLE pg_temp.t (id int)"));
+    EXPECT_TRUE(refuses("clock", "CREATE TABLE t AS SELECT now() AS at"));
+    EXPECT_TRUE(stops("random()", "DELETE FROM account WHERE id = 1 AND random() < 2 RETURNING *"));
+    EXPECT_TRUE(runs("DELETE FROM account WHERE id = 1 RETURNING now()"));
+}
+
+TEST_F(PgStatementGate, TriggersSeeTheRowsInAnOrder) {
+    make("CREATE FUNCTION totals() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.n := (SELECT count(*) FROM account); RETURN NEW; END$$;"
+         "CREATE FUNCTION logs() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO log VALUES (NEW.owner, NEW.id); RETURN NEW; END$$;"
+         "CREATE FUNCTION moves() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN UPDATE parent SET name = NEW.owner WHERE id = NEW.parent; RETURN NEW; END$$;"
+         "CREATE FUNCTION number() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.n := TG_RELID::int; RETURN NEW; END$$;"
+         "CREATE TRIGGER a BEFORE INSERT OR UPDATE ON account FOR EACH ROW EXECUTE FUNCTION logs()");
+    all_run({"INSERT INTO account (id) VALUES (1), (2)", "UPDATE account SET n = 1 WHERE note = 'x'"});
+    make("CREATE TRIGGER b BEFORE INSERT OR UPDATE ON account FOR EACH ROW EXECUTE FUNCTION totals()");
+    EXPECT_TRUE(runs("INSERT INTO account (id) VALUES (1)"));
+    EXPECT_TRUE(runs("UPDATE account SET note = 'x' WHERE id = 1"));
+    all_stop("order of the rows", {"UPDATE account SET n = 1 WHERE note = 'x'", "INSERT INTO account SELECT * FROM copy"});
+    make("DROP TRIGGER b ON account; CREATE TRIGGER c AFTER INSERT OR UPDATE ON account FOR EACH ROW EXECUTE FUNCTION moves()");
+    EXPECT_TRUE(runs("UPDATE account SET note = 'x' WHERE id = 1"));
+    all_stop("order in which", {"UPDATE account SET n = 1 WHERE note = 'x'"});
+    make("DROP TRIGGER c ON account; CREATE CONSTRAINT TRIGGER d AFTER INSERT ON account DEFERRABLE FOR EACH ROW EXECUTE FUNCTION logs()");
+    all_stop("wait for the commit", {"INSERT INTO account (id) VALUES (1)"});
+    make("DROP TRIGGER d ON account; CREATE TRIGGER e BEFORE INSERT ON account FOR EACH ROW EXECUTE FUNCTION number()");
+    all_stop("tg_relid", {"INSERT INTO account (id) VALUES (1)"});
+}
+
+TEST_F(PgStatementGate, ChecksDomainsAndGeneratedColumnsRunFunctionsToo) {
+    make("CREATE FUNCTION odd(x int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT x + (random() * 3)::int'; CREATE TABLE made (id int PRIMARY KEY, g int GENERATED ALWAYS AS (odd(id)) STORED);"
+         "CREATE TABLE checked (id int PRIMARY KEY CHECK (odd(id) > 0)); CREATE DOMAIN small AS int DEFAULT floor(random() * 3)::int; CREATE DOMAIN fine AS int CHECK (odd(VALUE) > 0); CREATE TABLE domains (id int, d fine);"
+         "CREATE TABLE indexed (id int); CREATE INDEX ON indexed (odd(id))");
+    for (const char* table : {"made", "checked", "domains", "indexed"}) EXPECT_TRUE(stops("random()", std::string{"INSERT INTO "} + table + " (id) VALUES (1)"));
+    EXPECT_TRUE(stops("random()", "ALTER TABLE account ADD COLUMN s small"));
+}
+
+TEST_F(PgStatementGate, NewColumnsThatNumberExistingRowsStop) {
+    all_stop("numbered", {"ALTER TABLE account ADD COLUMN k serial", "ALTER TABLE account ADD COLUMN k int GENERATED ALWAYS AS IDENTITY"});
+    all_stop("", {"ALTER TABLE account ADD COLUMN k int DEFAULT (random() * 5)::int", "ALTER TABLE account ALTER COLUMN ts TYPE timestamptz", "ALTER TABLE account ALTER COLUMN note TYPE date USING note::date",
+                  "ALTER TABLE account ALTER COLUMN at TYPE text"});
+    // A default is read when it is given, and stays so.
+    for (const char* sql : {"CREATE TABLE t (at timestamptz DEFAULT 'now')", "ALTER TABLE account ALTER COLUMN at SET DEFAULT 'today'", "ALTER TABLE account ADD COLUMN z timestamptz DEFAULT '2026-11-20 10:00'",
+                            "CREATE VIEW v AS SELECT * FROM account WHERE at > 'now'"})
+        EXPECT_EQ(judge(sql).fate == Fate::refused || judge(sql).fate == Fate::undetermined, true) << sql;
+    EXPECT_TRUE(refuses("event trigger", "CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION f()"));
+    make("CREATE FUNCTION seen() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION seen()");
+    EXPECT_TRUE(refuses("event trigger", "CREATE TABLE t (id int)"));
+}
+
+TEST_F(PgStatementGate, SettingsThatChangeWhatStatementsMeanStop) {
+    EXPECT_TRUE(refuses("backslash", "INSERT INTO log VALUES ('a\\b', 1)"));
+    EXPECT_TRUE(runs("INSERT INTO log VALUES (E'a\\b', 1)"));
+    EXPECT_TRUE(runs("INSERT INTO log VALUES ($1, 1)", {"a\\b"}));
+    EXPECT_TRUE(refuses("string constants", "SET standard_conforming_strings = off"));
+    EXPECT_TRUE(refuses("triggers", "SET session_replication_role = replica"));
+    EXPECT_TRUE(refuses("triggers", "SELECT set_config('session_replication_role', 'replica', true)"));
+    EXPECT_TRUE(refuses("later", "ALTER ROLE postgres SET timezone = 'UTC'"));
+    EXPECT_TRUE(refuses("later", "ALTER DATABASE x RESET ALL"));
+    EXPECT_TRUE(skips("ALTER ROLE postgres SET work_mem = '1GB'"));
+    settings_ = {{"session_replication_role", "SET session_replication_role TO replica"}};
+    EXPECT_TRUE(refuses("triggers", "DELETE FROM log"));
+    settings_ = {{"standard_conforming_strings", "SET standard_conforming_strings TO off"}};
+    EXPECT_TRUE(refuses("string constants", "DELETE FROM log"));
+    settings_ = {{"standard_conforming_strings", "SET standard_conforming_strings TO on"}};
+    EXPECT_TRUE(runs("INSERT INTO log VALUES ('a\\b', 1)"));
+    settings_ = {};
+    make("CREATE SCHEMA other; CREATE TABLE other.log (what text, who int); CREATE FUNCTION other.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 2'");
+    EXPECT_TRUE(refuses("several schemas", "DELETE FROM log"));
+    EXPECT_TRUE(refuses("several schemas", "UPDATE account SET n = f()"));
+    settings_ = {{"search_path", "SET search_path TO \"$user\", other"}};
+    EXPECT_TRUE(refuses("several schemas", "DELETE FROM log"));
+    settings_ = {{"search_path", "SET search_path TO other, public"}};
+    EXPECT_TRUE(runs("DELETE FROM log"));
+    EXPECT_TRUE(runs("UPDATE account SET n = f()"));
+    settings_ = {};
+    make("CREATE SCHEMA postgres");
+    EXPECT_TRUE(refuses("schema of its own", "CREATE TABLE t (id int)"));
+    EXPECT_TRUE(runs("CREATE TABLE public.t (id int)"));
+}
+
+TEST_F(PgStatementGate, NumbersOfObjectsAndMaterializedViewsStop) {
+    all_stop("", {"UPDATE account SET n = 'account'::regclass::oid::int", "INSERT INTO log SELECT tableoid::text, 1 FROM account", "INSERT INTO log SELECT relname, 1 FROM pg_class"});
+    make("CREATE MATERIALIZED VIEW stale AS SELECT * FROM account");
+    all_stop("materialized", {"INSERT INTO copy SELECT * FROM stale", "DELETE FROM account WHERE id IN (SELECT id FROM stale)"});
+    EXPECT_TRUE(skips("REFRESH MATERIALIZED VIEW stale"));
+}
+
+}  // namespace
+}  // namespace rowferry
