@@ -185,14 +185,14 @@ Verdict StatementGate::judge_parsed(const SqlFacts& facts, const LoggedStatement
     if (facts.into_table && facts.temporary) return refused(kOutlives);
     verdict.effects = finder_.find(facts, statement, session);
     const bool writes = !verdict.effects.writes.empty() || verdict.effects.writes_unknown;
-    if (verdict.effects.changes_settings) {
-        if (const std::string why = unusable_config(facts, statement); !why.empty()) return refused(why);
-    }
-    if (!writes && (verdict.effects.settings_inside || (verdict.effects.changes_settings && !sets_locally(facts)))) {
+    const std::string unusable = verdict.effects.changes_settings ? unusable_config(facts, statement) : "";
+    // What that session writes from here on is refused.
+    if (!writes && (verdict.effects.settings_inside || !unusable.empty() || (verdict.effects.changes_settings && !sets_locally(facts)))) {
         unsettled_.insert(session.id);
         verdict.fate = Fate::skip;
         return verdict;
     }
+    if (!unusable.empty()) return refused(unusable);
     if (verdict.effects.changes_settings && !sets_locally(facts)) return refused("it changes the session's settings with set_config()");
     const bool changes = writes || verdict.effects.changes_settings || facts.into_table;
     if (!changes) {

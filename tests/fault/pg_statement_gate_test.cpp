@@ -252,7 +252,6 @@ TEST_F(PgStatementGate, SettingsThatChangeWhatStatementsMeanStop) {
     EXPECT_TRUE(runs("INSERT INTO log VALUES ($1, 1)", {"a\\b"}));
     EXPECT_TRUE(refuses("string constants", "SET standard_conforming_strings = off"));
     EXPECT_TRUE(refuses("triggers", "SET session_replication_role = replica"));
-    EXPECT_TRUE(refuses("triggers", "SELECT set_config('session_replication_role', 'replica', true)"));
     EXPECT_TRUE(refuses("later", "ALTER ROLE postgres SET timezone = 'UTC'"));
     EXPECT_TRUE(refuses("later", "ALTER DATABASE x RESET ALL"));
     EXPECT_TRUE(skips("ALTER ROLE postgres SET work_mem = '1GB'"));
@@ -275,6 +274,9 @@ TEST_F(PgStatementGate, SettingsThatChangeWhatStatementsMeanStop) {
     make("CREATE SCHEMA postgres");
     EXPECT_TRUE(refuses("schema of its own", "CREATE TABLE t (id int)"));
     EXPECT_TRUE(runs("CREATE TABLE public.t (id int)"));
+    EXPECT_TRUE(runs("SELECT set_config('search_path', 'other', true)"));
+    EXPECT_TRUE(skips("SELECT set_config('session_replication_role', 'replica', true)"));
+    EXPECT_TRUE(refuses("set_config", "CREATE TABLE public.t (id int)"));
 }
 
 TEST_F(PgStatementGate, NumbersOfObjectsAndMaterializedViewsStop) {
