@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
@@ -52,6 +53,11 @@ public:
     ScriptFile(const ScriptFile&) = delete;
     ScriptFile& operator=(const ScriptFile&) = delete;
 
+    /// Until there is something to read, or the stop.
+    void wait(const StopSignal& stop) const {
+        pollfd waits[] = {{fd_, POLLIN, 0}, {stop.fd(), POLLIN, 0}};
+        ::poll(waits, 2, -1);
+    }
     /// Empty at the end.
     std::string_view read(std::size_t most) {
         if (buffer_.size() < most) buffer_.resize(most);
@@ -69,8 +75,12 @@ private:
     std::string buffer_;
 };
 
+void check(const StopSignal& stop, const ScriptRunner& runner) {
+    if (stop.requested()) throw InterruptedError{fmt::format("stopped by a signal; committed before, and not to be run again: {} transaction(s)", runner.transactions())};
+}
+
 void run_statement(const ScriptStatement& statement, ScriptRunner& runner, RowPrinter& rows, const StopSignal& stop) {
-    stop.check();
+    check(stop, runner);
     runner.run(statement.sql, statement.line);
     try {
         rows.flush();
@@ -96,7 +106,11 @@ std::string exec_command(const Options& options, const StopSignal& stop) {
     } else {
         ScriptFile file{*exec.file};
         std::size_t most = kFirstPiece;
-        for (std::string_view piece = file.read(most); !piece.empty(); piece = file.read(most)) {
+        for (;;) {
+            file.wait(stop);
+            check(stop, runner);
+            const std::string_view piece = file.read(most);
+            if (piece.empty()) break;
             splitter.push(piece);
             const std::size_t before = runner.statements();
             run_statements(splitter, runner, rows, stop);

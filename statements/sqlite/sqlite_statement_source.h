@@ -21,7 +21,7 @@
 namespace rowferry {
 
 /// Reads a statement log by running it again: each transaction is run on the scratch copy, and what the triggers there captured of it is the stream's transaction, with the log's position
-/// and time of commit. What was run and is not on the follower yet is in the scratch copy's change table, whatever was killed when.
+/// and time of commit. The scratch copy knows where each ends in its change table, so nothing is captured for that, as statements/positioned_source needs it elsewhere. What was run and is not on the follower yet is in the scratch copy's change table, whatever was killed when.
 class SqliteStatementSource : public Source {
 public:
     struct Parts {

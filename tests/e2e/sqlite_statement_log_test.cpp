@@ -3,6 +3,7 @@
 // not in the log must stop the stream.
 
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <fstream>
 #include <set>
@@ -130,6 +131,20 @@ TEST_F(SqliteStatementLogTest, WhatIsCommittedIsNotToBeRunAgainBecauseItsRowsCou
                       "line 2: standard output cannot be written to; committed before, and not to be run again: 2 transaction(s)"));
     EXPECT_TRUE(ended(exec(leader, "INSERT INTO parents VALUES (40); VACUUM"), 7, "1 transaction(s)"));  // not "refused before anything was written"
     EXPECT_EQ(leader.value("SELECT group_concat(id) FROM (SELECT id FROM parents ORDER BY id)"), "1,30,31,40");
+}
+
+// It waited for its standard input until it was ended by force.
+TEST_F(SqliteStatementLogTest, ASignalEndsExecThatWaitsForMoreOfItsScript) {
+    const Database leader = treacherous_leader();
+    const std::filesystem::path pipe = new_temp_dir("exec") / "script";
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    Rowferry process{{"exec", leader.endpoint(), "-f", pipe.string()}};
+    std::ofstream script{pipe};
+    script << "INSERT INTO parents VALUES (50); BEGIN; INSERT INTO parents VALUES (51);\n" << std::flush;
+    ASSERT_TRUE(wait_for_value(leader, "SELECT count(*) FROM parents WHERE id = 50", "1"));
+    process.kill(SIGTERM);
+    EXPECT_TRUE(ended(process, 6, "not to be run again: 1 transaction(s)", std::chrono::seconds{5}));
+    EXPECT_EQ(leader.value("SELECT group_concat(id) FROM parents"), "1,50");
 }
 
 TEST_F(SqliteStatementLogTest, MessagesQuoteNoPieceOfAStatementUnlessTheyAreAskedTo) {
