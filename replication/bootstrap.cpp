@@ -14,6 +14,23 @@ namespace {
 
 }  // namespace
 
+Checkpoint new_checkpoint(Leader& leader, const StreamRequest& request) {
+    Checkpoint checkpoint;
+    checkpoint.stream = request.stream;
+    checkpoint.follower_id = request.follower_id;
+    checkpoint.leader = leader.identify();
+    checkpoint.capture = leader.capture();
+    checkpoint.position_kind = leader.position_kind();
+    checkpoint.selection = request.canonical();
+    return checkpoint;
+}
+
+void become_ready(Checkpoint& checkpoint, const Snapshot& snapshot) {
+    checkpoint.state = CheckpointState::ready;
+    checkpoint.position = checkpoint.acked = snapshot.position();
+    checkpoint.resume = snapshot.resume();
+}
+
 Checkpoint bootstrap(Leader& leader, Follower& follower, const RunOptions& options, const Checkpoint* unfinished, const StopSignal& stop,
                      Observer& observer) {
     if (options.until.kind == Until::Kind::position && options.until.position < leader.current_position())
@@ -25,13 +42,7 @@ Checkpoint bootstrap(Leader& leader, Follower& follower, const RunOptions& optio
     const StreamRequest& request = named.request;
     check_copy(leader, follower, named, unfinished);
 
-    Checkpoint checkpoint;
-    checkpoint.stream = request.stream;
-    checkpoint.follower_id = request.follower_id;
-    checkpoint.leader = leader.identify();
-    checkpoint.capture = leader.capture();
-    checkpoint.position_kind = leader.position_kind();
-    checkpoint.selection = request.canonical();
+    Checkpoint checkpoint = new_checkpoint(leader, request);
     // Tables that hold the rows of an unfinished copy stay known as ours until they are listed anew.
     if (unfinished != nullptr) checkpoint.tables = unfinished->tables;
     follower.start_copy(checkpoint, {}, options.follower);
@@ -45,10 +56,7 @@ Checkpoint bootstrap(Leader& leader, Follower& follower, const RunOptions& optio
     follower.start_copy(checkpoint, tables, options.follower);
     copy_tables(*snapshot, follower, options.copy_jobs, stop, observer);
 
-    checkpoint.state = CheckpointState::ready;
-    checkpoint.position = snapshot->position();
-    checkpoint.acked = snapshot->position();
-    checkpoint.resume = snapshot->resume();
+    become_ready(checkpoint, *snapshot);
     follower.finish_copy(checkpoint, tables);
     spdlog::info("the copy is complete at {}: {} table(s)", to_string(checkpoint.position_kind, checkpoint.position), tables.size());
     return checkpoint;

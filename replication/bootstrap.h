@@ -4,6 +4,11 @@
 
 namespace rowferry {
 
+/// The checkpoint of a stream that begins: `copying`, without tables and at no position yet.
+[[nodiscard]] Checkpoint new_checkpoint(Leader& leader, const StreamRequest& request);
+/// From here on the stream is followed, from where the snapshot stands.
+void become_ready(Checkpoint& checkpoint, const Snapshot& snapshot);
+
 /// Copies the leader's snapshot into the follower and leaves it `ready` at the snapshot's position.
 ///
 /// Order, and what a crash in between leaves (what is durable is in capitals):

@@ -3,13 +3,10 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "replication/acknowledgement.h"
-#include "replication/apply_loop.h"
 #include "replication/backlog.h"
-#include "replication/batch_queue.h"
 #include "replication/bootstrap.h"
 #include "replication/new_tables.h"
-#include "replication/reader.h"
+#include "replication/pump.h"
 #include "replication/retry.h"
 #include "replication/shaped.h"
 #include "replication/stream.h"
@@ -21,20 +18,7 @@
 namespace rowferry {
 namespace {
 
-// What may wait between reader and applier; with the batches in hand it bounds the memory of the stream.
 constexpr std::size_t kRunQueueBytes = 20 * 1024 * 1024;
-
-/// When the source has failed what came before is committed first.
-BatchPtr next_batch(BatchQueue& queue, ApplyLoop& loop) {
-    try {
-        return queue.pop(std::min(loop.next_settle(ApplyLoop::Clock::now()), std::chrono::milliseconds{200}));
-    } catch (const InterruptedError&) {
-        throw;
-    } catch (...) {
-        loop.nothing_came(ApplyLoop::Clock::now());
-        throw;
-    }
-}
 
 /// One run of a stream over all its attempts.
 class Run {
@@ -205,46 +189,23 @@ bool Run::follow(Leader& leader, Follower& follower, const Checkpoint& checkpoin
     followed_ = true;
     spdlog::info("following {} from {}", leader.describe(), to_string(checkpoint.position_kind, checkpoint.position));
 
-    Acknowledgement acknowledgement{checkpoint.position};
-    Waker progress;
-    BatchQueue queue{kRunQueueBytes};
-    ApplyLoop loop{*sink, checkpoint.position, fence, sink->group_limits(), [&](Position position, std::int64_t commit_time_us) {
-                       retry_.succeeded();
-                       acknowledgement.committed(position);
-                       observer_.following(position, commit_time_us);
-                   },
-                   [&](Position position) {
-                       acknowledgement.flushed(position);
-                       progress.wake();
-                   }};
-    if (const LeaderIdentity now = leader.identify(); !(now == checkpoint.leader)) loop.set_leader(now);
-    Reader reader{std::move(source), queue, acknowledgement, progress};
+    Pump pump{std::move(source), *sink, checkpoint.position, fence, kRunQueueBytes, retry_, observer_};
+    if (const LeaderIdentity now = leader.identify(); !(now == checkpoint.leader)) pump.loop().set_leader(now);
     try {
-        const auto began = ApplyLoop::Clock::now();
-        for (bool done = loop.settle(began); !done;) {
-            stop_.check();
-            // An outage is over when something was committed, or nothing went wrong for a while: an idle leader commits nothing.
-            if (ApplyLoop::Clock::now() - began >= Retry::kSteadyAfter) retry_.succeeded();
-            // It writes to the follower by a connection of its own.
-            if (!loop.is_open()) take_in(new_tables.take(), copies);
-            if (copy == nullptr && copies.asked()) loop.stop_soon();
-            loop.set_idle_interval(std::chrono::milliseconds{reader.leader_waits_for_us() ? 0 : 1000});
-            loop.set_at_once(reader.leader_waits_for_us());
-            BatchPtr batch = next_batch(queue, loop);
-            if (!batch) {
-                done = loop.nothing_came(ApplyLoop::Clock::now());
-                continue;
-            }
-            loop.set_catching_up(!apart_ && !reader.leader_waits_for_us() && is_backlog(*batch));
-            done = loop.apply(*batch, queue.has_work(), ApplyLoop::Clock::now());
-            queue.recycle(std::move(batch));
-        }
+        pump.run(
+            stop_,
+            [&] {
+                // It writes to the follower by a connection of its own.
+                if (!pump.loop().is_open()) take_in(new_tables.take(), copies);
+                if (copy == nullptr && copies.asked()) pump.loop().stop_soon();
+                pump.loop().set_at_once(pump.leader_waits_for_us());
+            },
+            [&](const Batch& batch) { pump.loop().set_catching_up(!apart_ && !pump.leader_waits_for_us() && is_backlog(batch)); });
     } catch (...) {
-        sink->rollback();
-        mixed_ = loop.mixed();
+        mixed_ = pump.loop().mixed();
         throw;
     }
-    return fence_ && loop.committed() >= *fence_;
+    return fence_ && pump.loop().committed() >= *fence_;
 }
 
 void Run::attempt() {

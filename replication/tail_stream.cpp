@@ -7,10 +7,8 @@
 #include <spdlog/spdlog.h>
 
 #include "db/random_id.h"
-#include "replication/acknowledgement.h"
-#include "replication/apply_loop.h"
-#include "replication/batch_queue.h"
-#include "replication/reader.h"
+#include "replication/bootstrap.h"
+#include "replication/pump.h"
 #include "replication/retry.h"
 #include "replication/shaped.h"
 #include "schemas/error.h"
@@ -19,7 +17,6 @@ namespace rowferry {
 namespace {
 
 constexpr std::size_t kTailQueueBytes = 16 * 1024 * 1024;
-constexpr std::chrono::milliseconds kTailLookEvery{200};
 // A server that restarts is as a rule back by then.
 constexpr std::chrono::seconds kRemovalPatience{10};
 constexpr std::chrono::milliseconds kRemovalPause{200};
@@ -157,20 +154,12 @@ Checkpoint Tail::begin(Leader& leader, const std::optional<Checkpoint>& unfinish
         throw RefusedError{fmt::format("--from {} has passed: the leader is at {} and keeps its changes only for a stream that exists (--stream NAME)",
                                        to_string(options_.from.position_kind, options_.from.position), to_string(leader.position_kind(), leader.current_position()))};
 
-    Checkpoint checkpoint;
-    checkpoint.stream = request.stream;
-    checkpoint.follower_id = request.follower_id;
-    checkpoint.leader = leader.identify();
-    checkpoint.capture = leader.capture();
-    checkpoint.position_kind = leader.position_kind();
-    checkpoint.selection = request.canonical();
+    Checkpoint checkpoint = new_checkpoint(leader, request);
     if (state_ != nullptr) state_->begin(checkpoint);
     const auto snapshot = leader.start(request);
     checkpoint.leader = leader.identify();
     checkpoint.tables = table_states(snapshot->tables(), request.rules, leader.engine(), snapshot->position());
-    checkpoint.position = checkpoint.acked = snapshot->position();
-    checkpoint.resume = snapshot->resume();
-    checkpoint.state = CheckpointState::ready;
+    become_ready(checkpoint, *snapshot);
     if (state_ != nullptr) state_->ready(checkpoint);
     return checkpoint;
 }
@@ -253,39 +242,9 @@ void Tail::pump(Leader& leader, Checkpoint& checkpoint, std::unique_ptr<Source> 
     Checkpoint here = checkpoint;
     here.leader = now;
     const auto sink = target_.open(here);
-    Acknowledgement acknowledgement{checkpoint.position};
-    Waker progress;
-    BatchQueue queue{kTailQueueBytes};
-    ApplyLoop loop{*sink, checkpoint.position, fence, sink->group_limits(), [&](Position position, std::int64_t commit_time_us) {
-                       retry_.succeeded();
-                       acknowledgement.committed(position);
-                       observer_.following(position, commit_time_us);
-                   },
-                   [&](Position position) {
-                       acknowledgement.flushed(position);
-                       progress.wake();
-                   }};
-    if (!(now == checkpoint.leader)) loop.set_leader(now);
-    Reader reader{std::move(source), queue, acknowledgement, progress};
-    try {
-        const auto began = ApplyLoop::Clock::now();
-        for (bool done = loop.settle(began); !done;) {
-            stop_.check();
-            target_.look();
-            if (ApplyLoop::Clock::now() - began >= Retry::kSteadyAfter) retry_.succeeded();
-            loop.set_idle_interval(std::chrono::milliseconds{reader.leader_waits_for_us() ? 0 : 1000});
-            BatchPtr batch = queue.pop(std::min(loop.next_settle(ApplyLoop::Clock::now()), kTailLookEvery));
-            if (!batch) {
-                done = loop.nothing_came(ApplyLoop::Clock::now());
-                continue;
-            }
-            done = loop.apply(*batch, queue.has_work(), ApplyLoop::Clock::now());
-            queue.recycle(std::move(batch));
-        }
-    } catch (...) {
-        sink->rollback();
-        throw;
-    }
+    Pump pump{std::move(source), *sink, checkpoint.position, fence, kTailQueueBytes, retry_, observer_};
+    if (!(now == checkpoint.leader)) pump.loop().set_leader(now);
+    pump.run(stop_, [&] { target_.look(); });
 }
 
 }  // namespace
