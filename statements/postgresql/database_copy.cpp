@@ -5,8 +5,6 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -18,7 +16,7 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
 #include <spawn.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,50 +27,58 @@ namespace rowferry {
 namespace {
 
 constexpr std::chrono::milliseconds kLookEvery{20};
+constexpr int kServiceFd = 3;  ///< In the programs that are started.
+constexpr std::size_t kMostMessages = 64UL << 10;
 
-/// A folder that only we can read, gone with the object.
-class PrivateFolder {
+/// A file without a name: nothing of it stays, however we end.
+class NamelessFile {
 public:
-    PrivateFolder() {
-        std::string name = (std::filesystem::temp_directory_path() / "rowferry_copy_XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) throw RefusedError{fmt::format("no folder for temporary files can be made: {}", std::generic_category().message(errno))};
-        path_ = name;
+    explicit NamelessFile(const char* what) : fd_{::memfd_create(what, MFD_CLOEXEC)} {
+        if (fd_ < 0) throw RefusedError{fmt::format("no file in memory can be made: {}", std::generic_category().message(errno))};
     }
-    ~PrivateFolder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
+    ~NamelessFile() { ::close(fd_); }
+    NamelessFile(const NamelessFile&) = delete;
+    NamelessFile& operator=(const NamelessFile&) = delete;
+    [[nodiscard]] int fd() const noexcept { return fd_; }
+
+    void write(const std::string& text) const {
+        for (std::size_t done = 0; done < text.size();) {
+            const ssize_t written = ::write(fd_, text.data() + done, text.size() - done);
+            if (written < 0) throw RefusedError{fmt::format("a file in memory cannot be written: {}", std::generic_category().message(errno))};
+            done += static_cast<std::size_t>(written);
+        }
     }
-    PrivateFolder(const PrivateFolder&) = delete;
-    PrivateFolder& operator=(const PrivateFolder&) = delete;
-    [[nodiscard]] std::string file(const std::string& name) const { return (path_ / name).string(); }
+    [[nodiscard]] std::string read() const {
+        std::string text(kMostMessages, '\0');
+        const ssize_t size = ::pread(fd_, text.data(), text.size(), 0);
+        text.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+        return text;
+    }
 
 private:
-    std::filesystem::path path_;
+    int fd_;
 };
 
 /// libpq's service file: the one way to hand a password over that no list of processes shows.
-void write_service(const std::string& path, const PgConninfo& conninfo) {
-    const int fd = ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-    if (fd < 0) throw RefusedError{fmt::format("{}: {}", printable(path), std::generic_category().message(errno))};
-    ::close(fd);
+void write_service(const NamelessFile& file, const PgConninfo& conninfo) {
     const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options{PQconninfoParse(conninfo.with({}).c_str(), nullptr), &PQconninfoFree};
-    std::ofstream out{path};
-    out << "[rowferry]\n";
+    std::string text = "[rowferry]\n";
     for (const auto* option = options.get(); option != nullptr && option->keyword != nullptr; ++option)
-        if (option->val != nullptr && *option->val != '\0') out << option->keyword << '=' << option->val << '\n';
-    out.flush();
-    if (!out) throw RefusedError{fmt::format("{}: cannot be written", printable(path))};
+        if (option->val != nullptr && *option->val != '\0') text += fmt::format("{}={}\n", option->keyword, option->val);
+    file.write(text);
 }
 
 class Program {
 public:
-    Program(const std::vector<std::string>& arguments, const std::string& service, int in, int out, const std::string& messages) : name_{arguments.front()}, messages_{messages} {
+    Program(const std::vector<std::string>& arguments, const PgConninfo& database, int in, int out) : name_{arguments.front()} {
+        write_service(service_, database);
         posix_spawn_file_actions_t actions;
         ::posix_spawn_file_actions_init(&actions);
         ::posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
         ::posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-        ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, messages.c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
-        std::vector<std::string> variables{"PGSERVICEFILE=" + service, "PGSERVICE=rowferry", "LC_ALL=C.UTF-8", "PGOPTIONS=-c client_min_messages=warning -c synchronous_commit=off -c statement_timeout=0"};
+        ::posix_spawn_file_actions_adddup2(&actions, messages_.fd(), STDERR_FILENO);
+        ::posix_spawn_file_actions_adddup2(&actions, service_.fd(), kServiceFd);
+        std::vector<std::string> variables{fmt::format("PGSERVICEFILE=/proc/self/fd/{}", kServiceFd), "PGSERVICE=rowferry", "LC_ALL=C.UTF-8", "PGOPTIONS=-c client_min_messages=warning -c synchronous_commit=off -c statement_timeout=0"};
         for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
             const std::string_view text = *variable;
             if (!text.starts_with("PG") && !text.starts_with("LC_") && !text.starts_with("LANG")) variables.emplace_back(text);
@@ -103,9 +109,11 @@ public:
         return done_;
     }
     [[nodiscard]] bool succeeded() const { return done_ && WIFEXITED(status_) && WEXITSTATUS(status_) == 0; }
-    /// Its first error. Lines behind it may hold rows.
+    /// Its first error. What it says of a row of the copy may hold the row.
     [[nodiscard]] std::string error() const {
-        std::ifstream in{messages_};
+        const std::string all = messages_.read();
+        if (all.find("CONTEXT:  COPY") != std::string::npos) return fmt::format("{}: a row of the leader is refused there", name_);
+        std::istringstream in{all};
         std::string first;
         for (std::string line; std::getline(in, line);) {
             if (first.empty()) first = line;
@@ -116,7 +124,8 @@ public:
 
 private:
     std::string name_;
-    std::string messages_;
+    NamelessFile service_{"rowferry service"};
+    NamelessFile messages_{"rowferry messages"};
     pid_t pid_ = -1;
     int status_ = 0;
     bool done_ = false;
@@ -133,9 +142,6 @@ struct Descriptor {
 }  // namespace
 
 void copy_database(const PgConninfo& from, const std::string& snapshot, const PgConninfo& to, const StopSignal& stop) {
-    const PrivateFolder folder;
-    write_service(folder.file("from"), from);
-    write_service(folder.file("to"), to);
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw RefusedError{fmt::format("no pipe can be made: {}", std::generic_category().message(errno))};
     Descriptor reading{ends[0]};
@@ -143,8 +149,8 @@ void copy_database(const PgConninfo& from, const std::string& snapshot, const Pg
     const Descriptor nothing{::open("/dev/null", O_RDWR | O_CLOEXEC)};
     Program dump{{"pg_dump", "--no-owner", "--no-privileges", "--no-publications", "--no-subscriptions", "--no-security-labels", "--no-tablespaces", "--no-blobs", "--no-password",
                   "--exclude-table-data=rowferry.*", "--snapshot=" + snapshot},
-                 folder.file("from"), nothing.fd, writing.fd, folder.file("dump.messages")};
-    Program restore{{"psql", "--no-psqlrc", "--quiet", "--no-password", "--single-transaction", "--set=ON_ERROR_STOP=1"}, folder.file("to"), reading.fd, nothing.fd, folder.file("restore.messages")};
+                 from, nothing.fd, writing.fd};
+    Program restore{{"psql", "--no-psqlrc", "--quiet", "--no-password", "--single-transaction", "--set=ON_ERROR_STOP=1"}, to, reading.fd, nothing.fd};
     reading.close();
     writing.close();
     // Both, whoever ends first: psql takes an end of its input for success.

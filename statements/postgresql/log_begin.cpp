@@ -24,19 +24,12 @@ constexpr std::chrono::milliseconds kPause{250};
 constexpr std::chrono::milliseconds kLook{100};
 constexpr std::chrono::seconds kServerPatience{5};
 constexpr int kTellAfter = 12;
-
-constexpr const char* kMeaningful =
-    "'search_path', 'TimeZone', 'DateStyle', 'IntervalStyle', 'extra_float_digits', 'bytea_output', 'xmloption', 'xmlbinary', 'default_text_search_config', 'transform_null_equals'";
+// Of a locking session that the server ended, in a row: then it is something else.
+constexpr int kMostLosses = 5;
 
 std::string random_text() {
     std::random_device device;
     return fmt::format("{:08x}{:08x}{:08x}", device(), device(), device());
-}
-
-/// A value as ALTER DATABASE … SET takes it: a list of schemas is one already.
-std::string as_ddl(const std::string& name, const std::string& value) {
-    if (name == "search_path") return value.empty() ? "''" : value;
-    return quote_literal(value);
 }
 
 bool shows(const std::string& path, std::uintmax_t from, const std::string& text) {
@@ -44,10 +37,6 @@ bool shows(const std::string& path, std::uintmax_t from, const std::string& text
     in.seekg(static_cast<std::streamoff>(from));
     const std::string content{std::istreambuf_iterator<char>{in}, {}};
     return content.find(text) != std::string::npos;
-}
-
-bool ends_with_any(const std::string& path, std::initializer_list<std::string_view> endings) {
-    return std::ranges::any_of(endings, [&](std::string_view ending) { return path.ends_with(ending); });
 }
 
 std::uint64_t widened(std::uint32_t xid, std::uint64_t near) {
@@ -59,27 +48,6 @@ std::uint64_t widened(std::uint32_t xid, std::uint64_t near) {
 }
 
 }  // namespace
-
-LogSettings settings_of_leader(PgSession& leader, const std::vector<std::string>& paths) {
-    const PgRows rows = leader.query(
-        "select name, setting from pg_catalog.pg_settings where name in ('log_line_prefix', 'log_statement', 'log_min_duration_statement', 'log_parameter_max_length', "
-        "'default_transaction_isolation', 'server_encoding', 'log_min_messages', 'log_min_error_statement', 'log_error_verbosity')");
-    std::map<std::string, std::string> is;
-    for (std::size_t row = 0; row < rows.size(); ++row) is[rows.text(row, 0)] = rows.text(row, 1);
-    if (is["server_encoding"] != "UTF8") throw RefusedError{fmt::format("the leader's database is encoded in {}: its log can be read where that is UTF8", is["server_encoding"])};
-    if (is["log_statement"] != "all" && is["log_min_duration_statement"] != "0")
-        throw RefusedError{fmt::format("log_statement is {} and log_min_duration_statement {} on the leader: the log does not have every statement. It needs log_statement = all, or "
-                                       "log_min_duration_statement = 0",
-                                       is["log_statement"], is["log_min_duration_statement"])};
-    LogSettings settings;
-    settings.paths = paths;
-    settings.line_prefix = is["log_line_prefix"];
-    settings.complete = true;
-    settings.whole_parameters = is["log_parameter_max_length"] == "-1";
-    settings.default_isolation = is["default_transaction_isolation"];
-    settings.database = leader.query("select current_database()").text(0, 0);
-    return settings;
-}
 
 std::map<std::string, std::uintmax_t> log_sizes(const std::vector<std::string>& paths) {
     std::map<std::string, std::uintmax_t> sizes;
@@ -105,15 +73,6 @@ bool log_shows(const std::vector<std::string>& paths, const std::map<std::string
     return false;
 }
 
-void check_shows_xids(const LogSettings& settings) {
-    const bool has_columns = std::ranges::all_of(settings.paths, [](const std::string& path) { return ends_with_any(path, {".csv", ".csv*", ".json", ".json*", ".csv.gz", ".json.gz"}); });
-    const std::string prefix = settings.line_prefix.value_or("");
-    if (has_columns || prefix.find("%x") != std::string::npos) return;
-    throw RefusedError{fmt::format("log_line_prefix ({}) has no %x on the leader, so the log cannot be held against the copy that is made of it: add %x, use csvlog or jsonlog, or give the state before "
-                                   "the log with --log-start",
-                                   printable(prefix, 80))};
-}
-
 void check_is_its_log(PgSession& leader, const LogSettings& settings, const StopSignal& stop) {
     const auto before = log_sizes(settings.paths);
     if (before.empty()) throw RefusedError{fmt::format("--statement-log {}: there is no such file", printable(fmt::format("{}", fmt::join(settings.paths, " "))))};
@@ -128,38 +87,17 @@ void check_is_its_log(PgSession& leader, const LogSettings& settings, const Stop
                                    printable(fmt::format("{}", fmt::join(settings.paths, " "))))};
 }
 
-std::vector<std::pair<std::string, std::string>> session_defaults(PgSession& leader) {
-    const PgRows rows = leader.query(fmt::format("select name, reset_val from pg_catalog.pg_settings where name in ({}) order by name", kMeaningful));
-    std::vector<std::pair<std::string, std::string>> result;
-    for (std::size_t row = 0; row < rows.size(); ++row) result.emplace_back(rows.text(row, 0), as_ddl(rows.text(row, 0), rows.text(row, 1)));
-    return result;
-}
-
-std::map<std::string, std::vector<std::pair<std::string, std::string>>> role_defaults(PgSession& leader) {
-    // What is set for a role in one database goes before what is set for it in all.
-    const PgRows rows = leader.query(fmt::format(
-        "select distinct on (r.rolname, pg_catalog.lower(c.name)) r.rolname, c.name, c.value from pg_catalog.pg_db_role_setting s join pg_catalog.pg_roles r on r.oid = s.setrole "
-        "left join pg_catalog.pg_database d on d.oid = s.setdatabase cross join lateral (select split_part(t.text, '=', 1), substr(t.text, strpos(t.text, '=') + 1) from unnest(s.setconfig) t(text)) c(name, value) "
-        "where (s.setdatabase = 0 or d.datname = current_database()) and (pg_catalog.lower(c.name) in (select pg_catalog.lower(n) from unnest(array[{}]) n) or strpos(c.name, '.') > 0) "
-        "order by 1, pg_catalog.lower(c.name), s.setdatabase = 0",
-        kMeaningful));
-    std::map<std::string, std::vector<std::pair<std::string, std::string>>> result;
-    for (std::size_t row = 0; row < rows.size(); ++row) result[rows.text(row, 0)].emplace_back(rows.text(row, 1), as_ddl(rows.text(row, 1), rows.text(row, 2)));
-    return result;
-}
-
 MarkedSnapshot::MarkedSnapshot(const PgConninfo& leader, const std::string& application, const StopSignal& stop)
     : control_{leader, PgRole::leader, application + "_control"}, exporter_{leader, PgRole::leader, application + "_copy"} {
     marker_.begin = "rowferry begins " + random_text();
     control_.query(fmt::format("SELECT '{}'", marker_.begin));
     wait_for_open(stop);
-    PgSession locker{leader, PgRole::leader, application + "_lock"};
     const PgRows tables = control_.query(
         "select n.nspname, c.relname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p') and c.relpersistence <> 't' "
         "and n.nspname not in ('pg_catalog', 'information_schema', 'rowferry') order by c.oid");
     std::string names;
     for (std::size_t row = 0; row < tables.size(); ++row) names += (names.empty() ? "" : ", ") + quote_table({tables.text(row, 0), tables.text(row, 1)});
-    for (int attempt = 1; !take(locker, names); ++attempt) {
+    for (int attempt = 1; !take(leader, application + "_lock", names); ++attempt) {
         if (attempt == kTellAfter) spdlog::info("waiting for transactions that write: the copy begins in a moment in which nobody does");
         if (!stop.sleep(kPause)) throw InterruptedError{"stopped while waiting for the leader's tables"};
     }
@@ -183,10 +121,12 @@ void MarkedSnapshot::wait_for_open(const StopSignal& stop) {
     }
 }
 
-/// Under the locks whoever has written to a table has ended, and whoever wants to waits. What is open then is told by its lock on itself, which it holds until it has ended.
-bool MarkedSnapshot::take(PgSession& locker, const std::string& tables) {
+/// Under the locks whoever has written to a table has ended, and whoever wants to waits. What is open then is told by its lock on itself, which it holds until it has ended. Whatever becomes of
+/// rowferry meanwhile, the server takes the locks back within a second; what was seen without them does not count.
+bool MarkedSnapshot::take(const PgConninfo& leader, const std::string& application, const std::string& tables) {
     try {
-        PgTransaction locking{locker, "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '250ms'"};
+        PgSession locker{leader, PgRole::leader, application};
+        PgTransaction locking{locker, "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '250ms'; SET LOCAL statement_timeout = '500ms'; SET LOCAL idle_in_transaction_session_timeout = '1s'"};
         if (!tables.empty()) locker.query("LOCK TABLE " + tables + " IN SHARE MODE");
         // Whoever ended just before has its last line in the log by now.
         locker.query("SELECT pg_catalog.pg_sleep(0.02)");
@@ -198,16 +138,21 @@ bool MarkedSnapshot::take(PgSession& locker, const std::string& tables) {
             "and exists (select from pg_catalog.pg_locks l where l.locktype = 'virtualxid' and l.granted and l.pid = a.pid)",
             marker_.end));
         for (std::size_t row = 0; row < open.size(); ++row) marker_.open.push_back({static_cast<std::uint32_t>(open.integer(row, 0)), open.integer(row, 1)});
+        exporter_.query("ROLLBACK");
         exporter_.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
         const PgRows taken = exporter_.query("select pg_catalog.pg_current_snapshot()::text, pg_catalog.pg_export_snapshot()");
         marker_.snapshot = taken.text(0, 0);
         exported_ = taken.text(0, 1);
         // The marker's own last line needs one behind it.
         control_.query("SELECT 'rowferry has copied'");
+        // Only with the locks' owner still there were they there all the time.
         locking.commit();
         return true;
     } catch (const PgError& error) {
-        if (error.sqlstate() != "55P03") throw;
+        // Locks that could not be had, or not in time, or not for long enough; and a connection that the server ended for that.
+        const bool lost = error.sqlstate() == "25P03" || error.sqlstate().empty();
+        if (!lost && error.sqlstate() != "55P03" && error.sqlstate() != "57014") throw;
+        if (lost && ++losses_ > kMostLosses) throw;
         return false;
     }
 }

@@ -16,11 +16,6 @@
 
 namespace rowferry {
 
-/// What a leader says of its log. Throws RefusedError for settings with which the log cannot be followed.
-[[nodiscard]] LogSettings settings_of_leader(PgSession& leader, const std::vector<std::string>& paths);
-/// The log shows transaction numbers (%x). Throws RefusedError.
-void check_shows_xids(const LogSettings& settings);
-
 /// Writes a text into the leader's log and waits until one of the files shows it. Throws RefusedError when none does: it is the log of another server, or not all of it.
 void check_is_its_log(PgSession& leader, const LogSettings& settings, const StopSignal& stop);
 
@@ -28,11 +23,6 @@ void check_is_its_log(PgSession& leader, const LogSettings& settings, const Stop
 [[nodiscard]] std::map<std::string, std::uintmax_t> log_sizes(const std::vector<std::string>& paths);
 /// Did a text arrive in one of them since?
 [[nodiscard]] bool log_shows(const std::vector<std::string>& paths, const std::map<std::string, std::uintmax_t>& since, const std::string& text);
-
-/// What sessions of the leader begin with, where it changes what statements mean: values as DDL has them.
-[[nodiscard]] std::vector<std::pair<std::string, std::string>> session_defaults(PgSession& leader);
-/// ALTER ROLE … SET, for the leader's database.
-[[nodiscard]] std::map<std::string, std::vector<std::pair<std::string, std::string>>> role_defaults(PgSession& leader);
 
 /// A snapshot of the leader whose place in the log is known exactly: taken while nobody could write, between markers in the log. Holds its connections until it is destroyed. Waits for
 /// transactions that are open when it begins, and for a moment in which all tables can be locked against writers, never in front of anybody for more than a quarter of a second.
@@ -46,12 +36,13 @@ public:
 
 private:
     void wait_for_open(const StopSignal& stop);
-    [[nodiscard]] bool take(PgSession& locker, const std::string& tables);
+    [[nodiscard]] bool take(const PgConninfo& leader, const std::string& application, const std::string& tables);
 
     PgSession control_;
     PgSession exporter_;
     LogMarker marker_;
     std::string exported_;
+    int losses_ = 0;
 };
 
 /// Is the transaction in the marker's snapshot? Once the marker's place in the log is known. Throws HaltError when the log and the snapshot contradict each other.

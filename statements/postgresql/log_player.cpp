@@ -46,6 +46,7 @@ LogPlayer::LogPlayer(PgScratch& scratch, ScratchState state, LogSettings setting
       reader_{begun_at(std::move(settings), state_.marker), runner_.gate(), state_.log_resume},
       marker_known_{state_.marker.begin.empty() || !state_.marker.path.empty()} {
     if (options_.leader) prover_.emplace(*options_.leader, options_.application, paths);
+    runner_.make_durable();
     tell_warnings();
 }
 
@@ -130,9 +131,12 @@ bool LogPlayer::settle() {
 bool LogPlayer::play(milliseconds most, bool was_read) {
     if (failure_) std::rethrow_exception(failure_);
     try {
-        return run_some(most, was_read);
+        const bool ran = run_some(most, was_read);
+        runner_.make_durable();
+        return ran;
     } catch (const HaltError&) {
         failure_ = std::current_exception();
+        runner_.make_durable();
         throw;
     }
 }

@@ -12,6 +12,7 @@
 #include "schemas/error.h"
 #include "schemas/identifier.h"
 #include "statements/postgresql/database_copy.h"
+#include "statements/postgresql/leader_settings.h"
 #include "statements/postgresql/log_begin.h"
 #include "statements/postgresql/pg_statement_source.h"
 #include "triggers/postgresql/pg_trigger_leader.h"
@@ -189,6 +190,7 @@ void PgStatementLeader::check(const StreamRequest& request, const std::vector<Ta
         throw RefusedError{fmt::format("--log-database {} is not the leader's database ({}): name that one as LEADER, or the state before the log with --log-start", printable(options_.database, 64),
                                        printable(identify().database, 64))};
     scratch().check_usable(request.stream);
+    check_is_alike(session(), scratch().session());
     if (options_.rows && !scratch().session().query("select rolsuper from pg_catalog.pg_roles where rolname = current_user").boolean(0, 0))
         throw RefusedError{"--on-nondeterministic rows=… puts rows of the leader into the scratch past its foreign keys and triggers: the role needs to be superuser there"};
     if (!at_hand()) return;
@@ -197,6 +199,7 @@ void PgStatementLeader::check(const StreamRequest& request, const std::vector<Ta
         throw RefusedError{"the log alone does not tell when a session's last statement ended: GRANT pg_read_all_stats to the role on the leader"};
     const LogSettings settings = log_settings();
     check_shows_xids(settings);
+    check_shows_users(settings, role_defaults(session()));
     check_is_its_log(session(), settings, stop_);
 }
 
@@ -216,6 +219,7 @@ std::unique_ptr<Snapshot> PgStatementLeader::start(const StreamRequest& request)
         const ExportedSnapshot exported{*options_.start, application_ + "_copy"};
         copy_database(*options_.start, exported.name(), scratch().conninfo(), stop_);
     }
+    check_same_extensions(session(), scratch().session());
     state.role_settings = role_defaults(session());
     scratch().finish_filling(state, session_defaults(session()));
     const StreamRequest inner = on_scratch(request);

@@ -1,6 +1,8 @@
 #include "statements/postgresql/transaction_runner.h"
 
 #include <algorithm>
+#include <cctype>
+#include <cstdlib>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -9,11 +11,12 @@
 #include "db/pg_error.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "statements/postgresql/leader_settings.h"
 
 namespace rowferry {
 namespace {
 
-// As the leader's sessions begin (ALTER DATABASE on the scratch), and never in the way.
+// As the leader's sessions begin (ALTER DATABASE on the scratch), and never in the way. make_durable() waits for the disk, once for many transactions.
 constexpr const char* kLikeTheLeader =
     "RESET ALL; SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; "
     "SET default_transaction_read_only = off; SET client_min_messages = error; SET synchronous_commit = off";
@@ -34,6 +37,20 @@ std::string array_of(const std::set<std::string>& texts) {
     return "ARRAY[" + list + "]::text[]";
 }
 
+/// May be otherwise a moment later: the connection, memory, the disk. An object that the session itself has in use stays in use.
+bool is_passing(const PgError& error) { return error.kind() == ErrorKind::retryable && error.sqlstate() != "55006"; }
+
+/// A new empty table or an index touches no row.
+bool makes_only_new(const LoggedStatement& statement) {
+    const std::string kind = read_sql(statement.sql).kind;
+    return kind == "CreateStmt" || kind == "IndexStmt" || kind == "CreateSchemaStmt";
+}
+
+bool is_same_setting(std::string name, std::string_view other) {
+    std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return name == other;
+}
+
 [[noreturn]] void stop_at(const LoggedStatement& statement, const std::string& what) {
     const std::string shown = without_constants(statement.sql);
     throw HaltError{fmt::format("{}: {}{}", to_string(statement.place), what, shown.empty() ? "" : fmt::format(" [{}]", shown))};
@@ -42,11 +59,42 @@ std::string array_of(const std::set<std::string>& texts) {
 }  // namespace
 
 TransactionRunner::TransactionRunner(PgScratch& scratch, ScratchState& state, const std::string& application, bool take_rows)
-    : state_{state}, session_{scratch.conninfo(), PgRole::follower, application + "_run"}, gate_{session_}, take_rows_{take_rows} {
+    : state_{state}, session_{scratch.conninfo(), PgRole::follower, application + "_run"}, gate_{session_}, types_{session_}, take_rows_{take_rows} {
     session_.query(kLikeTheLeader);
+    know_defaults();
     gate_.set_unsettled(state_.unsettled);
     if (is_tainted() && !take_rows_)
         throw RefusedError{"the scratch is in the middle of statements whose rows are to be taken from the leader: go on with --on-nondeterministic rows=LEADER"};
+}
+
+/// What the scratch's own role or rowferry's environment sets goes before what the leader's sessions begin with.
+void TransactionRunner::know_defaults() {
+    const PgRows own = session_.query(fmt::format("select name from pg_catalog.pg_settings where name in ({}) and source in ('user', 'database user', 'client') order by name limit 1", meaningful_settings()));
+    if (!own.empty())
+        throw RefusedError{fmt::format("on the scratch, {} is set for rowferry's role or connection, and statements would not come to what they came to on the leader: ALTER ROLE … RESET {} there", own.text(0, 0),
+                                       own.text(0, 0))};
+    std::map<std::string, int> by_role;
+    for (const auto& [role, settings] : state_.role_settings)
+        for (const auto& [name, value] : settings)
+            if (is_same_setting(name, "extra_float_digits")) by_role[role] = std::atoi(value.c_str() + (value.starts_with('\'') ? 1 : 0));
+    types_.set_float_digits(static_cast<int>(session_.query("select pg_catalog.current_setting('extra_float_digits')").integer(0, 0)), std::move(by_role));
+}
+
+void TransactionRunner::forget() {
+    gate_.forget();
+    types_.forget();
+}
+
+Verdict TransactionRunner::judge(const LoggedStatement& statement, const LoggedSession& session, bool settings_moved) {
+    Verdict verdict = gate_.judge(statement, session);
+    if (verdict.fate != Verdict::Fate::run) return verdict;
+    try {
+        verdict.reason = types_.doubt(statement, session, settings_moved, gate_.catalog());
+    } catch (const StatementError& error) {
+        verdict.reason = error.what;
+    }
+    if (!verdict.reason.empty()) verdict.fate = Verdict::Fate::undetermined;
+    return verdict;
 }
 
 bool TransactionRunner::matters(const LoggedTransaction& transaction) {
@@ -71,6 +119,9 @@ bool TransactionRunner::defines(const LoggedTransaction& transaction) {
 
 /// What a session of that role begins with, and what it has set since.
 void TransactionRunner::use_settings(const LoggedSession& session) {
+    if (session.user.empty() && !state_.role_settings.empty())
+        throw HaltError{fmt::format("roles of the leader have settings of their own (role {}), and the log does not say whose statements these are: add %u to log_line_prefix, or ALTER ROLE … RESET them, and begin anew",
+                                    printable(state_.role_settings.begin()->first, 64))};
     if (const auto role = state_.role_settings.find(session.user); role != state_.role_settings.end())
         for (const auto& [name, value] : role->second) {
             session_.query(fmt::format("SET LOCAL {} TO {}", quote_identifier(name), value));
@@ -90,8 +141,11 @@ void TransactionRunner::reset() {
 
 /// Several become one behind what is undetermined.
 bool TransactionRunner::begins_merged(const LoggedTransaction& transaction) {
+    bool moved = false;
     return take_rows_ && std::ranges::any_of(transaction.statements, [&](const LoggedStatement& statement) {
-               return gate_.judge(statement, *transaction.session).fate == Verdict::Fate::undetermined;
+               const Verdict verdict = judge(statement, *transaction.session, moved);
+               moved = moved || verdict.sets;
+               return verdict.fate == Verdict::Fate::undetermined;
            });
 }
 
@@ -133,30 +187,36 @@ void TransactionRunner::execute(const LoggedStatement& statement, const Verdict&
     else
         session_.query(verdict.sql, statement.parameters);
     sets_ = sets_ || verdict.sets;
+    moved_ = moved_ || verdict.sets;
     if (verdict.changes_catalog) {
         defined_ = true;
-        gate_.forget();
+        forget();
     }
 }
 
 void TransactionRunner::run_statement(const LoggedStatement& statement, const LoggedTransaction& transaction) {
-    const Verdict verdict = gate_.judge(statement, *transaction.session);
+    const Verdict verdict = judge(statement, *transaction.session, moved_);
     if (verdict.administration) ++counters_.administration;
     if (verdict.fate == Verdict::Fate::skip) return;
     if (verdict.fate == Verdict::Fate::refused) stop_at(statement, fmt::format("it cannot be run again: {}", verdict.reason));
     if (verdict.fate == Verdict::Fate::undetermined) {
         if (!take_rows_) stop_at(statement, fmt::format("what it came to cannot be told from the log, because it depends on {}. {}", verdict.reason, kOtherCapture));
+        if (verdict.changes_catalog) refuse_definition(statement);
         taint(verdict.effects);
     }
+    // Where rows are not the leader's, a table that gets another name or is made of such rows would be lost from sight.
+    if (is_tainted() && verdict.changes_catalog && !makes_only_new(statement)) refuse_definition(statement);
     ++counters_.statements;
     if (is_tainted() && reaches_tainted(verdict.effects)) taint(verdict.effects);
     if (is_tainted()) session_.query("SAVEPOINT rowferry_statement");
     try {
         execute(statement, verdict);
     } catch (const PgError& error) {
-        if (error.kind() == ErrorKind::retryable && error.sqlstate().empty()) throw;
+        if (is_passing(error)) throw;
+        // The server's words may quote the statement's values.
+        spdlog::debug("{}: the scratch: {}", to_string(statement.place), error.what());
         if (!is_tainted())
-            stop_at(statement, fmt::format("the scratch refuses what the leader did ({}): it was not in the leader's state, or the log is not whole", printable(error.what(), 200)));
+            stop_at(statement, fmt::format("the scratch refuses what the leader did (SQLSTATE {}): it was not in the leader's state, or the log is not whole", printable(error.sqlstate(), 5)));
         // Its rows come from the leader anyway.
         session_.query("ROLLBACK TO SAVEPOINT rowferry_statement");
         taint(verdict.effects);
@@ -164,8 +224,21 @@ void TransactionRunner::run_statement(const LoggedStatement& statement, const Lo
     if (is_tainted()) session_.query("RELEASE SAVEPOINT rowferry_statement");
 }
 
+void TransactionRunner::refuse_definition(const LoggedStatement& statement) const {
+    stop_at(statement, "it changes a table's shape or name, or makes one out of rows, where rows are not the leader's before they are taken from it (--on-nondeterministic rows=LEADER): `rowferry drop` the stream and "
+                       "begin anew behind it");
+}
+
+void TransactionRunner::make_durable() {
+    if (durable_) return;
+    // Its commit waits for the log up to there, and so for everything before it.
+    session_.query("BEGIN; SET LOCAL synchronous_commit = on; UPDATE rowferry_log.state SET one = one; COMMIT");
+    durable_ = true;
+}
+
 void TransactionRunner::commit(const LoggedTransaction& transaction, const std::string& log_resume) {
     // What is left for the commit happens before the marker.
+    durable_ = false;
     session_.query("SET CONSTRAINTS ALL IMMEDIATE; " + end_text(transaction.position, transaction.committed, log_resume) + "; COMMIT");
 }
 
@@ -175,13 +248,14 @@ void TransactionRunner::run(const LoggedTransaction& transaction, const std::str
     if (transaction.began_before_log) throw HaltError{fmt::format("{}: its transaction may have begun before the log did, and then a part of it is missing", to_string(transaction.begin))};
     const auto before = state_.tainted;
     try {
+        moved_ = false;
         session_.query(begin_text(transaction));
         use_settings(*transaction.session);
         for (const LoggedStatement& statement : transaction.statements) run_statement(statement, transaction);
         commit(transaction, log_resume);
     } catch (...) {
         state_.tainted = before;
-        gate_.forget();
+        forget();
         try {
             session_.query("ROLLBACK");
             reset();
@@ -190,7 +264,7 @@ void TransactionRunner::run(const LoggedTransaction& transaction, const std::str
         }
         throw;
     }
-    if (std::exchange(defined_, false)) gate_.forget();
+    if (std::exchange(defined_, false)) forget();
     state_.position = transaction.position;
     state_.log_resume = log_resume;
     state_.unsettled = gate_.unsettled();

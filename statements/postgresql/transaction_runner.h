@@ -8,6 +8,7 @@
 
 #include "db/pg_session.h"
 #include "decoder/pg_log/logged_transaction.h"
+#include "statements/postgresql/parameter_types.h"
 #include "statements/postgresql/scratch.h"
 #include "statements/postgresql/statement_gate.h"
 
@@ -39,6 +40,7 @@ public:
         state_.tainted.clear();
         session_.query(end_text(state_.position, last_committed_, state_.log_resume));
         transaction.commit();
+        durable_ = false;
     }
 
     struct Counters {
@@ -48,7 +50,14 @@ public:
     };
     [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
 
+    /// What was run survives a crash of the scratch's server. Before that nobody may be given it: the follower must not be ahead of the scratch.
+    void make_durable();
+
 private:
+    [[nodiscard]] Verdict judge(const LoggedStatement& statement, const LoggedSession& session, bool settings_moved);
+    void know_defaults();
+    void forget();
+    [[noreturn]] void refuse_definition(const LoggedStatement& statement) const;
     void run_statement(const LoggedStatement& statement, const LoggedTransaction& transaction);
     void execute(const LoggedStatement& statement, const Verdict& verdict);
     void taint(const Effects& effects);
@@ -63,9 +72,12 @@ private:
     ScratchState& state_;
     PgSession session_;
     StatementGate gate_;
+    ParameterTypes types_;
     bool take_rows_;
     bool sets_ = false;        ///< The session's settings were changed.
     bool defined_ = false;     ///< The catalog was changed.
+    bool moved_ = false;       ///< … in this transaction.
+    bool durable_ = false;     ///< What a run before this one did may not be, either.
     std::int64_t last_committed_ = 0;
     Counters counters_;
 };
