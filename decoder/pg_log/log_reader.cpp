@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "decoder/pg_log/log_entries.h"
+#include "decoder/pg_log/log_prelude.h"
 #include "decoder/pg_log/log_sessions.h"
 #include "schemas/error.h"
 
@@ -66,7 +67,7 @@ nlohmann::json to_json(const SessionState& state) {
         for (const SettingChange& one : state.pending->settings) pending[4].push_back({static_cast<int>(one.kind), widen(one.name), widen(one.sql), widen(one.isolation)});
     }
     return {state.session.pid, widen(state.session.id), widen(state.session.user), widen(state.session.database), widen(state.session.application), state.next_number,
-            std::string(1, state.block), state.transaction, widen(state.isolation), state.known, settings, pending};
+            std::string(1, state.block), state.transaction, widen(state.isolation), state.known, settings, pending, state.session.settings_known};
 }
 
 SessionState session_from(const nlohmann::json& json) {
@@ -82,6 +83,7 @@ SessionState session_from(const nlohmann::json& json) {
     out.isolation = narrow(json.at(8).get<std::string>());
     out.known = json.at(9).get<bool>();
     for (const auto& one : json.at(10)) out.session.settings.emplace_back(narrow(one.at(0).get<std::string>()), narrow(one.at(1).get<std::string>()));
+    out.session.settings_known = json.at(12).get<bool>();
     const auto& pending = json.at(11);
     if (pending.empty()) return out;
     out.pending.emplace();
@@ -103,6 +105,7 @@ struct LogReader::Parts {
         : settings{std::move(given)}, entries{settings}, order{touches, settings.default_isolation}, sessions{settings, entries.makeup(), order} {
         if (!settings.complete && entries.shows_completeness(kLookedAt)) sessions.shown_complete();
         begun = settings.begin_behind.empty();
+        if (!begun && resume.empty()) prelude.emplace(settings, entries.makeup());
         if (!resume.empty()) go_on(resume);
     }
 
@@ -134,6 +137,9 @@ struct LogReader::Parts {
     void take(const LogEntries::Next& next) {
         if (!begun) {
             begun = next.entry.message.find(settings.begin_behind) != std::string_view::npos;
+            if (!begun) return prelude->take(next);
+            sessions.expect(prelude->sessions());
+            prelude.reset();
             return;
         }
         const EntrySite site{next.place, next.spot, ++count};
@@ -199,6 +205,7 @@ struct LogReader::Parts {
     }
 
     LogSettings settings;
+    std::optional<LogPrelude> prelude;
     LogEntries entries;
     CommitOrder order;
     LogSessions sessions;

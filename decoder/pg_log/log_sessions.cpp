@@ -15,6 +15,19 @@ constexpr std::size_t kMostTimes = 200'000;
 /// Sessions that are remembered while nothing of theirs is open. Where disconnections are not logged nobody says when they end.
 constexpr std::size_t kMostSessions = 5000;
 
+/// `parameter "log_statement" changed to "mod"`, `parameter "DateStyle" removed from configuration file, reset to default`: of a SIGHUP.
+bool changes_server(std::string_view message) {
+    constexpr std::string_view kBegin = "parameter \"";
+    if (!message.starts_with(kBegin)) return false;
+    const std::string_view name = message.substr(kBegin.size(), message.find('"', kBegin.size()) - kBegin.size());
+    for (const std::string_view one : {"log_statement", "log_min_duration_statement", "log_line_prefix", "log_parameter_max_length", "log_error_verbosity", "log_min_error_statement", "log_min_messages",
+                                       "log_min_duration_sample", "log_statement_sample_rate", "log_transaction_sample_rate", "lc_messages", "default_transaction_isolation", "standard_conforming_strings", "array_nulls",
+                                       "session_replication_role", "search_path", "TimeZone", "timezone_abbreviations", "DateStyle", "IntervalStyle", "extra_float_digits", "bytea_output", "xmloption", "xmlbinary",
+                                       "default_text_search_config", "transform_null_equals", "lc_monetary", "lc_numeric", "lc_time"})
+        if (name == one) return true;
+    return false;
+}
+
 constexpr bool is_server_event(MessageKind kind) { return kind >= MessageKind::starting && kind <= MessageKind::crash; }
 
 }  // namespace
@@ -31,6 +44,9 @@ void LogSessions::entry(const LogEntry& entry, const EntrySite& site) {
     if (first_time_ == 0) first_time_ = entry.time;
     remember_time(entry.time, site.order);
     const LogMessage message = read_message(entry);
+    if (!gathering_ && entry.database.empty() && changes_server(entry.message)) {
+        throw LogError{LogStop::incomplete, site.place, "a setting of the server changed that the log, or what its statements mean, depends on: begin anew with it"};
+    }
     if (message.kind == MessageKind::other_language) {
         throw LogError{LogStop::language, site.place, "messages are not in English: set lc_messages = 'C' on the server, and begin with a new log"};
     }
@@ -93,21 +109,50 @@ void LogSessions::begin_session(Session& session, const LogEntry& entry) {
     info->user = entry.user;
     info->database = makeup_.database ? std::string{entry.database} : settings_.database;
     info->application = entry.application;
+    const bool begins_here = server_began_ || (makeup_.numbers_from_one && entry.number == 1) || (entry.session_start > first_time_ && first_time_ != 0);
+    session.known = begins_here;
+    const auto& present = settings_.present_at_begin;
+    const bool came_later = present && std::find(present->begin(), present->end(), entry.pid) == present->end();
+    const bool seen_whole = (server_began_ && !restored_) || (makeup_.numbers_from_one && entry.number == 1) || (entry.session_start > first_time_ && first_time_ != 0);
+    info->settings_known = came_later || (seen_whole && entry.session_start >= settings_.settled_since);
     session.info = std::move(info);
-    session.known = server_began_ || (makeup_.numbers_from_one && entry.number == 1) || (entry.session_start > first_time_ && first_time_ != 0);
-    if (session.known || !settings_.open_at_begin) return;
+    if (!session.known && settings_.open_at_begin) open_before(session);
+}
+
+/// A transaction of it was open where reading begins.
+void LogSessions::open_before(Session& session) const {
     const auto& open = *settings_.open_at_begin;
     session.known = true;
-    if (std::find(open.begin(), open.end(), entry.pid) == open.end()) return;
+    if (std::find(open.begin(), open.end(), session.pid) == open.end()) return;
     session.transaction = std::make_shared<OpenTransaction>();
     session.transaction->ghost = true;
     session.transaction->out.session = session.info;
     session.block = Block::open;
 }
 
+void LogSessions::expect(const std::vector<SessionState>& sessions) {
+    const auto& present = settings_.present_at_begin;
+    for (const SessionState& one : sessions) {
+        if (!present || !settings_.open_at_begin || std::find(present->begin(), present->end(), one.session.pid) == present->end()) continue;
+        auto session = std::make_unique<Session>();
+        session->pid = one.session.pid;
+        auto info = std::make_shared<LoggedSession>(one.session);
+        info->settings_known = info->settings_known && !one.sets && !(one.pending && !one.pending->settings.empty());
+        session->info = std::move(info);
+        session->next_number = one.next_number;
+        session->isolation = one.isolation;
+        open_before(*session);
+        sessions_[one.session.pid] = std::move(session);
+    }
+}
+
 void LogSessions::check_number(Session& session, const LogEntry& entry, const EntrySite& site) const {
     if (!makeup_.numbers) return;
-    if (session.next_number != 0 && entry.number != session.next_number) {
+    if (session.next_number != 0 && entry.number != session.next_number && gathering_) {
+        auto info = std::make_shared<LoggedSession>(*session.info);
+        info->settings_known = false;
+        session.info = std::move(info);
+    } else if (session.next_number != 0 && entry.number != session.next_number) {
         throw LogError{LogStop::gap, site.place,
                        fmt::format("session {} has no lines {} to {} in the log: they are lost, and what they said is not known", session.info->id, session.next_number, entry.number - 1)};
     }
@@ -137,7 +182,7 @@ void LogSessions::check_activity(Session& session, const LogEntry& entry, const 
         session.block = aborted ? Block::failed : Block::open;
         return;
     }
-    if (in_block == expected) return;
+    if (in_block == expected || gathering_) return;
     throw LogError{LogStop::incomplete, site.place,
                    in_block ? "this statement belongs to a transaction whose BEGIN is not in the log: log_statement has to be all (mod leaves out BEGIN and COMMIT), or log_min_duration_statement 0"
                             : "the end of the transaction before this statement is not in the log: log_statement has to be all (mod leaves out BEGIN and COMMIT), or log_min_duration_statement 0"};
@@ -150,26 +195,34 @@ void LogSessions::message(Session& session, const LogMessage& message, const Log
         case MessageKind::after_statement:
         case MessageKind::after_execute:
         case MessageKind::function_call:
-            returned(session, entry, site, true);
+            returned(session, entry, site, message.kind);
             run(session, message, entry, site);
             break;
         case MessageKind::step:
-        case MessageKind::duration: returned(session, entry, site, true); break;
+        case MessageKind::duration: returned(session, entry, site, message.kind); break;
         case MessageKind::error:
         case MessageKind::fatal: failed(session, message, entry, site); break;
         case MessageKind::disconnection:
             prove_pending(session, site.order);
             end_implicit(session, site.order);
             break;
-        case MessageKind::connection: session.known = true; break;
+        case MessageKind::connection: {
+            session.known = true;
+            auto info = std::make_shared<LoggedSession>(*session.info);
+            info->settings_known = entry.time >= settings_.settled_since;
+            session.info = std::move(info);
+            break;
+        }
         default: break;
     }
 }
 
 /// An entry that no statement which is still running can write: the one before has returned.
-void LogSessions::returned(Session& session, const LogEntry& entry, const EntrySite& site, bool between) {
-    if (between) prove_pending(session, site.order);
-    if (session.implicit && entry.transaction != session.implicit_id) end_implicit(session, site.order);
+void LogSessions::returned(Session& session, const LogEntry& entry, const EntrySite& site, MessageKind message) {
+    prove_pending(session, site.order);
+    // Without virtual transaction ids a simple statement tells, too: its message comes behind the Sync of those before.
+    const bool simple = !makeup_.transactions && (message == MessageKind::statement || message == MessageKind::after_statement);
+    if (session.implicit && (simple || entry.transaction != session.implicit_id)) end_implicit(session, site.order);
 }
 
 void LogSessions::prove_pending(Session& session, LogOrder order) {
@@ -215,6 +268,7 @@ void LogSessions::committed(Session& session, const TransactionPtr& transaction,
         waiting_ -= transaction->bytes;
         return;
     }
+    if (gathering_) return order_.prove(transaction, order);
     if (transaction->unreadable) {
         const auto& [place, call] = *transaction->unreadable;
         throw call ? LogError{LogStop::function_call, place, "a function call by the fast path (large objects): what it wrote is not in the log"}
@@ -486,6 +540,7 @@ std::vector<SessionState> LogSessions::states() const {
         state.known = session->known;
         state.block = session->block == Block::open ? 'o' : session->block == Block::failed ? 'f' : session->block == Block::maybe_failed ? 'm' : 'i';
         if (session->implicit) state.transaction = session->implicit_id;
+        for (const TransactionPtr& one : {session->transaction, session->implicit}) state.sets = state.sets || (one && !one->settings.empty());
         if (!session->pending.active) continue;
         PendingState& pending = state.pending.emplace();
         pending.extended = session->pending.extended;
@@ -498,7 +553,7 @@ std::vector<SessionState> LogSessions::states() const {
 }
 
 void LogSessions::restore(const std::vector<SessionState>& states) {
-    server_began_ = true;  // whoever is not among these came later
+    server_began_ = restored_ = true;  // whoever is not among these came later
     for (const SessionState& state : states) {
         auto session = std::make_unique<Session>();
         session->pid = state.session.pid;

@@ -44,6 +44,7 @@ struct SessionState {
     std::string transaction;  ///< Virtual id of an open one that came by the extended protocol.
     std::string isolation;    ///< Of its later transactions, where it was set.
     bool known = true;
+    bool sets = false;        ///< What is open has settings that are not in force yet.
     std::optional<PendingState> pending;
 };
 
@@ -67,6 +68,10 @@ public:
     void restore(const std::vector<SessionState>& states);
     /// What is read was read before: endings without a beginning are passed over.
     void replaying(bool on) noexcept { replaying_ = on; }
+    /// Only the sessions' settings are wanted: what else may be missing does not matter.
+    void gathering() noexcept { replaying_ = gathering_ = true; }
+    /// What sessions that are there where reading begins had set by then.
+    void expect(const std::vector<SessionState>& sessions);
     [[nodiscard]] LogSpot oldest(LogSpot now) const;
 
     /// The log shows that it has every statement.
@@ -84,10 +89,11 @@ private:
     Session& session_of(const LogEntry& entry, const EntrySite& site);
     void server_event(MessageKind kind, const EntrySite& site);
     void begin_session(Session& session, const LogEntry& entry);
+    void open_before(Session& session) const;
     void check_number(Session& session, const LogEntry& entry, const EntrySite& site) const;
     void check_activity(Session& session, const LogEntry& entry, const EntrySite& site);
     void message(Session& session, const LogMessage& message, const LogEntry& entry, const EntrySite& site);
-    void returned(Session& session, const LogEntry& entry, const EntrySite& site, bool between);
+    void returned(Session& session, const LogEntry& entry, const EntrySite& site, MessageKind message);
     void prove_pending(Session& session, LogOrder order);
     void end_implicit(Session& session, LogOrder order);
     void end_session(Session& session, LogOrder order);
@@ -118,6 +124,7 @@ private:
     std::vector<std::string> warnings_;
     std::uint64_t waiting_ = 0, rolled_back_ = 0;
     LogTime first_time_ = 0;
+    bool gathering_ = false, restored_ = false;
     bool replaying_ = false, shown_complete_ = false, server_began_ = false, immediate_ = false, crashed_ = false;
     bool statements_hidden_ = false;  ///< An ERROR came without its statement.
     bool warned_of_mod_ = false;

@@ -24,6 +24,10 @@ struct LogSettings {
     /// Processes that had a transaction open where reading begins; these transactions are not given out, their end is only watched for. Without: not known, so
     /// whatever a session that was there before does until a BEGIN is marked (LoggedTransaction::began_before_log).
     std::optional<std::vector<std::uint32_t>> open_at_begin;
+    /// All processes of the database's sessions where reading begins. What such a session had set by then is known if the log has its beginning. Without: nobody's is of whom the log does not.
+    std::optional<std::vector<std::uint32_t>> present_at_begin;
+    /// The server's settings are what they are since then: what was logged before may lack statements. Microseconds since 1970.
+    std::int64_t settled_since = 0;
     /// Reading begins behind the first entry whose message holds this text; empty: at the first file's beginning.
     std::string begin_behind;
     std::uint64_t most_waiting = 256ULL << 20;  ///< Bytes of statements in memory of transactions that are open or wait for others. More is a stop.

@@ -53,6 +53,8 @@ struct LoggedSession {
     /// search_path, timezone, role, session_authorization … with the statement as logged. RESET, DISCARD ALL and rollbacks are accounted for. What a connection
     /// brought with it (options, ALTER ROLE … SET), and set_config(), are in no log.
     std::vector<std::pair<std::string, std::string>> settings;
+    /// False: it was there before the log begins, or before the log had every statement, so that it may have set something that is in no log.
+    bool settings_known = true;
 };
 
 /// One committed transaction: what is left of it when savepoints that were rolled back are taken out. May hold statements that only read; a transaction with

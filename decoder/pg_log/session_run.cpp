@@ -20,6 +20,14 @@ bool backslashes(const LoggedSession& session) {
     return false;
 }
 
+/// SET of a superuser, or somebody who was granted it.
+bool hides_statements(std::string_view name) {
+    for (const std::string_view one : {"log_statement", "log_min_duration_statement", "log_min_messages", "log_min_error_statement", "log_error_verbosity", "log_statement_sample_rate", "log_transaction_sample_rate",
+                                       "log_min_duration_sample", "lc_messages"})
+        if (name == one) return true;
+    return false;
+}
+
 /// Reads, or sets something for the session, as far as its first word tells: what a pipeline has before and after does not depend on it.
 bool is_harmless(std::string_view sql) {
     for (const std::string_view word : {"select", "show", "set", "reset", "values", "table", "explain", "discard", "deallocate", "listen", "unlisten", "fetch", "close"}) {
@@ -77,6 +85,9 @@ void LogSessions::run(Session& session, const LogMessage& message, const LogEntr
     if (pending.controls && !done) shown_complete_ = true;  // log_statement = mod has none of these
 
     if (run.extended && session.implicit && session.implicit_id == entry.transaction) run.implicit = session.implicit;
+    if (run.implicit && !makeup_.transactions && !run.implicit->settings.empty()) {
+        throw LogError{LogStop::incomplete, site.place, "the session set something by the extended protocol before, and without virtual transaction ids (%v in log_line_prefix) it is not known whether in this transaction"};
+    }
     const bool had_implicit = run.implicit != nullptr;
     const TransactionPtr before = session.block == Block::open ? session.transaction : run.implicit;
     pending.in = before;
@@ -131,18 +142,22 @@ TransactionPtr LogSessions::new_transaction(const Session& session, const Run& r
 
 void LogSessions::append(const TransactionPtr& transaction, const SqlStatement& statement, const Run& run) {
     if (run.entry->xid != 0) transaction->out.xid = run.entry->xid;
+    if (is_setting(statement.kind) && hides_statements(statement.name) && !gathering_) {
+        throw LogError{LogStop::incomplete, run.site->place, "the session changes what the server logs of it: what it does behind that may not be in the log"};
+    }
     if (is_setting(statement.kind)) {
         transaction->settings.push_back({statement.kind, statement.name, std::string{statement.text}, statement.isolation});
         if (statement.kind == SqlKind::discard_all) return;
     }
     if (statement.kind == SqlKind::copy_from_stdin && !transaction->unreadable) transaction->unreadable.emplace(run.site->place, false);
     if (run.function_call && !transaction->unreadable) transaction->unreadable.emplace(run.site->place, true);
-    if (run.extended && statement.parameters > run.parameters.size()) {
+    if (run.extended && statement.parameters > run.parameters.size() && !gathering_) {
         throw LogError{LogStop::missing_parameters, run.site->place,
                        fmt::format("the statement has {} parameters, the log {}: log_error_verbosity must not be terse, log_parameter_max_length has to be -1", statement.parameters,
                                    run.parameters.size())};
     }
-    if (!settings_.whole_parameters) {
+    const bool own_length = std::any_of(transaction->out.session->settings.begin(), transaction->out.session->settings.end(), [](const auto& one) { return one.first == "log_parameter_max_length"; });
+    if ((!settings_.whole_parameters || own_length) && !gathering_) {
         for (const auto& value : run.parameters) {
             if (!value || !value->ends_with("...")) continue;
             throw LogError{LogStop::missing_parameters, run.site->place, "a parameter ends with \"...\", as shortened ones do: log_parameter_max_length has to be -1, and known to be"};

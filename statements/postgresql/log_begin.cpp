@@ -112,6 +112,11 @@ void MarkedSnapshot::wait_for_open(const StopSignal& stop) {
             "and xact_start <= $1::timestamptz union all select 0 from pg_catalog.pg_prepared_xacts where database = current_database() and prepared <= $1::timestamptz",
             {since});
     };
+    const PgRows present = control_.query(
+        "select pid from pg_catalog.pg_stat_activity where datname = current_database() and backend_type = 'client backend' "
+        "and pid <> pg_catalog.pg_backend_pid()");
+    marker_.settled_us = control_.query("select (extract(epoch from pg_catalog.pg_conf_load_time()) * 1000000)::bigint").integer(0, 0);
+    for (std::size_t row = 0; row < present.size(); ++row) marker_.present.push_back(static_cast<std::uint32_t>(present.integer(row, 0)));
     PgRows rows = open();
     for (std::size_t row = 0; row < rows.size(); ++row)
         if (rows.integer(row, 0) != 0) marker_.open_at_begin.push_back(static_cast<std::uint32_t>(rows.integer(row, 0)));

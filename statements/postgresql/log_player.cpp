@@ -24,7 +24,10 @@ constexpr std::size_t kMostBeforeMarker = 1'000'000;
 
 LogSettings begun_at(LogSettings settings, const LogMarker& marker) {
     settings.begin_behind = marker.begin;
-    if (!marker.begin.empty()) settings.open_at_begin = marker.open_at_begin;
+    if (marker.begin.empty()) return settings;
+    settings.open_at_begin = marker.open_at_begin;
+    settings.present_at_begin = marker.present;
+    settings.settled_since = marker.settled_us;
     return settings;
 }
 
@@ -46,7 +49,6 @@ LogPlayer::LogPlayer(PgScratch& scratch, ScratchState state, LogSettings setting
       reader_{begun_at(std::move(settings), state_.marker), runner_.gate(), state_.log_resume},
       marker_known_{state_.marker.begin.empty() || !state_.marker.path.empty()} {
     if (options_.leader) prover_.emplace(*options_.leader, options_.application, paths);
-    runner_.make_durable();
     tell_warnings();
 }
 
@@ -161,6 +163,28 @@ bool LogPlayer::run_some(milliseconds most, bool was_read) {
     if (!ran && runner_.is_tainted()) return settle();
     if (!ran && prover_ && !reader_.unproven().empty()) prover_->ask();
     return ran;
+}
+
+Position LogPlayer::last_position() {
+    Position last = state_.position;
+    static_cast<void>(stop_.sleep(milliseconds{5}));
+    if (prover_) prover_->begin_anew();
+    for (const auto until = Clock::now() + kAnswerWithin; Clock::now() < until;) {
+        if (prover_) prover_->ask();
+        while (const Read* read = next()) {
+            last = read->transaction.position;
+            waiting_.pop_front();
+        }
+        if (!prover_) {
+            if (std::exchange(finished_, true)) return last;
+            reader_.finish();
+        } else if (marker_known_ && prover_->all_known(reader_)) {
+            return last;
+        } else if (!stop_.sleep(kNap)) {
+            throw InterruptedError{"stopped while the leader's log was read"};
+        }
+    }
+    throw RetryableError{"what is read from the leader's log does not come to what was just run on the leader"};
 }
 
 void LogPlayer::play_to_end() {

@@ -30,11 +30,17 @@ class LogPlayer {
 public:
     LogPlayer(PgScratch& scratch, ScratchState state, LogSettings settings, PlayerOptions options, const StopSignal& stop);
 
+    /// What was run by whoever ran it before outlives a crash of the scratch's server from here on, as everything that play() runs does. Before anything of it is given out.
+    void make_durable() { runner_.make_durable(); }
+
     /// Runs what there is for at most so long. False: there was nothing to run. Ends behind and before what changes the catalog, so that the scratch's changes can be read with the catalog as it
     /// was: `was_read` says that they have been read up to here.
     bool play(std::chrono::milliseconds most, bool was_read);
     /// Everything that is in the log now, and that had committed on the leader; whatever changes the catalog among it. Without a leader at hand the log ends there.
     void play_to_end();
+
+    /// Behind what is in the log now and was committed on the leader, without running it: where the scratch stands if nothing is left. Of no use for anything else afterwards.
+    [[nodiscard]] Position last_position();
 
     /// The scratch holds rows that are not the leader's: its changes are not to be given out before they are.
     [[nodiscard]] bool is_tainted() const noexcept { return runner_.is_tainted(); }

@@ -87,7 +87,7 @@ public:
     void release(const StreamRequest& request, const std::vector<TableName>& tables) override { scratch_leader().release(on_scratch(request), tables); }
     std::unique_ptr<Source> follow(const StreamRequest& request, const Checkpoint& checkpoint) override;
     Position mark(const StreamRequest& request) override;
-    bool caught_up(const StreamRequest&, const Checkpoint&) override { return false; }
+    bool caught_up(const StreamRequest& request, const Checkpoint& checkpoint) override;
     std::vector<std::string> drop(const std::optional<std::string>& stream, bool dry_run) override;
 
 private:
@@ -158,8 +158,17 @@ LeaderIdentity PgStatementLeader::identify() {
 }
 
 Position PgStatementLeader::current_position() {
+    auto state = own_state();
+    if (!state) return {};
+    if (!state->tainted.empty()) return state->position;
+    // With a session of its own: another process may be running the log there.
+    PgScratch own{scratch().conninfo(), application_};
+    return LogPlayer{own, std::move(*state), log_settings(), {application_, at_hand() ? std::optional{conninfo_} : std::nullopt, options_.rows}, stop_}.last_position();
+}
+
+bool PgStatementLeader::caught_up(const StreamRequest& request, const Checkpoint& checkpoint) {
     const auto state = own_state();
-    return state ? state->position : Position{};
+    return state && state->stream == request.stream && state->tainted.empty() && checkpoint.position >= current_position();
 }
 
 std::vector<TablePtr> PgStatementLeader::select_tables(const StreamRequest& request) {
@@ -221,7 +230,8 @@ std::unique_ptr<Snapshot> PgStatementLeader::start(const StreamRequest& request)
     }
     check_same_extensions(session(), scratch().session());
     state.role_settings = role_defaults(session());
-    scratch().finish_filling(state, session_defaults(session()));
+    state.session_settings = session_defaults(session());
+    scratch().finish_filling(state);
     const StreamRequest inner = on_scratch(request);
     scratch_leader_.reset();  // what it knows is of the empty database
     scratch_leader().check(inner, scratch_leader().select_tables(inner));
@@ -247,6 +257,8 @@ std::unique_ptr<Source> PgStatementLeader::follow(const StreamRequest& request, 
     auto state = own->state();
     if (!state || !state->filled || state->id != resume.scratch)
         throw RefusedError{fmt::format("the scratch {} is not the one that stream {} was run on up to {}: name that one, or, if it is lost, {}", own->conninfo().describe(), checkpoint.stream, at, kBeginAnew)};
+    if (at_hand() && (state->session_settings != session_defaults(session()) || state->role_settings != role_defaults(session())))
+        throw HaltError{fmt::format("what sessions of the leader begin with was changed (ALTER ROLE, ALTER DATABASE or its configuration), and the log does not say for which of them. Set it back, or {}", kBeginAnew)};
     if (!state->leader.same_system(identify())) throw HaltError{fmt::format("the scratch was filled from another leader ({}). {}", to_string(state->leader), kBeginAnew)};
     if (state->position < checkpoint.position)
         throw RefusedError{fmt::format("the scratch is at {}, behind the follower's {}: it was restored from a backup. {}", to_string(PositionKind::log, state->position), at, kBeginAnew)};
@@ -263,6 +275,7 @@ std::unique_ptr<Source> PgStatementLeader::follow(const StreamRequest& request, 
         if (table->name == kScratchMarker) below.tables.push_back({table->name, {}, *table});
     auto changes = std::make_unique<PositionedSource>(scratch_leader().follow(inner, below), kScratchMarker, state->id, checkpoint.position, resume.position, resume.resume);
     auto run = player(*own, std::move(*state));
+    run->make_durable();
     auto source = std::make_unique<PgStatementSource>(std::move(own), std::move(run), std::move(changes), stop_);
     source_ = source.get();
     return source;

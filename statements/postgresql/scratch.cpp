@@ -31,13 +31,16 @@ std::string facts_of(const ScratchState& state) {
                 {"marker",
                  {{"begin", state.marker.begin},
                   {"open_at_begin", state.marker.open_at_begin},
+                  {"present", state.marker.present},
+                  {"settled_us", state.marker.settled_us},
                   {"end", state.marker.end},
                   {"snapshot", state.marker.snapshot},
                   {"open", open},
                   {"path", state.marker.path},
                   {"offset", state.marker.offset},
                   {"time_us", state.marker.time_us}}},
-                {"role_settings", roles}}
+                {"role_settings", roles},
+                {"session_settings", state.session_settings}}
         .dump();
 }
 
@@ -49,12 +52,15 @@ void read_facts(const std::string& text, ScratchState& state) {
     const Json& marker = facts.at("marker");
     state.marker.begin = marker.at("begin").get<std::string>();
     state.marker.open_at_begin = marker.at("open_at_begin").get<std::vector<std::uint32_t>>();
+    state.marker.present = marker.at("present").get<std::vector<std::uint32_t>>();
+    state.marker.settled_us = marker.at("settled_us").get<std::int64_t>();
     state.marker.end = marker.at("end").get<std::string>();
     state.marker.path = marker.at("path").get<std::string>();
     state.marker.offset = marker.at("offset").get<std::uint64_t>();
     state.marker.time_us = marker.at("time_us").get<std::int64_t>();
     state.marker.snapshot = marker.at("snapshot").get<std::string>();
     for (const Json& open : marker.at("open")) state.marker.open.push_back({open.at("pid").get<std::uint32_t>(), open.at("since_us").get<std::int64_t>()});
+    state.session_settings = facts.at("session_settings").get<std::vector<std::pair<std::string, std::string>>>();
     for (const auto& [role, settings] : facts.at("role_settings").items())
         state.role_settings[role] = settings.get<std::vector<std::pair<std::string, std::string>>>();
 }
@@ -136,12 +142,12 @@ void PgScratch::claim(const ScratchState& state) {
     transaction.commit();
 }
 
-void PgScratch::finish_filling(const ScratchState& state, const std::vector<std::pair<std::string, std::string>>& settings) {
+void PgScratch::finish_filling(const ScratchState& state) {
     PgTransaction transaction{session(), "BEGIN; SET LOCAL client_min_messages = error"};
     // Of another stream of the leader, or of its own checkpoint: nothing of it is wanted here.
     session().query("DROP SCHEMA IF EXISTS rowferry CASCADE");
     const std::string database = quote_identifier(session().query("select current_database()").text(0, 0));
-    for (const auto& [name, value] : settings) session().query(fmt::format("ALTER DATABASE {} SET {} TO {}", database, quote_identifier(name), value));
+    for (const auto& [name, value] : state.session_settings) session().query(fmt::format("ALTER DATABASE {} SET {} TO {}", database, quote_identifier(name), value));
     session().query("UPDATE rowferry_log.state SET filled = true, facts = $1::jsonb", {facts_of(state)});
     transaction.commit();
 }

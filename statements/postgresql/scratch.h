@@ -29,6 +29,8 @@ struct OpenSession {
 struct LogMarker {
     std::string begin;               ///< Random text that the log has where reading begins; empty: the scratch is the state before the whole log.
     std::vector<std::uint32_t> open_at_begin;  ///< Processes that were in a transaction there. All of these ended before the snapshot.
+    std::vector<std::uint32_t> present;        ///< All sessions' processes there.
+    std::int64_t settled_us = 0;     ///< The leader's settings are what they are since then.
     std::string end;                 ///< Random text that the log has at the snapshot: nobody could write then.
     std::string snapshot;            ///< pg_snapshot's text form.
     std::vector<OpenSession> open;   ///< At `end`.
@@ -51,6 +53,8 @@ struct ScratchState {
     std::set<TableName> tainted;     ///< Tables whose rows are not the leader's until the log's end (--on-nondeterministic rows).
     /// ALTER ROLE … SET of the leader, by role: what its sessions begin with beside the database's own settings.
     std::map<std::string, std::vector<std::pair<std::string, std::string>>> role_settings;
+    /// What all of them begin with.
+    std::vector<std::pair<std::string, std::string>> session_settings;
 };
 
 /// The marker of PositionedSource.
@@ -71,7 +75,7 @@ public:
     /// Makes it this stream's, empties it where an unfinished start left something.
     void claim(const ScratchState& state);
     /// Behind the copy of the leader's rows: the state is complete, and sessions begin as the leader's do.
-    void finish_filling(const ScratchState& state, const std::vector<std::pair<std::string, std::string>>& settings);
+    void finish_filling(const ScratchState& state);
     /// Where the marker was found.
     void save_marker(const ScratchState& state);
 

@@ -88,6 +88,11 @@ void TransactionRunner::forget() {
 Verdict TransactionRunner::judge(const LoggedStatement& statement, const LoggedSession& session, bool settings_moved) {
     Verdict verdict = gate_.judge(statement, session);
     if (verdict.fate != Verdict::Fate::run) return verdict;
+    if (!session.settings_known) {
+        verdict.fate = Verdict::Fate::undetermined;
+        verdict.reason = "what its session had set before the log begins, or before it had every statement: connect the leader's applications anew, and begin anew behind that";
+        return verdict;
+    }
     try {
         verdict.reason = types_.doubt(statement, session, settings_moved, gate_.catalog());
     } catch (const StatementError& error) {
