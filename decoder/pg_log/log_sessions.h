@@ -90,6 +90,7 @@ private:
     void server_event(MessageKind kind, const EntrySite& site);
     void begin_session(Session& session, const LogEntry& entry);
     void open_before(Session& session) const;
+    static void restore_pending(Session& session, const SessionState& state);
     void check_number(Session& session, const LogEntry& entry, const EntrySite& site) const;
     void check_activity(Session& session, const LogEntry& entry, const EntrySite& site);
     void message(Session& session, const LogMessage& message, const LogEntry& entry, const EntrySite& site);

@@ -13,7 +13,7 @@ namespace {
 using namespace sql_nodes;
 using Place = ParameterUse::Place;
 
-constexpr int kDeepest = 500;
+constexpr int kDeepestUse = 500;
 constexpr std::array<std::string_view, 6> kComparisons{"=", "<>", "<", ">", "<=", ">="};
 
 int parameter(const Json& node) { return node.is_object() && node.contains("ParamRef") ? operand(node).number : 0; }
@@ -40,7 +40,7 @@ private:
 
     /// A place that determines nothing, but for casts in it.
     void anything(const Json& node) {
-        if (++depth_ > kDeepest) throw StatementError{"it is nested too deeply"};
+        if (++depth_ > kDeepestUse) throw StatementError{"it is nested too deeply"};
         if (const int number = parameter(node)) {
             uses_.push_back({number, Place::other, {}, {}, 0});
         } else if (node.is_object() && node.contains("TypeCast") && parameter(member(node["TypeCast"], "arg")) != 0) {

@@ -200,6 +200,7 @@ void PgStatementLeader::check(const StreamRequest& request, const std::vector<Ta
                                        printable(identify().database, 64))};
     scratch().check_usable(request.stream);
     check_is_alike(session(), scratch().session());
+    static_cast<void>(session_defaults(session()));  // that they can be told
     if (options_.rows && !scratch().session().query("select rolsuper from pg_catalog.pg_roles where rolname = current_user").boolean(0, 0))
         throw RefusedError{"--on-nondeterministic rows=… puts rows of the leader into the scratch past its foreign keys and triggers: the role needs to be superuser there"};
     if (!at_hand()) return;

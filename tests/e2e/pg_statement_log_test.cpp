@@ -138,7 +138,7 @@ TEST_F(PgStatementLog, EveryStatementOfTheLogIsRunAgain) {
     EXPECT_EQ(positions().at("caught_up"), true);
     EXPECT_EQ(result.err.find("hidden"), std::string::npos);
     // Rows that are in no log.
-    ASSERT_EQ(run_program({PgCluster::program("psql"), "-X", "-q", "-d", leader_.endpoint(), "-c", "\\copy audit FROM PROGRAM 'echo 77'"}).exit_code, 0);
+    ASSERT_EQ(run_program({PgCluster::program("psql"), "-X", "-q", "-d", leader_.endpoint(), "-c", "\\copy audit (id) FROM PROGRAM 'echo 77'"}).exit_code, 0);
     EXPECT_TRUE(ended(catch_up(), 7, "COPY"));
     // The scratch is a part of it.
     EXPECT_TRUE(ended(rowferry({"drop", leader_.endpoint(), follower_.endpoint()}), 3, "--scratch"));
@@ -274,14 +274,10 @@ TEST_F(PgStatementLog, ALeaderOrAScratchThatWouldNotAgreeIsRefused) {
     refuses("ALTER ROLE quiet SET log_statement = 'none'", "ALTER ROLE quiet RESET ALL", "quiet has its own log_statement");
     refuses("ALTER ROLE quiet SET default_transaction_isolation = 'serializable'", "ALTER ROLE quiet RESET ALL", "default_transaction_isolation");
     refuses("ALTER ROLE postgres SET TimeZone = 'Asia/Tokyo'", "ALTER ROLE postgres RESET ALL", "rowferry's own role");
-    leader("ALTER ROLE quiet SET TimeZone = 'Asia/Tokyo'");
-    logging_cluster().conf("log_line_prefix", "%m [%p] %c %l %v %x %d ");
-    EXPECT_TRUE(ended(catch_up(), 3, "no %u"));
-    logging_cluster().conf("log_line_prefix", "%m [%p] %c %l %v %x %u@%d ");
     leader("DROP ROLE quiet");
     // Another order of texts.
     const std::string there = leader_.value("SELECT datcollate FROM pg_database WHERE datname = current_database()");
-    const std::string other = there == "C" ? "POSIX" : "C";
+    const std::string other = there == "C" ? "C.UTF-8" : "C";
     PgCluster::shared().exec("postgres", "CREATE DATABASE sorts_otherwise TEMPLATE template0 LC_COLLATE '" + other + "' LC_CTYPE '" + other + "'");
     Options arguments = words("run", {"--until", "current"});
     *(std::ranges::find(arguments, "--scratch") + 1) = PgCluster::shared().uri("sorts_otherwise");
@@ -324,7 +320,7 @@ TEST_F(PgStatementLog, ALogIsRunFromTheStateBeforeIt) {
     EXPECT_TRUE(same_rows(leader_, follower_));
     EXPECT_EQ(rowferry({"drop", leader_.endpoint(), follower_.endpoint(), "--scratch", scratch_.endpoint()}).exit_code, 0);
 
-    Options tail{"tail", leader_.endpoint(), "--format", "json", "--stream", "watch", "--until", "current"};
+    Options tail{"tail", leader_.endpoint(), "--format", "json", "--stream", "watch", "--state", (new_temp_dir("tail") / "watch.db").string(), "--until", "current"};
     tail.insert(tail.end(), given.begin(), given.end());
     const RowferryResult shown = rowferry(tail);
     ASSERT_TRUE(ended(shown, 0));
@@ -381,6 +377,24 @@ TEST_F(PgStatementLog, PgbenchReplaysToExactlyTheLeadersTables) {
     const std::string pgbench = PgCluster::program("pgbench");
     if (pgbench.empty()) GTEST_SKIP() << "no pgbench";
     ASSERT_EQ(run_program({pgbench, "-i", "-q", "-I", "dtGvp", "-s", "1", leader_.endpoint()}).exit_code, 0);
+    Options script;
+    if (!is_long()) {
+        // Fewer rows to copy, four times.
+        leader("DELETE FROM pgbench_accounts WHERE aid > 1000");
+        const std::string file = (new_temp_dir("pgbench") / "few.sql").string();
+        std::ofstream{file} << "\\set aid random(1, 1000)\n\\set bid random(1, 1)\n\\set tid random(1, 10)\n\\set delta random(-5000, 5000)\nBEGIN;\n"
+                               "UPDATE pgbench_accounts SET abalance = abalance + :delta WHERE aid = :aid;\nSELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n"
+                               "UPDATE pgbench_tellers SET tbalance = tbalance + :delta WHERE tid = :tid;\nUPDATE pgbench_branches SET bbalance = bbalance + :delta WHERE bid = :bid;\n"
+                               "INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES (:tid, :bid, :aid, :delta, CURRENT_TIMESTAMP);\nEND;\n";
+        script = {"-f", file};
+    }
+    const auto bench = [&](int each, const char* protocol) {
+        Options words{pgbench, "-n", "-M", protocol, "-c", "4", "-j", "2", "-t", std::to_string(each)};
+        words.insert(words.end(), script.begin(), script.end());
+        words.push_back(leader_.endpoint());
+        const Outcome ran = run_program(words, false, std::chrono::seconds{600});
+        ASSERT_EQ(ran.exit_code, 0) << ran.err;
+    };
     std::vector<std::unique_ptr<Replica>> replicas;
     for (const std::string ending : {"log", "csv", "json"}) replicas.push_back(std::make_unique<Replica>(Replica{log(ending)}));
     if (syslog_listener().listens()) replicas.push_back(std::make_unique<Replica>(Replica{syslog_listener().file().string()}));
@@ -391,8 +405,7 @@ TEST_F(PgStatementLog, PgbenchReplaysToExactlyTheLeadersTables) {
     };
     for (const auto& replica : replicas) ASSERT_TRUE(ended(run(*replica, {}), 0)) << replica->log;
     const int each = is_long() ? 2500 : 50;
-    const Outcome ran = run_program({pgbench, "-n", "-c", "4", "-j", "2", "-t", std::to_string(each), leader_.endpoint()}, false, std::chrono::seconds{600});
-    ASSERT_EQ(ran.exit_code, 0) << ran.err;
+    bench(each, "simple");
     EXPECT_TRUE(ended(run(*replicas.front(), {}), 7, "CURRENT_TIMESTAMP"));
     for (const auto& replica : replicas) {
         const auto begun = std::chrono::steady_clock::now();
@@ -403,10 +416,7 @@ TEST_F(PgStatementLog, PgbenchReplaysToExactlyTheLeadersTables) {
         EXPECT_TRUE(same_rows(leader_, replica->follower)) << replica->log;
     }
     // The extended protocol and prepared statements say the same by bind parameters.
-    for (const char* const protocol : {"extended", "prepared"}) {
-        const Outcome bound = run_program({pgbench, "-n", "-M", protocol, "-c", "4", "-j", "2", "-t", "10", leader_.endpoint()});
-        ASSERT_EQ(bound.exit_code, 0) << bound.err;
-    }
+    for (const char* const protocol : {"extended", "prepared"}) bench(10, protocol);
     ASSERT_TRUE(ended(run(*replicas[1], {"--on-nondeterministic", "rows=" + leader_.endpoint()}), 0));
     EXPECT_TRUE(same_rows(leader_, replicas[1]->follower));
 }

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include "schemas/error.h"
+#include "statements/postgresql/leader_settings.h"
 #include "statements/postgresql/parameter_types.h"
 #include "statements/postgresql/parameter_uses.h"
 
@@ -104,6 +106,20 @@ TEST(ParameterTypes, ARoundedFloatIsADoubt) {
     EXPECT_FALSE(same(Place::assigned, "numeric", "5", FloatText::rounded));
     EXPECT_FALSE(same(Place::compared, "int4", "5", FloatText::rounded));
     EXPECT_TRUE(same(Place::assigned, "float8", "NaN"));
+}
+
+/// A role's own TimeZone is of no use where the log does not say whose a statement is.
+TEST(LeaderSettings, RolesWithSettingsNeedALogThatNamesThem) {
+    LogSettings settings;
+    settings.paths = {"/var/log/postgresql/pg.log"};
+    settings.line_prefix = "%m [%p] %c %l %x %d ";
+    EXPECT_NO_THROW(check_shows_users(settings, {}));
+    EXPECT_THROW(check_shows_users(settings, {{"app", {{"TimeZone", "'Asia/Tokyo'"}}}}), RefusedError);
+    settings.line_prefix = "%m [%p] %c %l %x %u@%d ";
+    EXPECT_NO_THROW(check_shows_users(settings, {{"app", {{"TimeZone", "'Asia/Tokyo'"}}}}));
+    settings.line_prefix = "%m ";
+    settings.paths = {"/var/log/postgresql/*.csv"};
+    EXPECT_NO_THROW(check_shows_users(settings, {{"app", {{"TimeZone", "'Asia/Tokyo'"}}}}));
 }
 
 }  // namespace
