@@ -41,8 +41,10 @@ std::optional<std::string> key_value(const CatalogTable::Column& column, const S
     if (column.type == "int2" || column.type == "int4" || column.type == "int8") return whole_number(text);
     if (column.type == "uuid") return uuid(text);
     const bool is_text = column.type == "text" || column.type == "varchar";
-    if (is_text && column.exact_text && operand.kind != SqlOperand::Kind::number) return text;
-    return std::nullopt;
+    if (!is_text || !column.exact_text || operand.kind == SqlOperand::Kind::number) return std::nullopt;
+    // varchar(3) takes 'abc   ' for 'abc'.
+    if (column.type == "varchar") text.erase(text.find_last_not_of(' ') + 1);
+    return text;
 }
 
 }  // namespace rowferry

@@ -263,8 +263,8 @@ std::string ServerCatalog::type(const SqlType& type) {
 
 std::optional<std::string> ServerCatalog::domain_default(const SqlType& type) { return type.array ? std::nullopt : type_entry(type).second; }
 
-bool ServerCatalog::has_schema(const std::string& name) {
-    return session_.query("select exists (select from pg_catalog.pg_namespace where nspname = $1)", {name}).boolean(0, 0);
+bool ServerCatalog::has_schemas() {
+    return session_.query("select count(*) > 1 from pg_catalog.pg_namespace where nspname not in ('pg_catalog', 'information_schema', 'rowferry', 'rowferry_log') and nspname !~ '^pg_(toast|temp)'").boolean(0, 0);
 }
 
 bool ServerCatalog::has_event_triggers() {

@@ -101,7 +101,8 @@ public:
     [[nodiscard]] std::string type(const SqlType& type);
     /// DEFAULT of a domain, where a type is one and has one.
     [[nodiscard]] std::optional<std::string> domain_default(const SqlType& type);
-    [[nodiscard]] bool has_schema(const std::string& name);
+    /// More than one schema of the application's own.
+    [[nodiscard]] bool has_schemas();
     /// Event triggers that are not of extensions.
     [[nodiscard]] bool has_event_triggers();
     void forget();

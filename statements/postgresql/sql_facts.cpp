@@ -101,6 +101,7 @@ void SqlWalk::utility(const std::string& kind, const Json& node) {
     for (const Json& type : member(node, "argtypes")) facts_.given.push_back(type_of(member(type, "TypeName")));
     if (kind == "ExecuteStmt")
         for (const Json& argument : member(node, "params")) facts_.arguments.push_back(operand(argument));
+    names_of(kind, node);
     facts_.concurrently = flag(node, "concurrent");
     facts_.cascade = text(node, "behavior") == "DROP_CASCADE";
     if (kind == "CreateStmt" || kind == "ViewStmt") {
@@ -136,6 +137,30 @@ void SqlWalk::utility(const std::string& kind, const Json& node) {
         facts_.routine = name_of(member(call, "funcname"));
         this->call(call);
         return;
+    }
+}
+
+void SqlWalk::names_of(const std::string& kind, const Json& node) {
+    const auto add = [&](const SqlName& name) {
+        if (!name.name.empty()) facts_.names.push_back(name);
+    };
+    for (const char* place : {"relation", "sequence", "view", "typevar"})
+        if (const Json& made = member(node, place); made.contains("relname")) add(relation(made));
+    if (const Json& into = member(member(node, "into"), "rel"); into.contains("relname")) add(relation(into));
+    for (const char* place : {"funcname", "typeName", "domainname", "defnames"})
+        if (const Json& made = member(node, place); made.is_array()) add(name_of(made));
+    if (kind == "CreateSchemaStmt") add({text(node, "schemaname"), "*"});
+    for (const Json& object : member(node, "objects")) {
+        if (object.contains("List")) {
+            const Json& parts = member(object["List"], "items");
+            const std::string type = text(node, "removeType");
+            // trigger ON schema.table: the table's name stands before the trigger's.
+            const std::size_t needed = type == "OBJECT_TRIGGER" || type == "OBJECT_RULE" || type == "OBJECT_POLICY" ? 3 : 2;
+            add({parts.size() >= needed ? "named" : "", last_name(parts)});
+        }
+        if (object.contains("TypeName")) add(name_of(member(object["TypeName"], "names")));
+        if (object.contains("ObjectWithArgs")) add(name_of(member(object["ObjectWithArgs"], "objname")));
+        if (object.contains("String")) add({"named", last_name(object)});
     }
 }
 

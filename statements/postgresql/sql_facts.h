@@ -61,7 +61,7 @@ struct SqlUse {
     Kind kind = Kind::cast;
     std::string name;
     SqlType type;
-    std::vector<std::string> columns;  ///< That go in, `*` for whole rows.
+    std::vector<std::string> columns;  ///< That go in, `*` for whole rows, `$1` for a parameter.
     std::vector<SqlType> types;        ///< That casts in it name.
     std::vector<std::string> calls;    ///< Functions in it.
 };
@@ -83,6 +83,7 @@ struct SqlTarget {
     std::vector<SqlUse> outputs;                 ///< … and what it puts into the columns, in their order; of VALUES with other than constants, each with its place in `name`.
     enum class OnConflict { none, nothing, update };
     OnConflict on_conflict = OnConflict::none;
+    std::vector<SqlPin> sets;                    ///< What ON CONFLICT DO UPDATE and MERGE set columns to.
     std::vector<SqlPin> pins;                    ///< Of WHERE.
     bool only_pins = false;                      ///< WHERE has nothing else.
     std::vector<SqlName> joined;                 ///< UPDATE … FROM: what its rows are taken from, plain tables only.
@@ -140,6 +141,7 @@ struct SqlFacts {
     bool temporary = false;              ///< Makes a temporary table or view.
     bool dropped_at_commit = false;      ///< … that is gone with its transaction.
     bool cascade = false;
+    std::vector<SqlName> names;          ///< Of the objects that a definition makes, changes or drops.
     bool reads_file = false;             ///< COPY … FROM a file or program.
     bool stdin_copy = false;             ///< COPY … FROM STDIN.
     bool explains = false;               ///< EXPLAIN without ANALYZE.

@@ -102,20 +102,33 @@ void SqlWalk::rows_of(SqlTarget::Op op, const Json& node, SqlTarget& target) {
             if (!plain) target.outputs.push_back(use(SqlUse::Kind::assignment, source, "*"));
         }
         const std::string action = text(member(node, "onConflictClause"), "action");
+        if (text(node, "override") == "OVERRIDING_USER_VALUE") weakness("OVERRIDING USER VALUE (the number that a sequence gave)");
         if (action == "ONCONFLICT_NOTHING") target.on_conflict = SqlTarget::OnConflict::nothing;
         if (action == "ONCONFLICT_UPDATE") target.on_conflict = SqlTarget::OnConflict::update;
     }
     const auto assigned = [&](const Json& list) {
         for (const Json& set : list) {
             const Json& one = member(set, "ResTarget");
-            if (!one.is_null()) facts_.uses.push_back(use(SqlUse::Kind::assignment, member(one, "val"), text(one, "name")));
+            if (one.is_null()) continue;
+            const Json& value = member(one, "val");
+            if (operand(value).kind == SqlOperand::Kind::other) facts_.uses.push_back(use(SqlUse::Kind::assignment, value, text(one, "name")));
+            if (op == SqlTarget::Op::update) continue;
+            if (op == SqlTarget::Op::insert && value.dump().find("\"SetToDefault\"") != std::string::npos) weakness("DEFAULT in ON CONFLICT");
+            target.sets.push_back({text(one, "name"), operand(value)});
         }
     };
     if (op == SqlTarget::Op::update) {
         auto& cells = target.rows.emplace_back();
         for (const Json& set : member(node, "targetList")) {
             target.columns.push_back(text(member(set, "ResTarget"), "name"));
-            cells.push_back(operand(member(member(set, "ResTarget"), "val")));
+            const Json* value = &member(member(set, "ResTarget"), "val");
+            // (a, b) = (1, DEFAULT)
+            if (const Json& part = member(*value, "MultiAssignRef"); !part.is_null()) {
+                const Json& parts = member(member(member(part, "source"), "RowExpr"), "args");
+                const auto place = part.value("colno", std::size_t{0});
+                if (parts.is_array() && place >= 1 && place <= parts.size()) value = &parts[place - 1];
+            }
+            cells.push_back(operand(*value));
         }
         assigned(member(node, "targetList"));
     }

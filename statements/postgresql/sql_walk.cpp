@@ -5,6 +5,8 @@
 #include <cctype>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "schemas/holds.h"
 
 namespace rowferry {
@@ -80,7 +82,7 @@ void gather(const Json& node, SqlUse& use, int depth) {
                 if (const Json& one = member(value, side); one.is_object()) gather(Json{{"SelectStmt", one}}, use, depth + 1);
             continue;
         }
-        if (key == "ParamRef" && !holds(use.columns, "$")) use.columns.emplace_back("$");
+        if (key == "ParamRef") use.columns.push_back(fmt::format("${}", operand(Json{{key, value}}).number));
         if (key == "TypeCast") {
             use.types.push_back(type_of(member(value, "typeName")));
             // Of '…'::date the text is not what counts.

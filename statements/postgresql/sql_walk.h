@@ -38,6 +38,7 @@ private:
     // Whole statements: sql_facts.cpp.
     void utility(const std::string& kind, const Json& node);
     void setting(const Json& node);
+    void names_of(const std::string& kind, const Json& node);
     void alter_table(const Json& node);
     [[nodiscard]] bool definition(const std::string& kind, const Json& node);
     void weakness(std::string what);

@@ -74,6 +74,12 @@ std::string without_concurrently(std::string sql) {
     return sql;
 }
 
+/// A BEFORE trigger for each row may give it another key than the statement says.
+bool may_change_rows(const CatalogTable& table) {
+    constexpr int kRowBefore = 1 | 2;  // pg_trigger.tgtype
+    return std::ranges::any_of(table.triggers, [](const auto& trigger) { return (trigger.events & kRowBefore) == kRowBefore; });
+}
+
 bool is_on(const std::string& value) { return value.empty() || value == "on" || value == "true" || value == "1" || value == "yes"; }
 
 /// Settings under which nothing can be run again; empty: none of those.
@@ -236,9 +242,10 @@ void StatementGate::check_definition(const SqlFacts& facts, const LoggedSession&
         verdict = refused(fmt::format("a constant in it is read now and holds for later, and depends on {}", constants.undetermined.front()));
         return;
     }
-    const bool named = !facts.reads.empty() && std::ranges::none_of(facts.reads, [](const SqlName& name) { return name.schema.empty(); });
-    if (!named && !session.user.empty() && !EffectFinder::is_set(session, "search_path") && catalog_.has_schema(session.user))
-        verdict = refused("its role has a schema of its own, which comes first for names without one: name the schema, or SET search_path");
+    const bool named = !facts.names.empty() && std::ranges::none_of(facts.names, [](const SqlName& name) { return name.schema.empty(); }) &&
+                       std::ranges::all_of(facts.reads, [&](const SqlName& name) { return !name.schema.empty() || catalog_.tables(name).size() == 1; });
+    if (!named && !EffectFinder::is_set(session, "search_path") && catalog_.has_schemas())
+        verdict = refused("there are several schemas, and the log does not say the session's search_path: name the schema, or SET search_path");
 }
 
 Verdict StatementGate::judge_utility(const SqlFacts& facts, const LoggedStatement& statement, const LoggedSession& session) {
@@ -307,7 +314,7 @@ Verdict StatementGate::judge_utility(const SqlFacts& facts, const LoggedStatemen
 void StatementGate::touch_insert(const CatalogTable& table, const SqlTarget& target, const LoggedStatement& statement, const std::string& unique, std::uint32_t index, std::vector<Touch>& touches) {
     const std::string object = to_string(table.root);
     const auto whole = [&] { touches.push_back({object, "", "", TouchMode::inserts, true, index}); };
-    if (target.from_query || target.on_conflict != SqlTarget::OnConflict::none || table.in_tree || table.other_keys || target.rows.empty()) return whole();
+    if (target.from_query || target.on_conflict != SqlTarget::OnConflict::none || table.in_tree || table.other_keys || target.rows.empty() || may_change_rows(table)) return whole();
     for (std::size_t row = 0; row < target.rows.size(); ++row) {
         if (table.keys.empty()) {
             touches.push_back({object, "(a new row)", fmt::format("{}.{}.{}", unique, index, row), TouchMode::inserts, true, index});
@@ -353,7 +360,8 @@ void StatementGate::touch_targets(const SqlFacts& facts, const LoggedStatement& 
             const bool sets_key = target.op == SqlTarget::Op::update && std::ranges::any_of(table->keys, [&](const CatalogTable::Key& key) {
                 return std::ranges::any_of(key.columns, [&](const std::string& name) { return holds(target.columns, name); });
             });
-            if (pinned == nullptr || sets_key || table->other_keys || target.op == SqlTarget::Op::merge) {
+            const bool rewritten = target.op == SqlTarget::Op::update && may_change_rows(*table);
+            if (pinned == nullptr || sets_key || rewritten || table->other_keys || target.op == SqlTarget::Op::merge) {
                 touches.push_back({object, "", "", target.op == SqlTarget::Op::update && sets_key ? TouchMode::inserts : TouchMode::reads, changes, index});
                 continue;
             }

@@ -135,6 +135,11 @@ bool is_exact(std::string_view type) { return holds(kExact, type); }
 
 bool is_text(std::string_view type) { return holds(kTexts, element(type)); }
 
+bool is_written_time(std::string_view value) {
+    bool offset = false;
+    return is_iso(value, offset);
+}
+
 std::optional<std::string> literal_doubt(std::string_view type, std::string_view value, bool zone_known, bool quoted) {
     if (!type.empty() && !is_timely(type)) return std::nullopt;
     if (holds(kTimes, type)) return time_doubt(type, value, zone_known);

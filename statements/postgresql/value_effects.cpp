@@ -88,8 +88,13 @@ EffectFinder::Types EffectFinder::types_of(const SqlUse& use, const SqlFacts& fa
             for (const SqlType& type : each.types) add(catalog_.type(type), true);
     };
     for (const std::string& name : use.columns) {
-        if (name == "$") {
-            if (context_.parameters == nullptr) all();
+        if (name.starts_with('$')) {
+            std::size_t number = 0;
+            std::from_chars(name.data() + 1, name.data() + name.size(), number);
+            if (context_.parameters == nullptr)
+                all();
+            else if (number > 0 && number <= context_.parameters->size() && (*context_.parameters)[number - 1] && type_kinds::is_written_time(*(*context_.parameters)[number - 1]))
+                add("timestamptz", true);
             continue;
         }
         bool found = false;
@@ -172,6 +177,7 @@ void EffectFinder::settle(const CatalogTable& table, const SqlTarget& target, Ef
                 column = table.column(target.columns[i]);
             given(column, row[i]);
         }
+    for (const SqlPin& set : target.sets) given(table.column(set.column), set.value);
     for (const SqlPin& pin : target.pins) given(table.column(pin.column), pin.value);
 }
 
@@ -210,6 +216,7 @@ void EffectFinder::use(const SqlUse& use, const SqlFacts& facts, Effects& effect
         case SqlUse::Kind::cast: doubt(catalog_.type(use.type)); break;
         case SqlUse::Kind::operation:
             if (use.name == "||" && types.names.size() > 1) doubt("text");
+            if (use.name == "@@" && std::ranges::any_of(types.names, [](const std::string& type) { return type_kinds::is_text(type); })) note(effects, "the session's default_text_search_config (operator @@)");
             if (!context_.has_zone && std::ranges::any_of(types.names, [](const std::string& type) { return type_kinds::is_zoned(type) && !type.starts_with('?'); }))
                 note(effects, fmt::format("the session's TimeZone, which the log does not say (operator {})", printable(use.name, 40)));
             break;

@@ -137,6 +137,11 @@ TEST(StatementFacts, EqualKeysHaveOneForm) {
     EXPECT_EQ(key_value({"n", "numeric", true, false, {}}, {Kind::number, "1.0"}, {}), std::nullopt);
     EXPECT_EQ(key_value({"t", "text", false, false, {}}, {Kind::string, "a"}, {}), std::nullopt);
     EXPECT_EQ(key_value({"t", "text", true, false, {}}, {Kind::string, "a"}, {}), "a");
+    EXPECT_EQ(key_value({"t", "varchar", true, false, {}}, {Kind::string, "abc  "}, {}), "abc");
+    EXPECT_EQ(key_value({"t", "text", true, false, {}}, {Kind::string, "abc  "}, {}), "abc  ");
+    // Other than what stands there.
+    EXPECT_EQ(read_sql("DELETE FROM t WHERE a = 'abc'::varchar(2)").targets.at(0).pins.size(), 0U);
+    EXPECT_EQ(read_sql("DELETE FROM t WHERE a = '7'::int").targets.at(0).pins.size(), 1U);
 }
 
 TEST(StatementFacts, OwnFunctionsHaveTheirKinds) {
