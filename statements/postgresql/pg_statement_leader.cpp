@@ -11,6 +11,7 @@
 #include "decoder/pgoutput/pg_stream.h"
 #include "schemas/error.h"
 #include "schemas/identifier.h"
+#include "statements/placed_snapshot.h"
 #include "statements/postgresql/database_copy.h"
 #include "statements/postgresql/leader_settings.h"
 #include "statements/postgresql/log_begin.h"
@@ -23,33 +24,10 @@ namespace {
 constexpr const char* kBeginAnew = "`rowferry drop LEADER FOLLOWER --scratch DATABASE` the stream and run it again with --on-existing truncate";
 
 /// The scratch's rows as of a place in the log, without the marker's table.
-class ScratchSnapshot : public Snapshot {
-public:
-    ScratchSnapshot(std::unique_ptr<Snapshot> rows, Position position, const std::string& scratch) : rows_{std::move(rows)}, position_{position} {
-        resume_ = PositionedSource::resume_text(scratch, rows_->position(), rows_->resume());
-    }
-
-    using RowReader::open_table;
-    RowForm open_table(const TablePtr& table, const std::string& range, RowForm wanted) override { return rows_->open_table(table, range, wanted); }
-    bool read_rows(Batch& batch, std::size_t budget) override { return rows_->read_rows(batch, budget); }
-    bool read_raw(RawRows& rows, std::size_t budget) override { return rows_->read_raw(rows, budget); }
-    [[nodiscard]] Position position() const override { return position_; }
-    [[nodiscard]] std::string resume() const override { return resume_; }
-    [[nodiscard]] std::vector<TablePtr> tables() const override {
-        std::vector<TablePtr> tables = rows_->tables();
-        std::erase_if(tables, [](const TablePtr& table) { return table->name == kScratchMarker; });
-        return tables;
-    }
-    [[nodiscard]] std::optional<std::uint64_t> estimated_rows(const TableSchema& table) override { return rows_->estimated_rows(table); }
-    [[nodiscard]] std::vector<std::string> ranges(const TableSchema& table, std::size_t most) override { return rows_->ranges(table, most); }
-    [[nodiscard]] std::unique_ptr<RowReader> another_reader() override { return rows_->another_reader(); }
-    [[nodiscard]] std::optional<std::int64_t> next_number(const TableSchema& table, std::uint16_t column) override { return rows_->next_number(table, column); }
-
-private:
-    std::unique_ptr<Snapshot> rows_;
-    Position position_;
-    std::string resume_;
-};
+std::unique_ptr<Snapshot> at_place(Position position, std::unique_ptr<Snapshot> rows, const std::string& scratch) {
+    std::string resume = PositionedSource::resume_text(scratch, rows->position(), rows->resume());
+    return std::make_unique<PlacedSnapshot>(std::move(rows), position, std::move(resume), kScratchMarker);
+}
 
 /// The stream's tables and the marker's.
 StreamRequest on_scratch(const StreamRequest& request) {
@@ -236,13 +214,13 @@ std::unique_ptr<Snapshot> PgStatementLeader::start(const StreamRequest& request)
     const StreamRequest inner = on_scratch(request);
     scratch_leader_.reset();  // what it knows is of the empty database
     scratch_leader().check(inner, scratch_leader().select_tables(inner));
-    return std::make_unique<ScratchSnapshot>(scratch_leader().start(inner), Position{}, state.id);
+    return at_place({}, scratch_leader().start(inner), state.id);
 }
 
 std::unique_ptr<Snapshot> PgStatementLeader::snapshot_of(const StreamRequest& request, const std::vector<TableName>& names) {
     const auto state = own_state();
     if (!state) throw HaltError{fmt::format("the scratch does not hold stream {}. {}", request.stream, kBeginAnew)};
-    return std::make_unique<ScratchSnapshot>(scratch_leader().snapshot_of(on_scratch(request), names), state->position, state->id);
+    return at_place(state->position, scratch_leader().snapshot_of(on_scratch(request), names), state->id);
 }
 
 std::unique_ptr<LogPlayer> PgStatementLeader::player(PgScratch& scratch, ScratchState state) {

@@ -1,20 +1,28 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "schemas/leader.h"
 
 namespace rowferry {
 
-/// A scratch copy's snapshot, with the place in the statement log that it stands for.
+/// A scratch's snapshot, with the place in the statement log that it stands for, and without the table that the scratch keeps for itself (`hidden`, where it keeps one among the others).
 class PlacedSnapshot : public Snapshot {
 public:
-    PlacedSnapshot(std::unique_ptr<Snapshot> inner, Position position, std::string resume) : inner_{std::move(inner)}, position_{position}, resume_{std::move(resume)} {}
+    PlacedSnapshot(std::unique_ptr<Snapshot> inner, Position position, std::string resume, std::optional<TableName> hidden = {})
+        : inner_{std::move(inner)}, position_{position}, resume_{std::move(resume)}, hidden_{std::move(hidden)} {}
 
     [[nodiscard]] Position position() const override { return position_; }
     [[nodiscard]] std::string resume() const override { return resume_; }
-    [[nodiscard]] std::vector<TablePtr> tables() const override { return inner_->tables(); }
+    [[nodiscard]] std::vector<TablePtr> tables() const override {
+        std::vector<TablePtr> tables = inner_->tables();
+        std::erase_if(tables, [&](const TablePtr& table) { return table->name == hidden_; });
+        return tables;
+    }
     [[nodiscard]] std::optional<std::uint64_t> estimated_rows(const TableSchema& table) override { return inner_->estimated_rows(table); }
     [[nodiscard]] std::vector<std::string> ranges(const TableSchema& table, std::size_t most) override { return inner_->ranges(table, most); }
     [[nodiscard]] std::unique_ptr<RowReader> another_reader() override { return inner_->another_reader(); }
@@ -28,6 +36,7 @@ private:
     std::unique_ptr<Snapshot> inner_;
     Position position_;
     std::string resume_;
+    std::optional<TableName> hidden_;
 };
 
 }  // namespace rowferry
