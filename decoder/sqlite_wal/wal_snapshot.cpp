@@ -13,7 +13,8 @@
 namespace rowferry {
 
 WalSnapshot::WalSnapshot(std::unique_ptr<SqliteDatabase> db, const WalPlace& place, const std::vector<TableName>& tables, const StreamRequest& request, const StopSignal& stop)
-    : db_{std::move(db)}, place_{place}, rows_{std::make_unique<SqliteRows>(*db_, stop)} {
+    : db_{std::move(db)}, place_{place} {
+    rows_ = std::make_unique<SqliteRows>(*db_, stop);
     db_->guard_utf16();
     const std::string encoding = db_->query_text("PRAGMA main.encoding");
     for (const TableName& name : tables) {
@@ -38,10 +39,5 @@ WalSnapshot::~WalSnapshot() {
 }
 
 std::string WalSnapshot::resume() const { return resume_of(place_); }
-
-RowForm WalSnapshot::open_table(const TablePtr& table, const std::string&, RowForm) {
-    rows_->open(table, filters_[table->name]);
-    return RowForm::cells;
-}
 
 }  // namespace rowferry

@@ -78,9 +78,4 @@ void SqliteSnapshot::profile_tables(const StopSignal& stop) {
     }
 }
 
-RowForm SqliteSnapshot::open_table(const TablePtr& table, const std::string&, RowForm) {
-    rows_->open(table, filters_[table->name]);
-    return RowForm::cells;
-}
-
 }  // namespace rowferry
