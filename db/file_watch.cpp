@@ -1,5 +1,6 @@
 #include "db/file_watch.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -8,6 +9,13 @@
 #include <unistd.h>
 
 namespace rowferry {
+namespace {
+
+constexpr std::chrono::milliseconds kLookAgain{20};  // safety net below inotify
+constexpr std::chrono::milliseconds kCommitTime{200};
+constexpr std::chrono::milliseconds kCommitInterval{1};
+
+}  // namespace
 
 FileWatch::FileWatch(const std::string& path) : database_{path}, wal_{path + "-wal"}, fd_{::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)} {
     watch_files();
@@ -48,6 +56,12 @@ bool FileWatch::drain() noexcept {
             at += static_cast<ssize_t>(sizeof event) + event.len;
         }
     return written;
+}
+
+bool CommitWatch::expects_commit() const { return std::chrono::steady_clock::now() - last_write_ < kCommitTime; }
+
+void CommitWatch::wait(std::chrono::milliseconds longest, bool wal, const StopSignal& stop) {
+    if (writes_.wait(std::min(wal && expects_commit() ? kCommitInterval : kLookAgain, longest), stop)) saw_write();
 }
 
 }  // namespace rowferry

@@ -29,4 +29,22 @@ private:
     int fd_ = -1;
 };
 
+/// Waits for commits of a SQLite database. In WAL mode a write wakes us before its commit can be seen: its log is written and synced first, then an index in shared memory is
+/// changed, of which inotify says nothing. So for a while behind each write a wait is short. One thread.
+class CommitWatch {
+public:
+    explicit CommitWatch(const std::string& path) : writes_{path} {}
+
+    /// Returns at a write, at the stop, or after `longest` at the latest; earlier when it is time to look again. `wal`: the database is in WAL mode.
+    void wait(std::chrono::milliseconds longest, bool wal, const StopSignal& stop);
+    /// May a commit be seen at any moment?
+    [[nodiscard]] bool expects_commit() const;
+    /// A write was seen without us.
+    void saw_write() { last_write_ = std::chrono::steady_clock::now(); }
+
+private:
+    FileWatch writes_;
+    std::chrono::steady_clock::time_point last_write_{};
+};
+
 }  // namespace rowferry

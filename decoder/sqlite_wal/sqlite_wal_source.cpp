@@ -16,10 +16,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr auto kPollInterval = milliseconds{20};            // safety net below inotify
-// A write wakes us before its commit can be seen: its log is written first, then an index in shared memory, of which inotify says nothing.
-constexpr auto kCommitTime = milliseconds{200};
-constexpr auto kCommitInterval = milliseconds{1};
 constexpr int kLooksAtOnce = 20;
 constexpr auto kLookPause = std::chrono::microseconds{50};
 constexpr auto kLookInterval = milliseconds{1};
@@ -223,20 +219,14 @@ void SqliteWalSource::check_file() {
 }
 
 void SqliteWalSource::wait_for_write(milliseconds longest) {
-    if (Clock::now() - last_write_ >= kCommitTime) {
-        if (!watch_.wait(std::min(kPollInterval, longest), stop_)) return;
-        last_write_ = Clock::now();
-        return;
-    }
-    const auto index = access_->index().read();
-    for (int look = 0; look < kLooksAtOnce; ++look) {
-        std::this_thread::sleep_for(kLookPause);
-        if (!(access_->index().read() == index)) {
-            last_write_ = Clock::now();
-            return;
+    if (watch_.expects_commit()) {
+        const auto index = access_->index().read();
+        for (int look = 0; look < kLooksAtOnce; ++look) {
+            std::this_thread::sleep_for(kLookPause);
+            if (!(access_->index().read() == index)) return watch_.saw_write();
         }
     }
-    if (watch_.wait(std::min(kCommitInterval, longest), stop_)) last_write_ = Clock::now();
+    watch_.wait(longest, true, stop_);
 }
 
 bool SqliteWalSource::woken() const {

@@ -71,7 +71,7 @@ private:
     WalStream stream_;
     WalTables tables_;
     std::unique_ptr<CommitDecoder> decoder_;
-    FileWatch watch_;
+    CommitWatch watch_;
 
     Position emitted_;                    ///< Of the last Commit.
     std::optional<std::size_t> begin_at_; ///< Where in the batch the Begin of a transaction stands that has no changes yet.
@@ -83,7 +83,6 @@ private:
     Position settled_;                    ///< Up to here the leader's log is on its disk.
     int wake_fd_ = -1;
     Clock::time_point last_commit_{};
-    Clock::time_point last_write_{};
     Clock::time_point last_look_{};
 };
 

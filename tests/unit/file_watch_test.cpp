@@ -49,5 +49,18 @@ TEST_F(FileWatchTest, ALogThatWasMadeAgainIsWatched) {
     EXPECT_TRUE(wait(watch, 2000));
 }
 
+TEST_F(FileWatchTest, BehindAWriteItsCommitIsExpected) {
+    CommitWatch watch{path_};
+    watch.wait(milliseconds{1}, true, stop_);
+    EXPECT_FALSE(watch.expects_commit()) << "nobody wrote";
+    bool expected = false;
+    for (int attempt = 0; attempt < 20 && !expected; ++attempt) {  // a busy machine may take longer than a commit
+        write("-wal");
+        watch.wait(milliseconds{2000}, true, stop_);
+        expected = watch.expects_commit();
+    }
+    EXPECT_TRUE(expected);
+}
+
 }  // namespace
 }  // namespace rowferry::test

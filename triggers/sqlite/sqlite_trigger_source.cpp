@@ -18,10 +18,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr auto kPollInterval = milliseconds{20};            // safety net below inotify
-// A write wakes us before its commit can be seen: the log is synced, and then an index in shared memory is changed, of which inotify says nothing.
-constexpr auto kCommitInterval = milliseconds{1};
-constexpr auto kCommitTime = milliseconds{200};
 constexpr auto kLookInterval = std::chrono::seconds{1};     // a full look even when nothing seems to have changed
 constexpr auto kForeignInterval = std::chrono::seconds{1};  // how often a position is passed on when only other streams have changes
 constexpr auto kSliceTime = milliseconds{4};                // read transaction in rollback-journal mode
@@ -190,13 +186,8 @@ void SqliteTriggerSource::read(Batch& batch, std::size_t budget, milliseconds wa
         const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
         if (left <= milliseconds::zero() || woken()) return;
         // While other streams' rows are passed over there is nothing to wait for.
-        if (cursor_ == target_.seq || busy_since_) wait_for_write(left);
+        if (cursor_ == target_.seq || busy_since_) watch_.wait(left, wal_, stop_);
     }
-}
-
-void SqliteTriggerSource::wait_for_write(milliseconds longest) {
-    const bool committing = wal_ && Clock::now() - last_write_ < kCommitTime;
-    if (watch_.wait(std::min(committing ? kCommitInterval : kPollInterval, longest), stop_)) last_write_ = Clock::now();
 }
 
 SqliteTriggerSource::~SqliteTriggerSource() {

@@ -51,7 +51,6 @@ private:
     void verify_history();
     [[nodiscard]] bool may_have_changed();
     bool look();
-    void wait_for_write(std::chrono::milliseconds longest);
     [[nodiscard]] bool woken() const;
     void inspect();
     bool examine_shapes();
@@ -80,7 +79,7 @@ private:
     ChangeDecoder decoder_;
     SqliteStatement rows_;
     SqliteStatement data_version_statement_;
-    FileWatch watch_;
+    CommitWatch watch_;
     Acknowledger acknowledger_;
 
     std::vector<TablePtr> tables_;        ///< Only where parts of tables are carried.
@@ -102,7 +101,6 @@ private:
     std::int64_t data_version_ = -1;
     std::int64_t schema_version_ = -1;
     Clock::time_point last_look_{};
-    Clock::time_point last_write_{};      ///< When inotify told of one.
     Clock::time_point last_commit_{};
     std::optional<Clock::time_point> busy_since_;
 };
