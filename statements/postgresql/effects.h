@@ -94,6 +94,7 @@ private:
     void builtin_call(const CatalogRoutine& routine, const SqlCall& call, const SqlFacts& facts, Effects& effects, bool writes);
     [[nodiscard]] const Effects& routine(const CatalogRoutine& routine, const std::shared_ptr<const CatalogTable>& of = nullptr);
     void body(const CatalogRoutine& routine, const std::string& name, Effects& effects);
+    void assignments(const RoutineBody& body, const CatalogRoutine& routine, const std::string& name, Effects& effects);
     void by_number(std::uint32_t oid, Effects& effects);
     // Values: value_effects.cpp.
     void values(const SqlFacts& facts, Effects& effects);

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -32,6 +33,13 @@ std::string as_statement(std::string query) {
     return "SELECT " + query;
 }
 
+/// What stands behind `x :=` or `x =`.
+std::string given_by(const std::string& query) {
+    const auto colon = query.find(":=");
+    const auto at = std::min(colon, query.find('='));
+    return at == std::string::npos ? "SELECT " + query : "SELECT " + query.substr(at + (at == colon ? 2 : 1));
+}
+
 /// The count of rows is all that a diagnostic may tell.
 bool only_counts(const Json& node) {
     return std::ranges::all_of(sql_nodes::member(node, "diag_items"), [](const Json& item) { return sql_nodes::text(sql_nodes::member(item, "PLpgSQL_diag_item"), "kind") == "ROW_COUNT"; });
@@ -42,7 +50,15 @@ void look_at(const std::string& kind, const Json& node, RoutineBody& body) {
     if (node.contains("dynquery")) body.opaque = "puts statements together while it runs";
     if (kind == "fors") body.ordered.push_back(query_of(node, "query"));
     if (kind == "execsql" && sql_nodes::flag(node, "into") && !sql_nodes::flag(node, "strict")) body.ordered.push_back(query_of(node, "sqlstmt"));
-    if (kind == "assign") body.assigned.push_back(as_statement(query_of(node, "expr")));
+    body.fills = body.fills || kind == "fors" || sql_nodes::flag(node, "into");
+    if (kind == "assign") {
+        const std::string query = query_of(node, "expr");
+        std::string target = query.substr(0, std::min(query.find(":="), query.find('=')));
+        std::erase_if(target, [](unsigned char c) { return std::isspace(c) != 0; });
+        std::ranges::transform(target, target.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        body.assigned.push_back({target, given_by(query)});
+    }
+    if (kind == "return" && node.contains("expr")) body.assigned.push_back({"", as_statement(query_of(node, "expr"))});
 }
 
 void collect(const Json& node, RoutineBody& body, int depth) {
@@ -63,7 +79,7 @@ void collect(const Json& node, RoutineBody& body, int depth) {
             // They come first, before the one that all routines have.
             if (!body.variables.contains("found") && name != "found") body.parameters.push_back(name);
             body.variables[name] = name == "found" ? "boolean" : type;
-            if (value.contains("default_val")) body.assigned.push_back(as_statement(query_of(value, "default_val")));
+            if (value.contains("default_val")) body.assigned.push_back({name, as_statement(query_of(value, "default_val"))});
         }
         if (key == "PLpgSQL_expr" && value.contains("query") && value["query"].is_string())
             body.statements.push_back(as_statement(value["query"].get<std::string>()));

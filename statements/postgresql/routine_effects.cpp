@@ -61,19 +61,46 @@ void EffectFinder::body(const CatalogRoutine& routine, const std::string& name, 
         const SqlFacts facts = read_sql(sql);
         if (facts.kind == "SelectStmt" && (!facts.outer || !is_total(*facts.outer, facts))) note(effects, fmt::format("which row comes first in a query of {}", name));
     }
-    for (const std::string& sql : body.assigned) {
+    assignments(body, routine, name, effects);
+    // Of a SQL function the last query gives the result, of several rows the first.
+    if (!plpgsql && !body.statements.empty()) {
+        const SqlFacts last = read_sql(body.statements.back());
+        for (const std::string& to : routine.results) {
+            SqlUse given;
+            given.columns.assign(last.columns.begin(), last.columns.end());
+            for (const std::string& from : types_of(given, last).names)
+                if (type_kinds::is_timely(to) && type_kinds::is_timely(from) && from != to && !context_.has_zone) note(effects, fmt::format("the session's TimeZone, which the log does not say, in {}", name));
+        }
+        if (last.kind == "SelectStmt" && (!last.outer || !is_total(*last.outer, last))) note(effects, fmt::format("which row comes first in {}", name));
+    }
+}
+
+/// PL/pgSQL turns what it is given into what the variable is, by way of text where there is no other.
+void EffectFinder::assignments(const RoutineBody& body, const CatalogRoutine& routine, const std::string& name, Effects& effects) {
+    const auto declared = [&](const std::string& target) -> std::string {
+        if (target.empty()) return routine.results.size() == 1 ? routine.results.front() : "?";
+        if (const auto variable = context_.variables.find(target); variable != context_.variables.end()) return variable->second == "UNKNOWN" ? "?" : variable_type(variable->second);
+        const auto dot = target.rfind('.');
+        if (!target.starts_with("new.") || dot == std::string::npos || context_.tables.empty()) return "?";
+        const auto* column = context_.tables.back()->column(target.substr(dot + 1));
+        return column == nullptr ? "?" : column->type;
+    };
+    for (const auto& [target, sql] : body.assigned) {
+        const std::string to = declared(target);
+        if (to == "trigger" || to == "event_trigger" || to == "void" || to == "record") continue;
         const SqlFacts facts = read_sql(sql);
         SqlUse given;
         given.columns.assign(facts.columns.begin(), facts.columns.end());
         for (const SqlCall& call : facts.calls) given.calls.push_back(call.name.name);
-        for (const std::string& type : types_of(given, facts).names)
-            if (type_kinds::is_timely(type) && !context_.has_zone) note(effects, fmt::format("an assignment of a date or time in {}", name));
+        for (const SqlUse& use : facts.uses) given.types.insert(given.types.end(), use.types.begin(), use.types.end());
+        const Types types = types_of(given, facts);
+        for (const std::string& from : types.names)
+            if (const auto doubt = type_kinds::conversion_doubt(from, to, context_.has_zone)) note(effects, fmt::format("{} in {}", *doubt, name));
+        const bool made = !facts.operators.empty() || !facts.calls.empty() || facts.literals.size() > 1;
+        if (type_kinds::is_timely(to) && !to.starts_with('?') && made && !types.has_timely()) note(effects, fmt::format("a text that is read as a date or a time in {}", name));
     }
-    // Of a SQL function the last query gives the result, of several rows the first.
-    if (!plpgsql && !body.statements.empty()) {
-        const SqlFacts last = read_sql(body.statements.back());
-        if (last.kind == "SelectStmt" && (!last.outer || !is_total(*last.outer, last))) note(effects, fmt::format("which row comes first in {}", name));
-    }
+    for (const auto& [variable, type] : context_.variables)
+        if (body.fills && type != "UNKNOWN" && type_kinds::is_timely(variable_type(type))) note(effects, fmt::format("a date or time that a query fills in {}", name));
 }
 
 const Effects& EffectFinder::routine(const CatalogRoutine& routine, const std::shared_ptr<const CatalogTable>& of) {
@@ -120,6 +147,7 @@ void EffectFinder::own_call(const CatalogRoutine& candidate, const SqlCall& call
         }
         return;
     }
+    if (!candidate.defaults.empty() && call.arguments < candidate.arguments.size()) expression(candidate.defaults, fmt::format("the defaults of {}", name), effects);
     const Effects& inner = routine(candidate);
     merge(inner, name, effects);
     const bool one = facts.reads.empty() && std::ranges::all_of(facts.targets, [&](const SqlTarget& target) {

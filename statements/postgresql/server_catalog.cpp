@@ -72,7 +72,8 @@ constexpr const char* kRoutine =
     "p.prokind, array_to_string(array(select {0} from unnest(p.proargtypes) with ordinality o(id, place) join pg_catalog.pg_type s on s.oid = o.id "
     "join pg_catalog.pg_type t on t.oid = case when s.typtype = 'd' then s.typbasetype else s.oid end order by place), E'\\x01'), "
     "array_to_string(array(select {0} from unnest(p.proallargtypes || p.prorettype) o(id) join pg_catalog.pg_type s on s.oid = o.id "
-    "join pg_catalog.pg_type t on t.oid = case when s.typtype = 'd' then s.typbasetype else s.oid end), E'\\x01') "
+    "join pg_catalog.pg_type t on t.oid = case when s.typtype = 'd' then s.typbasetype else s.oid end), E'\\x01'), "
+    "case when p.oid >= 16384 then coalesce(pg_catalog.pg_get_expr(p.proargdefaults, 0), '') else '' end "
     "from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace join pg_catalog.pg_language l on l.oid = p.prolang ";
 
 std::vector<std::string> split(const std::string& text) {
@@ -98,6 +99,7 @@ CatalogRoutine routine_of(const PgRows& rows, std::size_t row) {
     routine.kind = rows.text(row, 10).front();
     routine.arguments = split(rows.text(row, 11));
     routine.results = split(rows.text(row, 12));
+    routine.defaults = rows.text(row, 13);
     return routine;
 }
 

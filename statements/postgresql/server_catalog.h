@@ -72,6 +72,7 @@ struct CatalogRoutine {
     char kind = 'f';         ///< pg_proc.prokind.
     std::vector<std::string> arguments;  ///< Types, as Column::type; also OUT ones.
     std::vector<std::string> results;
+    std::string defaults;    ///< Of its last arguments, as a list of expressions.
     std::string language;
     std::string source;      ///< Between the quotes.
     std::string definition;  ///< CREATE FUNCTION; empty for built-in ones.

@@ -162,7 +162,12 @@ struct SqlFacts {
 struct RoutineBody {
     std::vector<std::string> statements;   ///< SQL statements, and expressions as `SELECT …`.
     std::vector<std::string> ordered;      ///< Those of them whose first row, or whose rows' order, counts: SELECT … INTO, FOR … IN.
-    std::vector<std::string> assigned;     ///< Expressions that variables and fields are given.
+    struct Assignment {
+        std::string target;     ///< A variable, or `new.field`; empty for what it returns.
+        std::string statement;  ///< SELECT of what it is given.
+    };
+    std::vector<Assignment> assigned;
+    bool fills = false;                    ///< A query fills variables.
     std::map<std::string, std::string> variables;  ///< Their types, as written.
     std::vector<std::string> parameters;   ///< Variables that are the routine's parameters, in their order.
     std::string opaque;                    ///< What cannot be told: text that is put together while it runs, the end of a transaction …

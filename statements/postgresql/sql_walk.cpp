@@ -218,6 +218,8 @@ void SqlWalk::operation(const Json& node) {
     const std::string name = last_name(member(node, "name"));
     const bool compares = compares_something(node) || text(node, "kind") == "AEXPR_NULLIF";
     facts_.operators.insert(name);
+    if (name == "=" && text(node, "kind") == "AEXPR_OP" && (operand(member(node, "lexpr")).kind == SqlOperand::Kind::null || operand(member(node, "rexpr")).kind == SqlOperand::Kind::null))
+        weakness("= NULL (transform_null_equals)");
     const Json& left = member(node, "lexpr");
     const Json& right = member(node, "rexpr");
     if (!quiet_) {

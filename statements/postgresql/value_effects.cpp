@@ -213,7 +213,13 @@ void EffectFinder::use(const SqlUse& use, const SqlFacts& facts, Effects& effect
             if (const auto reason = conversion_doubt(from, to, context_.has_zone)) note(effects, *reason);
     };
     switch (use.kind) {
-        case SqlUse::Kind::cast: doubt(catalog_.type(use.type)); break;
+        case SqlUse::Kind::cast: {
+            const std::string to = catalog_.type(use.type);
+            doubt(to);
+            // ('no' || 'w')::timestamp
+            if (type_kinds::is_timely(to) && !to.starts_with('?') && !types.has_timely()) note(effects, "a text that is read as a date or a time");
+            break;
+        }
         case SqlUse::Kind::operation:
             if (use.name == "||" && types.names.size() > 1) doubt("text");
             if (use.name == "@@" && std::ranges::any_of(types.names, [](const std::string& type) { return type_kinds::is_text(type); })) note(effects, "the session's default_text_search_config (operator @@)");
@@ -221,6 +227,8 @@ void EffectFinder::use(const SqlUse& use, const SqlFacts& facts, Effects& effect
                 note(effects, fmt::format("the session's TimeZone, which the log does not say (operator {})", printable(use.name, 40)));
             break;
         case SqlUse::Kind::comparison: {
+            // Whole rows of one kind: old.* IS DISTINCT FROM new.*
+            if (use.columns == std::vector<std::string>{"*"}) break;
             std::set<std::string> times;
             for (const std::string& type : types.names)
                 if (is_time_of_day_and_year(type)) times.insert(type);

@@ -135,9 +135,11 @@ TEST_F(PgStatementGate, TextsThatAreDatesOrTimesAreFoundWhereverTheyStand) {
     all_stop("TimeZone", {"UPDATE account SET at = '2026-11-20 10:00:00' WHERE id = 1", "DELETE FROM account WHERE at < '2026-11-20'", "UPDATE account SET day = at::date", "UPDATE account SET day = at",
                           "UPDATE account SET at = ts", "DELETE FROM account WHERE at < day", "DELETE FROM account WHERE at + '1 day' < '2026-11-20 10:00:00+00'", "UPDATE account SET ts = date_trunc('day', at)",
                           "UPDATE account SET n = extract(hour FROM at)", "INSERT INTO copy (id, ts) SELECT id, at FROM account", "UPDATE account SET ts = at AT TIME ZONE 'UTC', at = day AT TIME ZONE 'UTC'"});
+    all_stop("= NULL", {"DELETE FROM account WHERE n = NULL"});
     all_stop("as text", {"UPDATE account SET note = at::text", "UPDATE account SET note = 'since ' || day", "UPDATE account SET note = rate", "INSERT INTO log SELECT ts, id FROM account",
                          "UPDATE account SET note = concat(owner, rate)", "UPDATE feelings SET j = to_jsonb(data)", "INSERT INTO log SELECT s.x::text, 1 FROM (SELECT at AS x FROM account) s"});
-    all_stop("read as a date", {"UPDATE account SET at = note::timestamptz", "UPDATE account SET day = owner::date"});
+    all_stop("read as a date", {"UPDATE account SET at = ('no' || 'w')::timestamptz", "UPDATE account SET day = ('2026-11-' || n)::date", "UPDATE account SET day = (CASE WHEN n = 1 THEN 'epoch' ELSE 'infinity' END)::date",
+                                "UPDATE account SET at = note::timestamptz", "UPDATE account SET day = owner::date"});
     EXPECT_TRUE(stops("to_char()", "UPDATE account SET note = to_char(at, 'YYYY')"));
     // With the zone known they are what they were.
     settings_ = {{"timezone", "SET TIME ZONE 'Europe/Berlin'"}};
@@ -180,6 +182,17 @@ TEST_F(PgStatementGate, RoutinesAreLookedIntoWhateverTheyDeclare) {
     all_stop("first", {"UPDATE account SET n = pick() WHERE id = 1", "UPDATE account SET n = walk() WHERE id = 1"});
     all_run({"UPDATE account SET n = pick_key(3) WHERE id = 1", "UPDATE account SET n = walk_keys() WHERE id = 1", "SELECT locks()", "SELECT notes(1)"});
     all_stop("catches errors", {"SELECT catches()"});
+    make("CREATE FUNCTION spells() RETURNS int LANGUAGE plpgsql AS $$DECLARE v timestamptz; BEGIN v := 'no' || 'w'; UPDATE account SET at = v; RETURN 1; END$$;"
+         "CREATE FUNCTION spells_late() RETURNS timestamptz LANGUAGE plpgsql AS $$BEGIN RETURN 'no' || 'w'; END$$;"
+         "CREATE FUNCTION turns() RETURNS int LANGUAGE plpgsql AS $$DECLARE v date; BEGIN v := (SELECT at FROM account WHERE id = 1); UPDATE account SET day = v; RETURN 1; END$$;"
+         "CREATE FUNCTION reads() RETURNS int LANGUAGE plpgsql AS $$DECLARE v timestamp; BEGIN SELECT note INTO v FROM account WHERE id = 1; UPDATE account SET ts = v; RETURN 1; END$$;"
+         "CREATE FUNCTION casts() RETURNS date LANGUAGE sql AS $$SELECT at FROM account WHERE id = 1$$;"
+         "CREATE FUNCTION given(t timestamptz DEFAULT now()) RETURNS timestamptz LANGUAGE sql AS $$SELECT t$$;"
+         "CREATE FUNCTION adds_up(a int) RETURNS int LANGUAGE plpgsql AS $$DECLARE x int := a; y numeric := 2.5; t text; BEGIN x := x + 1; t := 'n' || x; UPDATE parent SET name = t WHERE id = x; RETURN x; END$$");
+    all_stop("date or", {"SELECT spells()", "UPDATE account SET at = spells_late() WHERE id = 1", "SELECT reads()"});
+    all_stop("TimeZone", {"SELECT turns()", "UPDATE account SET day = casts() WHERE id = 1"});
+    all_stop("the clock (now())", {"UPDATE account SET at = given() WHERE id = 1"});
+    EXPECT_TRUE(runs("SELECT adds_up(3)"));
     all_stop("order of the rows", {"SELECT notes(id) FROM account", "UPDATE account SET n = seen()"});
     all_stop("pg_try_advisory", {"SELECT tries()"});
     EXPECT_TRUE(refuses("settings", "INSERT INTO log SELECT 'x', 1 FROM quietly()"));
@@ -213,6 +226,7 @@ TEST_F(PgStatementGate, TriggersSeeTheRowsInAnOrder) {
          "CREATE TRIGGER a BEFORE INSERT OR UPDATE ON account FOR EACH ROW EXECUTE FUNCTION logs()");
     all_run({"INSERT INTO account (id) VALUES (1), (2)", "UPDATE account SET n = 1 WHERE note = 'x'"});
     make("CREATE TRIGGER b BEFORE INSERT OR UPDATE ON account FOR EACH ROW EXECUTE FUNCTION totals()");
+    make("CREATE TRIGGER only_changes BEFORE UPDATE ON account FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION logs()");
     EXPECT_TRUE(runs("INSERT INTO account (id) VALUES (1)"));
     EXPECT_TRUE(runs("UPDATE account SET note = 'x' WHERE id = 1"));
     all_stop("order of the rows", {"UPDATE account SET n = 1 WHERE note = 'x'", "INSERT INTO account SELECT * FROM copy"});
