@@ -15,6 +15,8 @@ namespace {
 constexpr std::chrono::milliseconds kPoll{200};
 // A process that held the stream may have ended without having seen the request.
 constexpr std::chrono::seconds kTryAgainAfter{5};
+// Whoever runs the stream holds it much longer, and takes the request.
+constexpr std::chrono::milliseconds kLockPatience{300};
 
 /// Asks for a copy and waits for the answer.
 class Request {
@@ -65,7 +67,7 @@ private:
     /// A typing error is told at once, by whoever does the copy; this only finds out who that is.
     bool nobody_runs() {
         try {
-            follower_->lock(options_.request.stream);
+            follower_->lock(options_.request.stream, kLockPatience);
         } catch (const RefusedError& error) {
             spdlog::info("{}; it is asked to copy {}", error.what(), fmt::join(copy_.patterns, ", "));
             return false;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -76,8 +77,10 @@ public:
     /// Is this the same database as `leader`? PostgreSQL: system identifier and database; SQLite: device and inode.
     virtual bool is_same_database(Leader& leader) = 0;
 
-    /// Takes the stream's lock until destruction. Throws RefusedError that says who holds it where that is known.
-    virtual void lock(const std::string& stream) = 0;
+    /// Takes the stream's lock until destruction. Who only looks, and a session that was killed, holds it for a moment: `patience` is for them.
+    /// Throws RefusedError that says who holds it where that is known.
+    virtual void lock(const std::string& stream, std::chrono::milliseconds patience = kLockPatience) = 0;
+    static constexpr std::chrono::milliseconds kLockPatience{3000};
     /// Every checkpoint in this database, or that of one stream, without creating anything. Needs open(). Throws HaltError for a newer layout.
     virtual std::vector<Checkpoint> load_checkpoints() = 0;
     std::optional<Checkpoint> load_checkpoint(const std::string& stream);

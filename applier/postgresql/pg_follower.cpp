@@ -41,7 +41,7 @@ public:
     [[nodiscard]] std::string describe() const override { return conninfo_.describe(); }
     void open(bool create) override;
     bool is_same_database(Leader& leader) override;
-    void lock(const std::string& stream) override;
+    void lock(const std::string& stream, std::chrono::milliseconds patience) override;
     std::vector<Checkpoint> load_checkpoints() override { return pg_checkpoints::load(control()); }
     std::vector<QuarantinedTable> quarantined(const std::string& stream) override { return pg_quarantine::counts(control(), stream); }
     std::vector<std::string> check_tables(const std::vector<TablePtr>& tables, const FollowerOptions& options,
@@ -76,6 +76,7 @@ private:
     std::shared_ptr<PgSharedLink> link_ = std::make_shared<PgSharedLink>();
     bool replica_role_ = false;  // known once a connection is open
     std::string stream_;         // whose lock we hold on the link
+    std::chrono::milliseconds patience_ = kLockPatience;  // with whoever holds its lock
     Copying copying_ = Copying::none;
     bool copy_started_ = false;  // between start_copy and finish_copy of a stream
     std::string copying_stream_;
@@ -143,7 +144,7 @@ PgLink& PgFollower::link() {
     close_link();
     auto link = std::make_unique<PgLink>(conninfo_, PgLink::Kind::sql, PgRole::follower, application_name(), stop_);
     replica_role_ = prepare_connection(run_on(*link), application_name());
-    if (!stream_.empty()) take_stream_lock(run_on(*link), stream_, stop_);
+    if (!stream_.empty()) take_stream_lock(run_on(*link), stream_, patience_, stop_);
     link_->link = std::move(link);
     return *link_->link;
 }
@@ -180,13 +181,14 @@ bool PgFollower::is_same_database(Leader& leader) {
     }
 }
 
-void PgFollower::lock(const std::string& stream) {
+void PgFollower::lock(const std::string& stream, std::chrono::milliseconds patience) {
     if (stream_ == stream && link_->link) {
         link();
         return;
     }
     close_link();
     stream_ = stream;
+    patience_ = patience;
     try {
         link();
     } catch (...) {
@@ -374,7 +376,7 @@ std::vector<std::string> PgFollower::drop(const std::optional<std::string>& stre
         for (const Checkpoint& checkpoint : pg_checkpoints::load(run)) streams.push_back(checkpoint.stream);
     // On the session, and given back with it: the link's lock is a running stream's.
     for (const std::string& name : streams)
-        if (name != stream_) take_stream_lock(run, name, stop_);
+        if (name != stream_) take_stream_lock(run, name, kLockPatience, stop_);
     PgTransaction transaction{*session_};
     std::vector<std::string> removed = pg_checkpoints::drop(run, streams, dry_run);
     transaction.commit();

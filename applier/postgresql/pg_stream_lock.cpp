@@ -12,7 +12,7 @@
 namespace rowferry {
 namespace {
 
-constexpr std::chrono::seconds kPatience{3};
+constexpr std::chrono::seconds kCopyPatience{3};
 constexpr std::chrono::milliseconds kPause{100};
 
 /// FNV-1a, cut to what PostgreSQL shows the same way as object id and as integer.
@@ -30,8 +30,8 @@ std::string copy_keys(const std::string& stream) { return keys(stream + "/copy")
 
 }  // namespace
 
-void take_stream_lock(const PgRun& run, const std::string& stream, const StopSignal& stop) {
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+void take_stream_lock(const PgRun& run, const std::string& stream, std::chrono::milliseconds patience, const StopSignal& stop) {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
     while (!run(fmt::format("SELECT pg_try_advisory_lock({})", keys(stream))).boolean(0, 0)) {
         if (std::chrono::steady_clock::now() < deadline) {
             if (!stop.sleep(kPause)) stop.check();
@@ -57,7 +57,7 @@ void share_copy_lock(const PgRun& run, const std::string& stream) {
 }
 
 void take_copy_lock(const PgRun& run, const std::string& stream, const StopSignal& stop) {
-    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    const auto deadline = std::chrono::steady_clock::now() + kCopyPatience;
     while (!run(fmt::format("SELECT pg_try_advisory_xact_lock({})", copy_keys(stream))).boolean(0, 0)) {
         if (std::chrono::steady_clock::now() > deadline)
             throw RetryableError{fmt::format("stream {}: sessions of an earlier copy still write to the follower", printable(stream, 80))};

@@ -24,7 +24,6 @@
 namespace rowferry {
 namespace {
 
-constexpr std::chrono::seconds kLockPatience{3};
 constexpr std::chrono::milliseconds kLockPause{50};
 
 // How the copy goes on, and what a crash leaves:
@@ -44,7 +43,7 @@ public:
     void open(bool create) override;
     void undo_open() noexcept override;
     bool is_same_database(Leader& leader) override;
-    void lock(const std::string& stream) override;
+    void lock(const std::string& stream, std::chrono::milliseconds patience) override;
     std::vector<Checkpoint> load_checkpoints() override { return sqlite_checkpoints::load(db()); }
     std::vector<std::string> check_tables(const std::vector<TablePtr>& tables, const FollowerOptions& options, const Checkpoint* unfinished) override;
     void start_copy(const Checkpoint& initial, const std::vector<TablePtr>& tables, const FollowerOptions& options) override;
@@ -110,9 +109,9 @@ void SqliteFollower::open(bool create) {
     made_file_ = made;
 }
 
-void SqliteFollower::lock(const std::string& stream) {
+void SqliteFollower::lock(const std::string& stream, std::chrono::milliseconds patience) {
     // A command that only looks, or a process that is about to end, holds it for a moment.
-    for (const auto deadline = std::chrono::steady_clock::now() + kLockPatience;;) {
+    for (const auto deadline = std::chrono::steady_clock::now() + patience;;) {
         try {
             lock_ = std::make_unique<FollowerLock>(path_, stream);
             locked_stream_ = stream;

@@ -14,7 +14,7 @@ using namespace sql_nodes;
 using Place = ParameterUse::Place;
 
 constexpr int kDeepestUse = 500;
-constexpr std::array<std::string_view, 6> kComparisons{"=", "<>", "<", ">", "<=", ">="};
+constexpr std::array<std::string_view, 6> kComparingOperators{"=", "<>", "<", ">", "<=", ">="};
 
 int parameter(const Json& node) { return node.is_object() && node.contains("ParamRef") ? operand(node).number : 0; }
 
@@ -84,7 +84,7 @@ private:
         const std::string name = member(node, "name").size() == 1 ? last_name(member(node, "name")) : "";
         const Json& left = member(node, "lexpr");
         const Json& right = member(node, "rexpr");
-        if (kind == "AEXPR_OP" && std::ranges::find(kComparisons, name) != kComparisons.end()) {
+        if (kind == "AEXPR_OP" && std::ranges::find(kComparingOperators, name) != kComparingOperators.end()) {
             if (const int number = parameter(right)) return compared(number, Place::compared, left, scope);
             if (const int number = parameter(left)) return compared(number, Place::compared, right, scope);
             return false;

@@ -1,16 +1,15 @@
 #include "statements/postgresql/parameter_values.h"
 
 #include <array>
-#include <cctype>
 #include <charconv>
 #include <cstdlib>
 
 #include <arpa/inet.h>
 
+#include "schemas/ascii.h"
+
 namespace rowferry {
 namespace {
-
-bool is_digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
 
 /// Without the point, the exponent and zeros at either end.
 std::string significant(std::string_view text) {

@@ -16,7 +16,7 @@ namespace {
 using sql_nodes::Json;
 
 // What its statements may be. Of FOR and SELECT … INTO the query has to say which row comes first; handlers of errors see what went on beside them.
-constexpr std::array<std::string_view, 18> kKnown{"block", "assign", "if", "case", "loop", "while", "fori", "fors", "foreach_a", "exit", "return", "return_next", "return_query", "raise", "assert",
+constexpr std::array<std::string_view, 18> kKnownStatements{"block", "assign", "if", "case", "loop", "while", "fori", "fors", "foreach_a", "exit", "return", "return_next", "return_query", "raise", "assert",
                                                   "execsql", "perform", "call"};
 constexpr std::string_view kStatement = "PLpgSQL_stmt_";
 
@@ -46,7 +46,7 @@ bool only_counts(const Json& node) {
 }
 
 void look_at(const std::string& kind, const Json& node, RoutineBody& body) {
-    if (kind == "getdiag" ? !only_counts(node) : std::ranges::find(kKnown, kind) == kKnown.end()) body.opaque = fmt::format("runs {} in its body", kind);
+    if (kind == "getdiag" ? !only_counts(node) : std::ranges::find(kKnownStatements, kind) == kKnownStatements.end()) body.opaque = fmt::format("runs {} in its body", kind);
     if (node.contains("dynquery")) body.opaque = "puts statements together while it runs";
     if (kind == "fors") body.ordered.push_back(query_of(node, "query"));
     if (kind == "execsql" && sql_nodes::flag(node, "into") && !sql_nodes::flag(node, "strict")) body.ordered.push_back(query_of(node, "sqlstmt"));

@@ -26,11 +26,11 @@ using sql_nodes::type_of;
 constexpr int kDeepestStatement = 900;
 
 constexpr std::array kRowColumns{"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid", "tg_relid"};
-constexpr std::array kSums{"sum", "avg", "stddev", "stddev_pop", "stddev_samp", "variance", "var_pop", "var_samp", "corr", "covar_pop", "covar_samp", "regr_slope", "regr_intercept",
+constexpr std::array kSumming{"sum", "avg", "stddev", "stddev_pop", "stddev_samp", "variance", "var_pop", "var_samp", "corr", "covar_pop", "covar_samp", "regr_slope", "regr_intercept",
                            "regr_r2", "regr_avgx", "regr_avgy", "regr_sxx", "regr_syy", "regr_sxy"};
 constexpr std::array kComparisons{"=", "<>", "!=", "<", ">", "<=", ">="};
 // What expressions, queries and changing statements are made of, as far as it is known to give the same again. What later versions of PostgreSQL add is not among it.
-constexpr std::array kKnown{
+constexpr std::array kKnownNodes{
     "A_Const", "A_Expr", "A_Star", "A_Indices", "A_Indirection", "A_ArrayExpr", "Alias", "BitString", "Boolean", "BooleanTest", "BoolExpr", "CaseExpr", "CaseWhen", "CoalesceExpr", "CollateClause",
     "ColumnRef", "CommonTableExpr", "CTECycleClause", "CTESearchClause", "CurrentOfExpr", "DeleteStmt", "Float", "FuncCall", "GroupingFunc", "GroupingSet", "IndexElem", "InferClause", "InsertStmt",
     "Integer", "JoinExpr", "List", "LockingClause", "MergeStmt", "MergeWhenClause", "MinMaxExpr", "MultiAssignRef", "NamedArgExpr", "NullTest", "OnConflictClause", "ParamRef", "PLAssignStmt", "RangeFunction",
@@ -165,7 +165,7 @@ void SqlWalk::visit(const std::string& kind, const Json& node) {
         children(node);
         --common_;
     } else {
-        if (strict_ && !holds(kKnown, kind)) weakness(kind);
+        if (strict_ && !holds(kKnownNodes, kind)) weakness(kind);
         if (kind == "RangeTableSample") weakness("a sample of a table (TABLESAMPLE)");
         if (kind == "CurrentOfExpr") weakness("the place of a cursor (WHERE CURRENT OF)");
         if (kind == "SubLink" && text(node, "subLinkType") == "ARRAY_SUBLINK") weakness("ARRAY(SELECT …), whose order only the server knows");
@@ -258,7 +258,7 @@ void SqlWalk::call(const Json& node) {
     call.distinct = flag(node, "agg_distinct");
     if (!member(node, "agg_filter").is_null()) call.plain_arguments = call.plain_arguments && !call.order.columns.empty();
     const bool own = call.name.schema.empty() || call.name.schema == "pg_catalog";
-    if (own && holds(kSums, call.name.name)) facts_.sums = true;
+    if (own && holds(kSumming, call.name.name)) facts_.sums = true;
     call.use = use(SqlUse::Kind::call, arguments, call.name.name);
     call.used = !quiet_;
     facts_.calls.push_back(std::move(call));

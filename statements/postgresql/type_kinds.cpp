@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "schemas/ascii.h"
 #include "schemas/holds.h"
 
 namespace rowferry::type_kinds {
@@ -30,7 +31,6 @@ std::string_view element(std::string_view type) {
     return type;
 }
 
-bool is_digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
 
 /// 'now', ' Today ', '[yesterday,tomorrow 10:00]': the input of dates and times knows these words. It takes no more than 128 characters, but for arrays and ranges.
 bool has_clock_word(std::string_view value) {

@@ -91,7 +91,7 @@ protected:
         const std::vector<std::string> options{"--keyless", keyless};
         const auto process = start_run(pair_.leader, pair_.follower, options);
         std::size_t memory = 0;
-        ASSERT_NO_FATAL_FAILURE(bench({"-c", "2", "-T", long_run() ? "60" : "5"}));
+        ASSERT_NO_FATAL_FAILURE(bench({"-c", "2", "-T", long_run() ? "60" : "2"}));
         ASSERT_TRUE(process->running()) << process->err();
         const std::string rows = pair_.leader.value("SELECT count(*) FROM pgbench_history");
         ASSERT_TRUE(shows(*process, pair_.follower, "SELECT count(*) FROM pgbench_history", rows, std::chrono::seconds{120}));
@@ -203,7 +203,7 @@ TEST(Clients, ManyWithTouchingCommitRecords) {
     create_workload(leader, options.workload, writer.seed());
     const auto process = start_run(leader, follower, {"--keyless", "insert"});
     writer.start();
-    std::this_thread::sleep_for(std::chrono::seconds{4});
+    std::this_thread::sleep_for(std::chrono::seconds{long_run() ? 10 : 2});
     writer.stop();
     process->kill(SIGTERM);
     ASSERT_TRUE(ended(*process, 0, "", std::chrono::seconds{10}));

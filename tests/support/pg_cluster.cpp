@@ -172,7 +172,8 @@ PgCluster::PgCluster(const std::vector<std::string>& settings) : dir_{new_temp_d
         std::ofstream conf{data() / "postgresql.conf", std::ios::app};
         conf << "\nlisten_addresses = '127.0.0.1'\nport = " << port_ << "\nunix_socket_directories = '" << dir_.string()
              << "'\nwal_level = logical\nmax_wal_senders = 20\nmax_replication_slots = 20\nmax_prepared_transactions = 10\n"
-                "max_connections = 100\nshared_buffers = 64MB\nmax_wal_size = 512MB\n";
+                "max_connections = 100\nshared_buffers = 64MB\nmax_wal_size = 512MB\n"
+                "fsync = off\n";  // servers are killed here, never the machine: what they wrote is kept by its kernel
         for (const std::string& line : settings) conf << line << '\n';
     }
     start();

@@ -45,7 +45,7 @@ enum class StopMode { fast, immediate };
 
 /// A throw-away PostgreSQL server: initdb once per test program (copied afterwards), own folder below test_root(), a free loopback port
 /// and a Unix socket, trust authentication, superuser `postgres`. As root it runs as the system's user `postgres`, else as we are.
-/// wal_level logical, fsync on, 20 walsenders and slots, 10 prepared transactions. One thread at a time for start, stop and
+/// wal_level logical, fsync off, 20 walsenders and slots, 10 prepared transactions. One thread at a time for start, stop and
 /// conf; the rest may be called from any thread. Stopped and removed when destroyed, and by the guardian when we are killed.
 class PgCluster {
 public:
