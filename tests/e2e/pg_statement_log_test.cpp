@@ -365,6 +365,24 @@ TEST_F(PgStatementLog, AKillAtAnyMomentLosesAndDoublesNothing) {
     EXPECT_TRUE(same_rows(leader_, follower_));
 }
 
+/// The copy's place in the log is found under locks. Whoever stops rowferry just then, the leader's writers wait no longer than a moment.
+TEST_F(PgStatementLog, AFrozenRowferryHoldsNoLocksOnTheLeader) {
+    leader("CREATE TABLE t (id int PRIMARY KEY)");
+    Rowferry process{words("run")};
+    PgConnection watcher{leader_.endpoint()};
+    const auto holds = [&] { return watcher.value("SELECT count(*) FROM pg_locks WHERE mode = 'ShareLock' AND granted AND relation = 't'::regclass") != "0"; };
+    bool held = false;
+    for (const auto until = std::chrono::steady_clock::now() + std::chrono::seconds{20}; !held && std::chrono::steady_clock::now() < until;) held = holds();
+    ASSERT_TRUE(held) << process.err();
+    process.kill(SIGSTOP);
+    const auto begun = std::chrono::steady_clock::now();
+    PgConnection{leader_.endpoint()}.exec("INSERT INTO t VALUES (1)");
+    EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds{5});
+    process.kill(SIGCONT);
+    EXPECT_TRUE(becomes_ready(process, follower_));
+    EXPECT_TRUE(shows(process, follower_, "SELECT count(*) FROM t", "1"));
+}
+
 /// What each format's stream needs: a scratch and a follower of its own.
 struct Replica {
     std::string log;

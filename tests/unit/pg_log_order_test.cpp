@@ -229,5 +229,44 @@ TEST(PgLogSessions, WhatBeganBeforeTheLogIsMarkedOrNamed) {
     EXPECT_EQ(read.told, (Told{"INSERT INTO t VALUES (3)", "SELECT 2"}));
 }
 
+/// A pool's sessions are older than the place where reading begins: what they set at their beginning is in force all the same.
+TEST(PgLogSessions, WhatSessionsHadSetBeforeReadingBeginsIsKnownOrSaidNotToBe) {
+    StoryLog log;
+    log.run('A', "SET TimeZone = 'Asia/Tokyo'").run('A', "SELECT 1").run('C', "SELECT 1").run('D', "SET search_path = old").fails('D', "SET search_path = old").run('D', "BEGIN").run('D', "SET DateStyle = 'German'");
+    log.run('E', "SET IntervalStyle = 'iso_8601'").run('B', "SELECT 'here it begins'").run('A', "INSERT INTO t VALUES (1)").run('C', "INSERT INTO t VALUES (2)").run('D', "COMMIT").run('D', "INSERT INTO t VALUES (3)");
+    log.run('E', "INSERT INTO t VALUES (4)").run('F', "INSERT INTO t VALUES (5)");
+    LogSettings settings = log.settings();
+    settings.begin_behind = "here it begins";
+    settings.open_at_begin.emplace();
+    settings.present_at_begin = {1000, 1001, 1002, 1003, 1004};
+    const auto known = [](const LogRead& read) {
+        std::string text;
+        for (const LoggedTransaction& one : read.transactions) text += one.session->settings_known ? '+' : '-';
+        return text;
+    };
+    LogRead read = read_log(settings);
+    ASSERT_FALSE(read.stopped) << read.what;
+    EXPECT_EQ(read.told, (Told{"INSERT INTO t VALUES (1) with timezone: SET TimeZone = 'Asia/Tokyo'", "INSERT INTO t VALUES (2)", "INSERT INTO t VALUES (3)",
+                               "INSERT INTO t VALUES (4) with intervalstyle: SET IntervalStyle = 'iso_8601'", "INSERT INTO t VALUES (5)"}));
+    EXPECT_EQ(known(read), "++-++") << "what D's open block had set is not known";
+
+    // Sessions that began before log_statement did may have set anything.
+    settings.settled_since = std::int64_t{0x691f0001} * 1'000'000;
+    EXPECT_EQ(known(read_log(settings)), "----+");
+}
+
+TEST(PgLogSessions, WhatWouldLeaveStatementsOutOfTheLogStops) {
+    EXPECT_EQ(StoryLog{}.run('A', "SELECT 1").server("parameter \"log_statement\" changed to \"mod\"").run('A', "SELECT 2").read().stopped, LogStop::incomplete);
+    EXPECT_EQ(StoryLog{}.run('A', "SELECT 1").server("parameter \"DateStyle\" removed from configuration file, reset to default").read().stopped, LogStop::incomplete);
+    EXPECT_FALSE(StoryLog{}.run('A', "SELECT 1").server("parameter \"work_mem\" changed to \"8MB\"").run('A', "SELECT 2").read().stopped);
+    EXPECT_EQ(StoryLog{}.run('A', "SET log_statement = 'none'").run('A', "SELECT 2").read().stopped, LogStop::incomplete);
+    // Somebody shortens his parameters himself.
+    StoryLog shortened;
+    shortened.run('A', "SET log_parameter_max_length = 3").execute('A', "INSERT INTO t VALUES ($1)", "3/5").say('A', "DETAIL:  Parameters: $1 = 'abc...'", "3/5").run('A', "SELECT 1");
+    LogSettings settings = shortened.settings();
+    settings.whole_parameters = true;
+    EXPECT_EQ(read_log(settings).stopped, LogStop::missing_parameters);
+}
+
 }  // namespace
 }  // namespace rowferry::test
