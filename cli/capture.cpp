@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <stdexcept>
 #include <string_view>
 
@@ -83,17 +82,7 @@ std::optional<CaptureMethod> captured_by(const Options& options, const StopSigna
     return checkpoint ? std::optional{checkpoint->capture} : std::nullopt;
 }
 
-/// docs/capture.md says what is missing; its own tests may use it.
-static void refuse_unfinished(const Options& options) {
-    if (options.leader.engine != Engine::postgresql || options.capture != CaptureMethod::statements) return;
-    const char* allowed = std::getenv("ALLOW_UNFINISHED_CAPTURE");
-    if (allowed == nullptr || std::string_view{allowed} != "pg-statements")
-        throw UsageError{"capture by statements is not finished for PostgreSQL leaders: it does not notice yet everything that a log leaves open, and a follower could differ. "
-                         "Use --capture logical or --capture triggers"};
-}
-
 CaptureMethod choose_capture(const Options& options, const StopSignal& stop) {
-    refuse_unfinished(options);
     const auto present = captured_by(options, stop);
     if (present && options.capture && *present != *options.capture)
         throw RefusedError{fmt::format("stream {} is captured by {}, not by {}, and a stream keeps its method. To switch: `rowferry drop LEADER FOLLOWER --stream {}`, then `rowferry run` with "

@@ -287,6 +287,8 @@ std::vector<std::string> LogReader::take_warnings() {
     return out;
 }
 
+LogTime LogReader::server_started() const { return parts_->sessions.server_started(); }
+
 LogReader::Counters LogReader::counters() const { return {parts_->count, parts_->transactions, parts_->sessions.rolled_back()}; }
 
 }  // namespace rowferry

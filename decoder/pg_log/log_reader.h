@@ -50,6 +50,9 @@ public:
     /// One sentence each, given once: what the log cannot show (lost lines without session line numbers …). After the constructor and after next().
     [[nodiscard]] std::vector<std::string> take_warnings();
 
+    /// When the server last began, as far as was read; 0: not in what was read.
+    [[nodiscard]] LogTime server_started() const;
+
     /// Entries of other databases, rolled back transactions …: for messages and tests.
     struct Counters {
         std::uint64_t entries = 0;

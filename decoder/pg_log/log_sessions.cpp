@@ -42,6 +42,7 @@ bool LogSessions::is_ours(const LogEntry& entry) const { return makeup_.database
 
 void LogSessions::entry(const LogEntry& entry, const EntrySite& site) {
     if (first_time_ == 0) first_time_ = entry.time;
+    last_time_ = entry.time;
     remember_time(entry.time, site.order);
     const LogMessage message = read_message(entry);
     if (!gathering_ && entry.database.empty() && changes_server(entry.message)) {
@@ -91,9 +92,12 @@ LogSessions::Session& LogSessions::session_of(const LogEntry& entry, const Entry
     if (sessions_.size() > kMostSessions) {
         std::vector<std::pair<LogOrder, std::uint32_t>> idle;
         for (const auto& [pid, one] : sessions_)
-            if (one && one->block == Block::idle && !one->pending.active && !one->implicit) idle.emplace_back(one->last, pid);
+            if (one && one->block == Block::idle && !one->pending.active && !one->implicit && one->info->settings.empty() && one->isolation.empty() && one->info->settings_known) idle.emplace_back(one->last, pid);
         std::sort(idle.begin(), idle.end());
         for (std::size_t i = 0; i < idle.size() / 2; ++i) sessions_.erase(idle[i].second);
+        // What a session has set must not be forgotten while it may be there.
+        if (sessions_.size() > 4 * kMostSessions)
+            throw LogError{LogStop::too_large, site.place, "more sessions than can be kept have set something, and the log does not say which of them have ended: set log_disconnections = on"};
     }
     auto& fresh = sessions_[entry.pid];
     fresh = std::make_unique<Session>();
@@ -392,6 +396,7 @@ void LogSessions::end_session(Session& session, LogOrder order) {
 }
 
 void LogSessions::server_event(MessageKind kind, const EntrySite& site) {
+    if (kind == MessageKind::was_shut_down || kind == MessageKind::was_interrupted) started_ = last_time_;
     const auto unknown = [&](const LogPlace& place) {
         return LogError{LogStop::outcome_unknown, place, "the server died while this statement may have been running: whether it was committed is not in the log; copy the tables again"};
     };

@@ -76,6 +76,8 @@ public:
 
     /// The log shows that it has every statement.
     void shown_complete() noexcept { shown_complete_ = true; }
+    /// When the server last began, as far as was read; 0: that is not in what was read.
+    [[nodiscard]] LogTime server_started() const noexcept { return started_; }
     [[nodiscard]] std::uint64_t rolled_back() const noexcept { return rolled_back_; }
     [[nodiscard]] std::vector<std::string> take_warnings() { return std::exchange(warnings_, {}); }
     /// Bytes of statements in transactions that were handed to the order and are not given out are counted until this is said.
@@ -124,7 +126,7 @@ private:
     std::vector<SqlStatement> split_;
     std::vector<std::string> warnings_;
     std::uint64_t waiting_ = 0, rolled_back_ = 0;
-    LogTime first_time_ = 0;
+    LogTime first_time_ = 0, last_time_ = 0, started_ = 0;
     bool gathering_ = false, restored_ = false;
     bool replaying_ = false, shown_complete_ = false, server_began_ = false, immediate_ = false, crashed_ = false;
     bool statements_hidden_ = false;  ///< An ERROR came without its statement.

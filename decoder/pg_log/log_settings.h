@@ -28,6 +28,7 @@ struct LogSettings {
     std::optional<std::vector<std::uint32_t>> present_at_begin;
     /// The server's settings are what they are since then: what was logged before may lack statements. Microseconds since 1970.
     std::int64_t settled_since = 0;
+    std::int64_t read_at = 0;  ///< By the leader's clock, when its settings were read; 0: it was not asked.
     /// Reading begins behind the first entry whose message holds this text; empty: at the first file's beginning.
     std::string begin_behind;
     std::uint64_t most_waiting = 256ULL << 20;  ///< Bytes of statements in memory of transactions that are open or wait for others. More is a stop.

@@ -71,6 +71,7 @@ void check_roles(PgSession& leader) {
 }  // namespace
 
 LogSettings settings_of_leader(PgSession& leader, const std::vector<std::string>& paths) {
+    const std::int64_t now = leader.query("select (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::bigint").integer(0, 0);
     auto is = defaults_of(leader, kLogging);
     check_roles(leader);
     if (is["server_encoding"] != "UTF8") throw RefusedError{fmt::format("the leader's database is encoded in {}: its log can be read where that is UTF8", is["server_encoding"])};
@@ -82,6 +83,7 @@ LogSettings settings_of_leader(PgSession& leader, const std::vector<std::string>
         throw RefusedError{"standard_conforming_strings and array_nulls have to be on and session_replication_role origin on the leader: else its statements do not mean what they say"};
     LogSettings settings;
     settings.paths = paths;
+    settings.read_at = now;
     settings.line_prefix = is["log_line_prefix"];
     settings.complete = true;
     settings.whole_parameters = is["log_parameter_max_length"] == "-1";

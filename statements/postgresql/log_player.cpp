@@ -46,8 +46,9 @@ LogPlayer::LogPlayer(PgScratch& scratch, ScratchState state, LogSettings setting
       options_{std::move(options)},
       stop_{stop},
       runner_{scratch_, state_, options_.application, options_.rows.has_value()},
-      reader_{begun_at(std::move(settings), state_.marker), runner_.gate(), state_.log_resume},
-      marker_known_{state_.marker.begin.empty() || !state_.marker.path.empty()} {
+      reader_{begun_at(settings, state_.marker), runner_.gate(), state_.log_resume},
+      marker_known_{state_.marker.begin.empty() || !state_.marker.path.empty()},
+      settings_read_at_{settings.read_at} {
     if (options_.leader) prover_.emplace(*options_.leader, options_.application, paths);
     tell_warnings();
 }
@@ -83,6 +84,7 @@ LogPlayer::Read* LogPlayer::next() {
         }
         auto transaction = reader_.next();
         tell_warnings();
+        if (settings_read_at_ != 0 && reader_.server_started() > settings_read_at_) throw RetryableError{"the leader's server began anew: what it logs is looked at again"};
         if (!transaction) {
             stop_.check();
             if (!reader_.at_end() || (prover_ && prover_->look(reader_))) continue;

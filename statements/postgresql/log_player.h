@@ -69,6 +69,7 @@ private:
     std::optional<SessionProver> prover_;
     std::deque<Read> waiting_;       ///< Read before the marker was found; then at most one.
     bool marker_known_;
+    LogTime settings_read_at_;
     bool defined_ = false;           ///< The last one that was run changed the catalog.
     bool finished_ = false;
     bool told_moving_ = false;

@@ -225,6 +225,12 @@ std::unique_ptr<Snapshot> PgStatementLeader::snapshot_of(const StreamRequest& re
 
 std::unique_ptr<LogPlayer> PgStatementLeader::player(PgScratch& scratch, ScratchState state) {
     if (!scratch.lock()) throw RetryableError{fmt::format("another session still runs the log on the scratch {}", scratch.conninfo().describe())};
+    if (options_.rows && at_hand()) {
+        PgSession rows{*options_.rows, PgRole::leader, application_ + "_rows"};
+        const PgRows who = rows.query("select s.system_identifier, current_database() from pg_catalog.pg_control_system() s");
+        if (who.text(0, 0) != identify().system || who.text(0, 1) != identify().database)
+            throw RefusedError{fmt::format("--on-nondeterministic rows={} is not the leader's database: its rows are needed as they are there", options_.rows->describe())};
+    }
     PlayerOptions options{application_, at_hand() ? std::optional{conninfo_} : std::nullopt, options_.rows};
     return std::make_unique<LogPlayer>(scratch, std::move(state), log_settings(), std::move(options), stop_);
 }
