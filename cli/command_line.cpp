@@ -30,6 +30,8 @@ constexpr std::array kCommands{
                 "  rowferry run sqlite:/srv/app.db postgresql://copy@db.example/app --until current\n"
                 "  rowferry run sqlite:/srv/app.db postgresql://copy@db.example/app --capture logical --shadow /var/tmp\n"
                 "  rowferry run sqlite:/srv/app.db sqlite:/srv/copy.db --capture triggers\n"
+                "  rowferry run postgresql://reader@db.example/shop sqlite:/srv/shop.db --capture statements --statement-log '/var/log/postgresql/*.csv' \\\n"
+                "    --scratch postgresql://me@localhost/scratch\n"
                 "  rowferry run postgresql://app@db.example/shop sqlite:/srv/eu.db --table orders --columns 'orders=id,region,total' \\\n"
                 "    --filter \"orders=region = 'EU'\" --rename-table orders=orders_eu\n"},
     CommandText{Command::clone, true, "Make one consistent copy; nothing stays behind on either side but the tables.",
