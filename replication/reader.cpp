@@ -104,11 +104,15 @@ void Reader::read_until_cancelled() {
         }
         if (batch->empty())
             queue_.recycle(std::move(batch));
-        else if (failure)
-            while (!queue_.push(batch, kLongestSilence) && !queue_.cancelled()) {
-            }
         else
-            while (!queue_.push(batch, kUpkeep) && !queue_.cancelled()) source_->report(acknowledgement_.durable());
+            while (!queue_.push(batch, failure ? kLongestSilence : kUpkeep) && !queue_.cancelled()) {
+                if (failure) continue;
+                try {
+                    source_->report(acknowledgement_.durable());
+                } catch (...) {
+                    failure = std::current_exception();
+                }
+            }
         if (failure) std::rethrow_exception(failure);
     }
     source_->report(acknowledgement_.durable());

@@ -67,6 +67,8 @@ public:
     /// The next commit that was appended, or taken up. False when there is none up to `limit`.
     bool next(LoggedCommit& commit, Position limit = kNoLimit);
     [[nodiscard]] bool has_commit() const noexcept { return commits_pending_ != 0; }
+    /// What next() has not given yet, in bytes.
+    [[nodiscard]] std::uint64_t pending_size() const noexcept { return pending_.size() * frame_size(); }
     /// Are there frames whose commit has not come yet?
     [[nodiscard]] bool inside_commit() const noexcept { return !pending_.empty() && !pending_.back().header.commits(); }
     /// Forgets everything behind the last commit that next() gave; without one, everything.

@@ -100,6 +100,11 @@ void WalFile::take(std::span<const std::byte> frames) {
     }
 }
 
+std::uint64_t WalFile::size() const noexcept {
+    struct stat info {};
+    return fd_ >= 0 && ::fstat(fd_, &info) == 0 ? static_cast<std::uint64_t>(info.st_size) : 0;
+}
+
 /// Frames are written one behind the other: while the last one that we have read stands there, so do all that were behind it.
 bool WalFile::still_has_its_end() const {
     std::array<std::byte, kFrameHeaderSize> bytes;
@@ -108,7 +113,7 @@ bool WalFile::still_has_its_end() const {
     return header.salts == salts_ && header.checksum == checksum_;
 }
 
-std::optional<std::span<const std::byte>> WalFile::read_rest(std::vector<std::byte>& buffer, std::size_t most) const {
+std::optional<std::span<const std::byte>> WalFile::read_rest(std::vector<std::byte>& buffer, std::size_t most, std::uint64_t size_before) const {
     if (!still_has_its_end()) return std::nullopt;
     buffer.resize(std::max(most / frame_size(), std::size_t{1}) * frame_size());
     const std::size_t size = read_some(frame_offset(frame_ + 1, page_size_), buffer);
@@ -117,7 +122,11 @@ std::optional<std::span<const std::byte>> WalFile::read_rest(std::vector<std::by
     std::size_t committed = 0;
     for (std::size_t at = 0;; at += frame_size()) {
         if (at == buffer.size()) return std::nullopt;
-        if (at + frame_size() > size) break;  // the file's end
+        if (at + frame_size() > size) {
+            // The file's end. With a journal_size_limit it was perhaps cut there when the log began anew: such a limit lies within a frame.
+            if (at != size || this->size() < size_before) return std::nullopt;
+            break;
+        }
         const auto bytes = std::span<const std::byte>{buffer}.subspan(at, frame_size());
         const FrameHeader header = parse_frame_header(bytes);
         // One without a checksum may be committed all the same; one that does not continue the others may be an end that was rolled back, or not.

@@ -40,8 +40,11 @@ public:
     [[nodiscard]] std::uint64_t unsummed() const noexcept { return unsummed_; }
 
     /// For a log that began anew since: the frames behind frame() up to the last commit that it had, which stand in the file until the new ones reach them. Nothing: they cannot be
-    /// told with certainty, or are more than `most` bytes. Only right when the caller finds them in the database, too: whoever begins a log anew copied all of it there before.
-    [[nodiscard]] std::optional<std::span<const std::byte>> read_rest(std::vector<std::byte>& buffer, std::size_t most) const;
+    /// told with certainty, or are more than `most` bytes. Only right when the caller finds them in the database, too: whoever begins a log anew copied all of it there before; and when it let go
+    /// of the log a moment ago, when the file had `size_before` bytes.
+    [[nodiscard]] std::optional<std::span<const std::byte>> read_rest(std::vector<std::byte>& buffer, std::size_t most, std::uint64_t size_before) const;
+    /// Of the file, in bytes; 0 when it was not opened yet.
+    [[nodiscard]] std::uint64_t size() const noexcept;
 
     /// Header of any frame of the log.
     [[nodiscard]] FrameHeader header_of(std::uint32_t frame) const;

@@ -72,7 +72,8 @@ void WalStream::connect(bool held) {
     if (!(now.salts == place.salts) || !known_log) {
         if (!shadowed_) halt("its log began anew while nobody read it: what it held is gone, and there is no shadow to compare with");
         if (!read_ahead || place.salts == now.salts) return compare();
-        // As if it had begun anew just now, unseen: what was read is looked at first.
+        // What was read is looked at first. What the log held behind it cannot be told from its file: it was perhaps cut.
+        away_ = true;
         WalIndexHeader then = now;
         then.salts = place.salts;
         return wal_.begin(then, place.frame, place.checksum);
@@ -108,7 +109,10 @@ bool WalStream::restarted_unseen() const {
 }
 
 bool WalStream::poll() {
-    if (!store_->log().has_commit()) read_more();
+    if (!store_->log().has_commit()) {
+        if (failed_ahead_) std::rethrow_exception(failed_ahead_);
+        read_more();
+    }
     return store_->log().has_commit();
 }
 
@@ -122,7 +126,7 @@ void WalStream::read_more() {
             const std::uint32_t before = wal_.frame();
             append(now);
             read += std::uint64_t{wal_.frame() - before} * store_->state().page_size;
-        } else if (!restarted_unseen() || finish_log(now)) {
+        } else if (!restarted_unseen() || (!away_ && finish_log(now))) {
             begin_anew(now);
         } else {
             // What is there whole is looked at first: the comparison begins behind it.
@@ -130,6 +134,31 @@ void WalStream::read_more() {
             compare();
         }
     }
+}
+
+/// More than what the follower is about to take: as far as there is room, and without hiding that from it by a failure.
+void WalStream::read_ahead() {
+    if (!store_->log().has_commit() && !failed_ahead_) return read_more();
+    if (failed_ahead_ || store_->log().pending_size() >= limits_.most) return;
+    try {
+        read_more();
+    } catch (const std::exception& error) {
+        spdlog::debug("{}: reading ahead: {}", printable(access_.path()), error.what());
+        failed_ahead_ = std::current_exception();
+    }
+}
+
+std::uint64_t WalStream::log_size() const {
+    const WalIndexHeader now = access_.index().read();
+    return frame_offset((now.salts == wal_.salts() ? std::max(now.last_frame, wal_.frame()) : wal_.frame()) + 1, store_->state().page_size);
+}
+
+void WalStream::let_pins_go() {
+    const WalIndexHeader now = access_.index().read();
+    end_at_release_ = now.salts == wal_.salts() ? now.last_frame : wal_.frame();
+    size_at_release_ = wal_.size();
+    pins_.release();
+    next_read_at_.reset();
 }
 
 void WalStream::begin_anew(const WalIndexHeader& now) {
@@ -144,8 +173,8 @@ void WalStream::begin_anew(const WalIndexHeader& now) {
 /// The log began anew while we had let go of it. Once, a moment ago, and what it held last still stands behind the new frames: then nothing was missed.
 bool WalStream::finish_log(const WalIndexHeader& now) {
     if (!shadowed_ || now.salts.first != wal_.salts().first + 1) return false;
-    const auto rest = wal_.read_rest(buffer_, kReadBytes);
-    if (!rest) return false;
+    const auto rest = wal_.read_rest(buffer_, kReadBytes, size_at_release_);
+    if (!rest || wal_.frame() + rest->size() / (kFrameHeaderSize + store_->state().page_size) < end_at_release_) return false;
     if (rest->empty()) return true;
     // A writer that died in the middle leaves a commit in the file that is none: it is not in the database, where everything was copied that was committed.
     if (!is_in_database(*rest) || access_.index().backfill().most() != 0 || !(access_.index().read().salts == now.salts)) return false;
@@ -202,6 +231,7 @@ void WalStream::compare() {
     store_->log().cut();
     const WalIndexHeader now = pins_.hold_exactly();
     released_ = false;
+    away_ = false;
     next_read_at_.reset();
     wal_.begin(now, now.last_frame, {});
     if (now.last_frame != 0) wal_.begin(now, now.last_frame, wal_.header_of(now.last_frame).checksum);
@@ -254,15 +284,18 @@ void WalStream::append_differences(const LivePages& live, const WalIndexHeader& 
 void WalStream::maintain(Position durable) {
     if (store_->fold(durable) > 0) spdlog::debug("{}: folded up to {}", printable(access_.path()), to_string(PositionKind::frame, durable));
     if (released_) return;  // until the log has begun anew
-    move_pins(durable);
     const std::uint64_t size = log_size();
-    if (size > limits_.bound && size - std::min(bounded_at_, size) > limits_.bound / 4) bound_log(durable);
+    if (!failed_ahead_) {
+        move_pins(durable);
+        const bool has_room = store_->log().pending_size() < limits_.most;
+        if (has_room && size > limits_.bound && size - std::min(bounded_at_, size) > limits_.bound / 4) bound_log(durable);
+    }
     if (log_size() > limits_.most) let_go();
 }
 
 void WalStream::keep_up(Position durable) {
     if (!shadowed_ || Clock::now() - kept_up_ < kKeepUpInterval) return;
-    if (store_->log().size() < limits_.most) read_more();
+    read_ahead();
     maintain(durable);
     kept_up_ = Clock::now();
 }
@@ -312,15 +345,14 @@ bool WalStream::step_aside() {
     auto last_commit = Clock::now();
     bool held = true;
     do {
-        read_more();
+        read_ahead();
         if (read_to() != reached) last_commit = Clock::now();
         reached = read_to();
         const WalIndexHeader now = access_.index().read();
         const bool same_log = now.salts == wal_.salts();
         const bool everything = same_log && now.last_frame == wal_.frame();
         if (held && same_log && now.last_frame - wal_.frame() <= kAlmostRead) {
-            pins_.release();
-            next_read_at_.reset();
+            let_pins_go();
             held = false;
             ++counters_.stepped_aside;
         }
@@ -338,7 +370,8 @@ void WalStream::attempt_restart(Position durable) {
         const WalPins::Checkpointed done = pins_.checkpoint();
         const Position before = read_to();
         take_next_pin();
-        read_more();
+        read_ahead();
+        if (failed_ahead_) return;
         move_pins(durable);
         if (pins_.next()) return;
         if (done.complete() && read_to() == before) return;
@@ -354,10 +387,10 @@ void WalStream::barrier() {
             continue;
         }
         const auto end = Clock::now() + kBarrierTime;
-        read_more();
+        read_ahead();
         const WalIndexHeader now = access_.index().read();
         // More than can be read in a moment; or, without a shadow, commits whose pages the database still has to have as they were before.
-        const bool behind = !(now.salts == wal_.salts()) || now.last_frame != wal_.frame() || (!shadowed_ && store_->state().place.position() != read_to());
+        const bool behind = failed_ahead_ || !(now.salts == wal_.salts()) || now.last_frame != wal_.frame() || (!shadowed_ && store_->state().place.position() != read_to());
         if (behind) {
             pins_.unlock_writers();
             return;
@@ -375,8 +408,7 @@ void WalStream::barrier() {
 
 void WalStream::let_go() {
     static_cast<void>(pins_.checkpoint());
-    pins_.release();
-    next_read_at_.reset();
+    let_pins_go();
     released_ = true;
     ++counters_.let_go;
     spdlog::warn("{}: its log has grown to {} MB, more than --max-wal allows: it is let go of and may begin anew. {}", printable(access_.path()), log_size() >> 20,

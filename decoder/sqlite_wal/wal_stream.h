@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <string>
@@ -64,6 +65,8 @@ private:
     void connect(bool held);
     void keep_before_images(const WalIndexHeader& now);
     void read_more();
+    void read_ahead();
+    void let_pins_go();
     void append(const WalIndexHeader& now);
     void begin_anew(const WalIndexHeader& now);
     [[nodiscard]] bool finish_log(const WalIndexHeader& now);
@@ -81,7 +84,7 @@ private:
     void attempt_restart(Position durable);
     void barrier();
     void let_go();
-    [[nodiscard]] std::uint64_t log_size() const noexcept { return frame_offset(wal_.frame() + 1, store_->state().page_size); }
+    [[nodiscard]] std::uint64_t log_size() const;
     void tell_unsummed();
     [[noreturn]] void halt(const std::string& what) const;
 
@@ -106,6 +109,10 @@ private:
     bool on_database_ = false;              ///< The last pin was taken when everything had been copied.
     std::uint64_t bounded_at_ = 0;          ///< Size of the log when it was last tried.
     Clock::time_point kept_up_{};
+    std::exception_ptr failed_ahead_;       ///< Of reading ahead: thrown when what was read is taken.
+    bool away_ = false;                     ///< The log began anew while nobody of us was there.
+    std::uint64_t size_at_release_ = 0;     ///< Of the log's file, when the last pin was let go of.
+    std::uint32_t end_at_release_ = 0;      ///< The last frame that was committed then.
 };
 
 }  // namespace rowferry

@@ -210,8 +210,8 @@ TEST_F(WalFileTest, WhatALogHeldLastStandsBehindTheFramesOfTheNextOne) {
     writer_.execute("INSERT INTO t (v) VALUES ('a'); DELETE FROM t WHERE id = 3");
     const std::uint32_t last = access.index().read().last_frame;
     begin_anew();
-    EXPECT_FALSE(wal.read_rest(buffer, 512)) << "more than was asked for";
-    const auto rest = wal.read_rest(buffer, 1 << 20);
+    EXPECT_FALSE(wal.read_rest(buffer, 512, 0)) << "more than was asked for";
+    const auto rest = wal.read_rest(buffer, 1 << 20, 0);
     ASSERT_TRUE(rest);
     EXPECT_EQ(rest->size(), (last - read) * (512 + kFrameHeaderSize));
     wal.take(*rest);
@@ -219,14 +219,14 @@ TEST_F(WalFileTest, WhatALogHeldLastStandsBehindTheFramesOfTheNextOne) {
     for (int i = 0; i < 30; ++i) writer_.execute("INSERT INTO t (v) VALUES (randomblob(600))");
     read_on();
     begin_anew();
-    ASSERT_TRUE(wal.read_rest(buffer, 1 << 20));
-    EXPECT_TRUE(wal.read_rest(buffer, 1 << 20)->empty()) << "everything had been read";
+    ASSERT_TRUE(wal.read_rest(buffer, 1 << 20, 0));
+    EXPECT_TRUE(wal.read_rest(buffer, 1 << 20, 0)->empty()) << "everything had been read";
     // The new frames have come to the place.
     for (int i = 0; i < 90; ++i) writer_.execute("INSERT INTO t (v) VALUES (randomblob(600))");
-    EXPECT_FALSE(wal.read_rest(buffer, 1 << 20));
+    EXPECT_FALSE(wal.read_rest(buffer, 1 << 20, 0));
     read_on();
     writer_.execute("INSERT INTO t (v) VALUES ('a'); PRAGMA wal_checkpoint(TRUNCATE)");
-    EXPECT_FALSE(wal.read_rest(buffer, 1 << 20));
+    EXPECT_FALSE(wal.read_rest(buffer, 1 << 20, 0));
 }
 
 TEST_F(WalFileTest, EveryFlippedByteOfAnIndexIsSeen) {

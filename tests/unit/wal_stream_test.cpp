@@ -187,8 +187,8 @@ INSTANTIATE_TEST_SUITE_P(WalStream, EvenPaceTest, testing::Bool(), [](const auto
 
 /// What was read ahead of the follower is in no log of the leader any more when the process is killed.
 TEST_F(WalStreamTest, KilledItGoesOnCommitByCommitWithWhatItReadAhead) {
-    enum class Since { nothing, writes, restarts, boot };
-    for (const Since since : {Since::nothing, Since::writes, Since::restarts, Since::boot}) {
+    enum class Since { nothing, writes, restarts, cut, boot };
+    for (const Since since : {Since::nothing, Since::writes, Since::restarts, Since::cut, Since::boot}) {
         WalAccess access{path_};
         const WalPlace place = make(access);
         writer_->execute("PRAGMA wal_autocheckpoint = 0");
@@ -204,8 +204,15 @@ TEST_F(WalStreamTest, KilledItGoesOnCommitByCommitWithWhatItReadAhead) {
             }
             EXPECT_TRUE(stream->store().log().has_commit());
         }
-        // Behind it a commit that was being read.
-        if (since != Since::nothing) begin_anew();
+        if (since == Since::cut) {
+            // A large commit that nobody read, and of whose frames the first are left where the log's file is cut to its journal_size_limit.
+            writer_->execute("PRAGMA journal_size_limit = " + std::to_string(fs::file_size(path_ + "-wal") + 3000));
+            writer_->execute("INSERT INTO b (v) VALUES (randomblob(90000))");
+            EXPECT_EQ(writer_->query_integer("PRAGMA wal_checkpoint(PASSIVE)"), 0);
+            writer_->execute("INSERT INTO b (v) VALUES (1)");
+        } else if (since != Since::nothing) {
+            begin_anew();
+        }
         if (since == Since::writes || since == Since::restarts) commit();
         if (since == Since::restarts) begin_anew(), commit();
         if (since == Since::boot) {
