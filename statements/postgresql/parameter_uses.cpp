@@ -133,9 +133,10 @@ private:
 
     /// A row of VALUES. No column can be named in it.
     void values(const Json& cells, const Json& columns, const Scope& scope) {
+        static const Json kNone;
         std::size_t index = 0;
         for (const Json& cell : cells) {
-            const Json& target = columns.is_array() && index < columns.size() ? member(columns[index], "ResTarget") : member(Json{}, "");
+            const Json& target = columns.is_array() && index < columns.size() ? member(columns[index], "ResTarget") : kNone;
             if (const int number = parameter(cell); number != 0 && member(target, "indirection").empty())
                 add(number, Place::assigned, scope, text(target, "name"), index);
             else
