@@ -161,6 +161,7 @@ Effects EffectFinder::find_alteration(const SqlFacts& facts, const LoggedStateme
 Effects EffectFinder::find_definition(const SqlFacts& facts, const LoggedSession& session) {
     begin(nullptr, session);
     context_.nested = true;
+    context_.definition = true;
     Effects effects;
     literals(facts, effects);
     return effects;

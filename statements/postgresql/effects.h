@@ -60,6 +60,7 @@ private:
         bool has_zone = false;   ///< … and its TimeZone.
         bool has_strings = false;  ///< … and that a backslash in '…' is one.
         bool nested = false;     ///< In a routine, a default or a view: whatever it gives is used.
+        bool definition = false; ///< Of an object, which is made of the statement's tables.
         Tables tables;           ///< Whose columns names in here may be, beside the statement's own: a trigger's.
         std::map<std::string, std::string> variables;  ///< Of PL/pgSQL, with their types.
     };

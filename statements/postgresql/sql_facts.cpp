@@ -184,6 +184,8 @@ bool SqlWalk::definition(const std::string& kind, const Json& node) {
         column_.clear();
         return true;
     }
+    // Which rows pass was told by the leader.
+    if (kind == "Constraint" && text(node, "contype") == "CONSTR_CHECK") return true;
     if (kind != "ColumnDef") return false;
     for (const Json& each : member(node, "constraints")) {
         const Json& constraint = member(each, "Constraint");

@@ -311,7 +311,7 @@ void SqlWalk::select(const Json& node) {
         if (!distinct[0].empty()) weakness("DISTINCT ON");
         if (!quiet) facts_.uses.push_back(use(SqlUse::Kind::grouping, member(node, "targetList")));
     }
-    if (combines && !flag(node, "all") && !quiet) {
+    if (combines && (!flag(node, "all") || text(node, "op") != "SETOP_UNION") && !quiet) {
         SqlUse both = use(SqlUse::Kind::grouping, member(node, "larg"));
         gather(member(node, "rarg"), both, 0);
         facts_.uses.push_back(std::move(both));

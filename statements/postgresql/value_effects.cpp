@@ -183,11 +183,14 @@ void EffectFinder::settle(const CatalogTable& table, const SqlTarget& target, Ef
 
 void EffectFinder::literals(const SqlFacts& facts, Effects& effects) {
     std::optional<bool> timely;
+    const Tables tables = involved(facts);
+    const bool zoned = tables.empty() || std::ranges::any_of(tables, [](const auto& table) { return std::ranges::any_of(table->columns, [](const auto& column) { return type_kinds::is_zoned(column.type); }); });
     const auto unknown = [&](const SqlLiteral& each) {
+        // A partition's bounds, where its parent has no column that a zone says anything about.
+        if (context_.definition && !zoned && type_kinds::is_written_time(each.value.text)) return;
         if (!timely) timely = is_timely(facts);
         if (*timely) literal(each.value, "", each.column, effects);
     };
-    const Tables tables = involved(facts);
     for (const SqlLiteral& each : facts.literals) {
         if (settled_.contains(each.value.location)) continue;
         if (!each.casts.empty()) {

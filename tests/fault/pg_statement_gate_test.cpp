@@ -156,7 +156,7 @@ TEST_F(PgStatementGate, OrdersThatOnlyTheHeapKnowsStop) {
     all_run({"INSERT INTO log SELECT string_agg(owner, ',' ORDER BY owner), 1 FROM account", "INSERT INTO log SELECT string_agg(note, ',' ORDER BY id), 1 FROM account"});
     all_stop("WITHIN GROUP", {"UPDATE parent SET name = (SELECT mode() WITHIN GROUP (ORDER BY owner) FROM account)"});
     all_stop("floating-point", {"UPDATE account SET n = (SELECT sum(rate) FROM copy)", "UPDATE account SET n = (SELECT sum(n::float8) FROM copy)", "UPDATE account SET n = (SELECT avg(sqrt(n)) FROM copy)"});
-    all_stop("equal values", {"UPDATE account SET price = (SELECT min(price) FROM copy)", "INSERT INTO log SELECT DISTINCT price, 1 FROM account", "INSERT INTO log SELECT price, count(*) FROM account GROUP BY price",
+    all_stop("equal values", {"UPDATE account SET price = (SELECT min(price) FROM copy)", "INSERT INTO log SELECT DISTINCT price, 1 FROM account", "INSERT INTO log SELECT price, count(*) FROM account GROUP BY price", "INSERT INTO log SELECT price, n FROM account EXCEPT ALL SELECT price, n FROM copy",
                               "INSERT INTO log (SELECT price, 1 FROM account UNION SELECT price, 2 FROM copy)"});
     all_stop("LIMIT", {"INSERT INTO log SELECT note, n FROM account LIMIT 1", "DELETE FROM nullable WHERE a IN (SELECT a FROM nullable ORDER BY a LIMIT 1)",
                        "INSERT INTO log SELECT owner, n AS id FROM account ORDER BY id LIMIT 1", "WITH account AS (SELECT 1 AS id, owner FROM copy) INSERT INTO log SELECT owner, 1 FROM account ORDER BY id LIMIT 1"});
@@ -255,6 +255,11 @@ TEST_F(PgStatementGate, NewColumnsThatNumberExistingRowsStop) {
     for (const char* sql : {"CREATE TABLE t (at timestamptz DEFAULT 'now')", "ALTER TABLE account ALTER COLUMN at SET DEFAULT 'today'", "ALTER TABLE account ADD COLUMN z timestamptz DEFAULT '2026-11-20 10:00'",
                             "CREATE VIEW v AS SELECT * FROM account WHERE at > 'now'"})
         EXPECT_EQ(judge(sql).fate == Fate::refused || judge(sql).fate == Fate::undetermined, true) << sql;
+    EXPECT_TRUE(runs("ALTER TABLE account ADD COLUMN c int DEFAULT 5 CHECK (c > 0)"));
+    make("CREATE TABLE by_day (id int, at date) PARTITION BY RANGE (at); CREATE TABLE by_time (id int, at timestamptz) PARTITION BY RANGE (at)");
+    EXPECT_TRUE(runs("CREATE TABLE november PARTITION OF by_day FOR VALUES FROM ('2026-11-01') TO ('2026-12-01')"));
+    EXPECT_TRUE(refuses("constant", "CREATE TABLE november PARTITION OF by_time FOR VALUES FROM ('2026-11-01') TO ('2026-12-01')"));
+    EXPECT_TRUE(runs("CREATE TABLE november PARTITION OF by_time FOR VALUES FROM ('2026-11-01 00:00:00+00') TO ('2026-12-01 00:00:00+00')"));
     EXPECT_TRUE(refuses("event trigger", "CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION f()"));
     make("CREATE FUNCTION seen() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; CREATE EVENT TRIGGER e ON ddl_command_end EXECUTE FUNCTION seen()");
     EXPECT_TRUE(refuses("event trigger", "CREATE TABLE t (id int)"));
