@@ -37,6 +37,9 @@ struct SourceUnderTest {
     std::vector<std::string> options;
     bool merges = false;  ///< It cannot tell neighbouring transactions apart (docs/capture.md).
     bool by_exec = false;  ///< What is written goes through `rowferry exec`.
+    /// Of PostgreSQL's server log, with a scratch for each reader: one session writes at a time, what its statements' text says and nothing else. Whatever else the generator makes (sequences, clocks, rows by
+    /// their place, writers that overlap on whole tables) no log determines; that it stops has its own tests.
+    bool by_log = false;
 };
 std::ostream& operator<<(std::ostream& out, const SourceUnderTest& source) { return out << source.name; }
 
@@ -46,6 +49,7 @@ const SourceUnderTest kSources[] = {
     {"sqlite_triggers", false, {"--capture", "triggers", "--exact-replace"}, true},
     {"sqlite_logical", false, {"--capture", "logical"}, true},  // what happened while it was away is one transaction
     {"sqlite_statements", false, {"--capture", "statements"}, false, true},
+    {"postgresql_statements", true, {"--capture", "statements"}, false, false, true},
 };
 
 bool is_long() { return std::getenv("ROWFERRY_LONG") != nullptr; }
@@ -58,6 +62,10 @@ int kills() {
 double rate(bool postgresql) {
     if (!postgresql) return is_long() ? 40 : 30;
     return is_long() ? 120 : 50;
+}
+
+void add_scratch(std::vector<std::string>& arguments, const std::vector<std::string>& options) {
+    if (const auto scratch = std::ranges::find(options, "--scratch"); scratch != options.end()) arguments.insert(arguments.end(), {*scratch, *std::next(scratch)});
 }
 
 /// A reader of `tail --format json` that keeps whole transactions, and at each start says how far it has come.
@@ -83,7 +91,11 @@ public:
         keep(result.out);
         return ended(result, 0);
     }
-    testing::AssertionResult drop() { return ended(rowferry({"drop", leader_.endpoint(), state_, "--stream", stream_}), 0); }
+    testing::AssertionResult drop() {
+        std::vector<std::string> arguments{"drop", leader_.endpoint(), state_, "--stream", stream_};
+        add_scratch(arguments, options_);
+        return ended(rowferry(arguments), 0);
+    }
 
     [[nodiscard]] const std::vector<std::vector<json>>& transactions() const { return transactions_; }
     [[nodiscard]] const std::string& lines() const { return lines_; }
@@ -131,7 +143,11 @@ public:
     }
     [[nodiscard]] Rowferry& process() { return *process_; }
     testing::AssertionResult catch_up() { return ended(run_until_current(leader_, follower_, options_), 0); }
-    testing::AssertionResult drop() { return ended(rowferry(command("drop", leader_, follower_, {options_.end() - 2, options_.end()})), 0); }
+    testing::AssertionResult drop() {
+        std::vector<std::string> arguments = command("drop", leader_, follower_, {options_.end() - 2, options_.end()});
+        add_scratch(arguments, options_);
+        return ended(rowferry(arguments), 0);
+    }
     [[nodiscard]] const Database& follower() const { return follower_; }
 
 private:
@@ -141,8 +157,24 @@ private:
     std::unique_ptr<Rowferry> process_;
 };
 
+/// A server that writes every statement into its log.
+PgCluster& logging_cluster() {
+    static PgCluster cluster{{"logging_collector = on", "log_directory = 'log'", "log_filename = 'pg.log'", "log_destination = 'csvlog'", "log_statement = all", "log_file_mode = 0644", "log_disconnections = on"}};
+    return cluster;
+}
+
 class SourcesTest : public StreamTest {
 protected:
+    /// A reader's own options: what it reads a log with.
+    std::vector<std::string> options_of(const SourceUnderTest& source) {
+        std::vector<std::string> options = source.options;
+        if (!source.by_log) return options;
+        scratches_.push_back(database(true, "scratch"));
+        options.insert(options.end(), {"--statement-log", (logging_cluster().data() / "log" / "pg.csv").string(), "--scratch", scratches_.back().endpoint()});
+        return options;
+    }
+    std::vector<Database> scratches_;
+
     static Database database(bool postgresql, const std::string& name) {
         if (postgresql) return Database::postgresql(PgCluster::shared(), name);
         Database file = Database::sqlite(name);
@@ -178,37 +210,43 @@ testing::AssertionResult in_commit_order(const std::vector<std::vector<json>>& t
 
 TEST_P(ConformanceTest, WholeTransactionsInOrderNothingLostOrDoubled) {
     const SourceUnderTest& source = GetParam();
-    const Database leader = database(source.postgresql, "leader");
+    const Database leader = source.by_log ? Database::postgresql(logging_cluster(), "leader") : database(source.postgresql, "leader");
     const Database told = database(source.postgresql, "told");
     if (source.by_exec) StatementRelay::begin(leader.path());
-    const WorkloadOptions workload{.keys = is_long() ? 150 : 80, .keyless = source.postgresql};
+    const WorkloadOptions workload{.keys = is_long() ? 150 : 80, .keyless = source.postgresql, .determined = source.by_log};
     for (const Database& each : {leader, told}) create_workload_tables(each, workload);
-    Writer writer{leader, {.workload = workload, .threads = source.postgresql ? 3 : 2, .rate = rate(source.postgresql), .ticks = true}};
+    Writer writer{leader, {.workload = workload, .threads = source.by_log ? 1 : source.postgresql ? 3 : 2, .rate = rate(source.postgresql), .ticks = true}};
     told.exec("CREATE TABLE begun (token VARCHAR(100) PRIMARY KEY NOT NULL); CREATE TABLE ticks (n INTEGER PRIMARY KEY, token VARCHAR(100) NOT NULL);"
               "CREATE TABLE clock (id INTEGER PRIMARY KEY, n INTEGER NOT NULL)");
     Random random{writer.seed()};
     Random for_schema = random.fork();
     const SchemaLimits limits{.tables = is_long() ? 6 : 4, .postgresql_follower = true, .sqlite_follower = true};
-    const RandomSchema odd = source.postgresql ? random_pg_schema(limits, for_schema) : random_sqlite_schema(limits, for_schema);
+    const RandomSchema odd = source.by_log ? RandomSchema{} : source.postgresql ? random_pg_schema(limits, for_schema) : random_sqlite_schema(limits, for_schema);
     std::vector<TableShape> shapes = create(leader, odd);
     std::erase_if(shapes, [&](const TableShape& shape) { return !odd.of_table.contains(shape.name); });
     History history{leader, std::move(shapes), {}, random.fork()};
     static_cast<void>(create(told, odd));
     leader.exec("DELETE FROM clock");  // what is told begins with nothing
 
-    Listener listener{leader, source.options};
+    Listener listener{leader, options_of(source)};
     ASSERT_TRUE(listener.catch_up());
     leader.exec("INSERT INTO clock VALUES (1, 0)");
     Workload filling{source.postgresql, workload, writer.seed()};
     std::string rows = "BEGIN;";
     for (const std::string& statement : filling.fill()) rows += statement + ";";
-    leader.exec(rows + "COMMIT");
+    if (source.by_log) {
+        PgConnection session{leader.uri()};
+        session.exec("SET standard_conforming_strings = on");  // else no log says what a backslash means
+        session.exec(rows + "COMMIT");
+    } else {
+        leader.exec(rows + "COMMIT");
+    }
     history.run(3);
     insert_witnesses(leader, odd);
 
     std::vector<std::unique_ptr<Copier>> copiers;
     for (const bool postgresql : {true, false}) {
-        copiers.push_back(std::make_unique<Copier>(leader, database(postgresql, "follower"), source.options, postgresql ? "to_pg" : "to_sqlite"));
+        copiers.push_back(std::make_unique<Copier>(leader, database(postgresql, "follower"), options_of(source), postgresql ? "to_pg" : "to_sqlite"));
         ASSERT_TRUE(copiers.back()->catch_up());
     }
 
@@ -223,9 +261,11 @@ TEST_P(ConformanceTest, WholeTransactionsInOrderNothingLostOrDoubled) {
         if (victim < 2) {
             ASSERT_TRUE(listener.process().running()) << listener.process().err();
             listener.kill();
+            if (large && source.by_log) writer.stop();  // who of the two had the table first no line says
             if (large)  // a transaction that does not fit into what may wait in memory
                 leader.exec(fmt::format("INSERT INTO docs (id, rev, body) WITH RECURSIVE g(i) AS (SELECT 100000 UNION ALL SELECT i + 1 FROM g WHERE i < 101000) SELECT i, 0, '{}' FROM g",
                                         std::string(1500, 'x')));
+            if (large && source.by_log) writer.start();
             listener.start();
         } else {
             Copier& copier = *copiers[static_cast<std::size_t>(victim - 2)];
@@ -257,6 +297,7 @@ TEST_P(ConformanceTest, WholeTransactionsInOrderNothingLostOrDoubled) {
     EXPECT_TRUE(listener.drop());
     for (const auto& copier : copiers) EXPECT_TRUE(copier->drop());
     EXPECT_EQ(leftovers(leader), std::vector<std::string>{});
+    for (const Database& scratch : scratches_) EXPECT_EQ(scratch.value("SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname !~ '^(pg_|information_schema)'"), "0");
 }
 
 INSTANTIATE_TEST_SUITE_P(Sources, ConformanceTest, ::testing::ValuesIn(kSources), [](const auto& info) { return std::string{info.param.name}; });

@@ -47,6 +47,7 @@ std::string join(const std::vector<std::string>& parts) {
 
 void create_workload_tables(const Database& leader, const WorkloadOptions& options) {
     std::string script = leader.is_postgresql() ? kPgTables : kSqliteTables;
+    if (options.determined) script.replace(script.find(" NOT NULL DEFAULT clock_timestamp()"), std::strlen(" NOT NULL DEFAULT clock_timestamp()"), "");
     if (leader.is_postgresql() && options.keyless) script += "CREATE TABLE trail (token text, n int4);";
     if (!leader.is_postgresql() && options.raw_text) script += "CREATE TABLE mixed (id INTEGER PRIMARY KEY, v, w NUMERIC);";
     leader.exec(script);
@@ -65,9 +66,9 @@ std::vector<std::string> Workload::fill() {
     for (int i = 1; i <= options_.keys; i += 2) {
         statements.push_back(item_insert(i));
         statements.push_back(fmt::format("INSERT INTO pairs VALUES ({}, {}, {})", i % 20, "'k" + std::to_string(i) + "'", i));
-        statements.push_back(fmt::format("INSERT INTO codes (code, val) VALUES ('c{}', {})", i, i));
+        statements.push_back(fmt::format("INSERT INTO codes ({}code, val) VALUES ({}'c{}', {})", id_column(), id_value(), i, i));
         statements.push_back(fmt::format("INSERT INTO parents VALUES ({}, {})", i, text(20)));
-        statements.push_back(fmt::format("INSERT INTO children (parent_id, qty) VALUES ({0}, 1), ({0}, 2)", i));
+        statements.push_back(fmt::format("INSERT INTO children ({1}parent_id, qty) VALUES ({2}{0}, 1), ({3}{0}, 2)", i, id_column(), id_value(), id_value()));
         if (i % 10 == 1) statements.push_back(fmt::format("INSERT INTO docs VALUES ({}, 0, {}, 'a')", i, body()));
         if (!postgresql_) statements.push_back(fmt::format("INSERT INTO notes VALUES ('w{}', {})", i % 15, i % 4));
         if (!postgresql_ && options_.raw_text)
@@ -162,11 +163,11 @@ std::string Workload::code_change() {
     const int n = key();
     switch (below(postgresql_ ? 4 : 7)) {
         case 0:
-            return fmt::format("INSERT INTO codes (code, val) VALUES ('c{}', {}) ON CONFLICT (code) DO UPDATE SET val = excluded.val", n,
+            return fmt::format("INSERT INTO codes ({}code, val) VALUES ({}'c{}', {}) ON CONFLICT (code) DO UPDATE SET val = excluded.val", id_column(), id_value(), n,
                                below(1000));
         case 1:
-            return fmt::format("DELETE FROM codes WHERE code = 'c{0}'; INSERT INTO codes (code, val) VALUES ('c{0}', -1)",
-                               n);  // a freed value taken
+            return fmt::format("DELETE FROM codes WHERE code = 'c{0}'; INSERT INTO codes ({1}code, val) VALUES ({2}'c{0}', -1)",
+                               n, id_column(), id_value());  // a freed value taken
         case 2:  // Two rows swap a unique value, by way of a third one.
             return fmt::format("UPDATE codes SET code = '~{2}' WHERE code = 'c{0}'; UPDATE codes SET code = 'c{0}' WHERE code = 'c{1}';"
                                "UPDATE codes SET code = 'c{1}' WHERE code = '~{2}'",
@@ -183,9 +184,9 @@ std::string Workload::family_change() {
     switch (below(postgresql_ ? 5 : 6)) {
         case 0:
             return fmt::format(
-                "INSERT INTO parents VALUES ({0}, {1}) ON CONFLICT (id) DO NOTHING; INSERT INTO children (parent_id, qty) VALUES ({0}, "
+                "INSERT INTO parents VALUES ({0}, {1}) ON CONFLICT (id) DO NOTHING; INSERT INTO children ({3}parent_id, qty) VALUES ({4}{0}, "
                 "{2})",
-                id, text(20), below(100));
+                id, text(20), below(100), id_column(), id_value());
         case 1: return fmt::format("DELETE FROM parents WHERE id = {}", id);  // cascades
         case 2: return fmt::format("UPDATE children SET qty = qty + 1 WHERE parent_id BETWEEN {} AND {}", id, id + 3);
         case 3:
@@ -218,6 +219,8 @@ std::string Workload::mixed_change() {
 }
 
 // ---- values ----
+
+std::string Workload::id_value() { return options_.determined ? fmt::format("{}, ", random_() >> 16) : ""; }
 
 std::string Workload::boolean() { return postgresql_ ? (chance(50) ? "true" : "false") : (chance(50) ? "1" : "0"); }
 
@@ -284,7 +287,7 @@ std::string Workload::date() {
 std::string Workload::time() { return fmt::format("'{:02}:{:02}:{:02}.{:06}'", below(24), below(60), below(60), below(1000000)); }
 
 std::string Workload::timestamp(bool zoned) {
-    if (postgresql_ && chance(4)) return chance(50) ? "'-infinity'" : "'0044-03-15 12:00:00 BC'";
+    if (postgresql_ && chance(4)) return chance(50) || options_.determined ? "'-infinity'" : "'0044-03-15 12:00:00 BC'";
     const std::string fraction = postgresql_ ? fmt::format(".{:06}", chance(30) ? below(10) * 100000 : below(1000000)) : "";
     return fmt::format("'{:04}-{:02}-{:02} {:02}:{:02}:{:02}{}{}'", 1900 + below(200), 1 + below(12), 1 + below(28), below(24), below(60),
                        below(60), fraction, zoned ? "+02" : "");

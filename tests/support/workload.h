@@ -12,6 +12,7 @@ namespace rowferry::test {
 struct WorkloadOptions {
     int keys = 200;        ///< Rows per table, about: operations pick from that many keys.
     bool keyless = false;  ///< PostgreSQL: also the table `trail` without a key, inserts only. SQLite always has one, fully used.
+    bool determined = false;  ///< PostgreSQL: nothing that the statements' text does not say: no numbers of a sequence, no clock, no times without a zone.
     bool raw_text = false; ///< SQLite: also text that is not UTF-8 or holds NUL, and a column of mixed classes (no PostgreSQL follower).
 };
 
@@ -48,6 +49,9 @@ private:
     std::string family_change();
     std::string keyless_change();
     std::string mixed_change();
+
+    [[nodiscard]] std::string id_column() const { return options_.determined ? "id, " : ""; }
+    std::string id_value();
 
     std::string boolean();
     std::string integer(int bits);

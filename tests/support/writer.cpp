@@ -17,7 +17,7 @@ public:
     explicit Session(const Database& leader) {
         if (leader.is_postgresql()) {
             pg_.emplace(leader.uri());
-            pg_->exec("SET deadlock_timeout = '20ms'; SET application_name = 'writer'");
+            pg_->exec("SET deadlock_timeout = '20ms'; SET application_name = 'writer'; SET standard_conforming_strings = on");
         } else {
             sqlite_.emplace(leader.path(), true);
         }
