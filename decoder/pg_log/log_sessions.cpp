@@ -280,6 +280,7 @@ void LogSessions::failed(Session& session, const LogMessage& message, const LogE
     const bool fatal = message.kind == MessageKind::fatal;
     const bool ids = !pending.id.empty() && !entry.transaction.empty();
     bool mine = false;
+    if (!gathering_) check_several(session, message, entry, site);
     if (pending.active) {
         const bool same_text = entry.has_statement && message.text.size() == pending.text_size && hash_text(message.text) == pending.text_hash;
         // After the transaction's end its virtual id is gone, so the id tells whether the statement was still in it.
@@ -316,6 +317,27 @@ void LogSessions::failed(Session& session, const LogMessage& message, const LogE
         }
     }
     if (session.block == Block::idle && entry.message.starts_with("current transaction is aborted")) session.block = Block::failed;
+}
+
+/// What a procedure committed before it failed stays, and so does half of an index that was being made: only where the ERROR is of the statement's first transaction, nothing was committed.
+void LogSessions::check_several(Session& session, const LogMessage& message, const LogEntry& entry, const EntrySite& site) {
+    const auto& pending = session.pending;
+    const auto stop = [](const LogPlace& place) {
+        return LogError{LogStop::outcome_unknown, place,
+                        "this statement failed that may be several transactions (CALL, DO, CREATE INDEX, DROP INDEX, REINDEX or DETACH PARTITION CONCURRENTLY), and the log does not show that it had "
+                        "committed none of them: what it did until then is not known; copy the tables again"};
+    };
+    if (pending.active && pending.several) {
+        const bool same_text = message.text.size() == pending.text_size && hash_text(message.text) == pending.text_hash;
+        const bool was_running = entry.has_statement ? same_text : message.kind == MessageKind::error || statements_hidden_;
+        if (was_running && (pending.id.empty() || pending.id != entry.transaction)) throw stop(pending.place);
+        if (was_running) return;
+    }
+    // One that has an entry only when it is done, so that there is nothing to compare with.
+    if (!entry.has_statement || session.block == Block::open || session.block == Block::failed || (before_lines_ && !after_lines_)) return;
+    if (session.implicit && !session.implicit_id.empty() && session.implicit_id == entry.transaction) return;
+    split_sql(message.text, false, split_);
+    if (split_.size() == 1 && split_.front().several) throw stop(site.place);
 }
 
 /// The pending message failed.

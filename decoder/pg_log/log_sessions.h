@@ -111,6 +111,7 @@ private:
     void discard(TransactionPtr& transaction);
     void uncount(const TransactionPtr& transaction);
     void failed(Session& session, const LogMessage& message, const LogEntry& entry, const EntrySite& site);
+    void check_several(Session& session, const LogMessage& message, const LogEntry& entry, const EntrySite& site);
     void take_back(Session& session, const EntrySite& site);
     void fail_unseen(Session& session, const LogMessage& message, const EntrySite& site);
     void apply_settings(Session& session, const std::vector<SettingChange>& changes);
@@ -132,6 +133,7 @@ private:
     bool statements_hidden_ = false;  ///< An ERROR came without its statement.
     bool warned_of_mod_ = false;
     bool after_lines_ = false;        ///< Statements that only have an entry when they are done.
+    bool before_lines_ = false;       ///< Statements that have one before.
 };
 
 }  // namespace rowferry

@@ -38,6 +38,7 @@ struct LogSessions::Session {
         bool controls = false;      ///< It has statements that control a transaction,
         bool single = false;        ///< and only one of them, and nothing else;
         bool begins_and_ends = false;  ///< or is BEGIN; …; COMMIT as a whole.
+        bool several = false;       ///< It may be several transactions, of which the first ones stay when it fails.
         SqlKind kind = SqlKind::other;  ///< Of the single one.
         LogPlace place;
     } pending;

@@ -64,6 +64,8 @@ void LogSessions::run(Session& session, const LogMessage& message, const LogEntr
         after_lines_ = true;
         order_.expect_unseen();
         if (message.duration < 1000) shown_complete_ = true;
+    } else {
+        before_lines_ = true;
     }
 
     Session::Pending& pending = session.pending;
@@ -81,6 +83,8 @@ void LogSessions::run(Session& session, const LogMessage& message, const LogEntr
     pending.single = split_.size() == 1;
     pending.begins_and_ends = session.block != Block::open && split_.size() > 1 && split_.front().kind == SqlKind::begin && split_.back().kind == SqlKind::commit &&
                               std::none_of(split_.begin() + 1, split_.end() - 1, controls);
+    // In a block, or with others in one message, it cannot commit by itself.
+    pending.several = pending.single && split_.front().several && session.block != Block::open && session.block != Block::failed;
     run.pending = &pending;
     if (pending.controls && !done) shown_complete_ = true;  // log_statement = mod has none of these
 

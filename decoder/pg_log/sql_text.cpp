@@ -208,6 +208,7 @@ private:
             one.text = text_.substr(start_, std::min(end, last_) - start_);
             one.parameters = parameters_;
             classify(one);
+            one.several = may_be_several();
             if (from_stdin_) one.kind = SqlKind::copy_from_stdin;
         }
         start_ = std::string_view::npos;
@@ -270,6 +271,15 @@ private:
                 break;
             default: break;
         }
+    }
+
+    /// A procedure, or the block of a DO, may commit; CREATE INDEX, DROP INDEX, REINDEX and ALTER TABLE … DETACH PARTITION do, where they are CONCURRENTLY.
+    [[nodiscard]] bool may_be_several() const {
+        if (is(0, "call") || is(0, "do")) return true;
+        if (!is(0, "create") && !is(0, "drop") && !is(0, "reindex") && !is(0, "alter")) return false;
+        for (std::size_t i = 1; i < kept_; ++i)
+            if (is(i, "concurrently")) return true;
+        return false;
     }
 
     void classify_begin(SqlStatement& one) const {

@@ -28,6 +28,7 @@ struct SqlStatement {
     std::string name;                 ///< Of a savepoint, a prepared transaction, a setting.
     std::string isolation;            ///< As LoggedTransaction has it; empty: not said.
     bool read_only = false;
+    bool several = false;             ///< Outside of a block it may be several transactions: CALL, DO, and what is done CONCURRENTLY.
     std::uint32_t parameters = 0;     ///< The largest $n in it.
 };
 

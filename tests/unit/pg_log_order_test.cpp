@@ -142,6 +142,51 @@ TEST(PgLogSessions, OnlyWhatWasCommittedIsGiven) {
     EXPECT_EQ(log.read().told, (Told{"INSERT INTO t VALUES (1) | INSERT INTO t VALUES (4) (block)", "INSERT INTO t VALUES (7)", "SELECT 1"}));
 }
 
+/// A procedure that committed and then failed: what it committed is on the leader.
+TEST(PgLogSessions, AFailedStatementOfSeveralTransactionsIsTakenBackOnlyWhereItWasInItsFirst) {
+    const auto fails = [](const std::string& sql, const std::string& at, const std::string& until) {
+        StoryLog log;
+        log.run('B', "SELECT 1").say('A', "statement: " + sql, at).say('A', "ERROR:  division by zero", until).say('A', "STATEMENT:  " + sql, until).run('A', "SELECT 2");
+        return log.read();
+    };
+    for (const std::string sql : {"CALL p()", "do $$BEGIN COMMIT; PERFORM 1/0; END$$", "CREATE UNIQUE INDEX CONCURRENTLY i ON t (s)", "DROP INDEX CONCURRENTLY i", "REINDEX (VERBOSE, CONCURRENTLY) TABLE t",
+                                  "ALTER TABLE IF EXISTS pt DETACH PARTITION pt1 CONCURRENTLY"}) {
+        const LogRead committed = fails(sql, "3/7", "3/8");
+        EXPECT_EQ(committed.stopped, LogStop::outcome_unknown) << sql;
+        EXPECT_EQ(committed.line, 2U);
+        EXPECT_EQ(fails(sql, "", "").stopped, LogStop::outcome_unknown) << "without virtual transaction ids nobody knows";
+        const LogRead rolled_back = fails(sql, "3/7", "3/7");
+        EXPECT_FALSE(rolled_back.stopped) << sql << rolled_back.what;
+        EXPECT_EQ(rolled_back.told, (Told{"SELECT 1", "SELECT 2"}));
+    }
+    EXPECT_FALSE(fails("CREATE INDEX i ON t (s)", "", "").stopped);
+    EXPECT_FALSE(fails("CALL p(); SELECT 1/0", "3/7", "3/7").stopped) << "with another statement in its message a procedure cannot commit";
+
+    // With its session, and by the extended protocol.
+    StoryLog cut;
+    cut.say('A', "statement: CALL p()", "3/7").say('A', "FATAL:  terminating connection due to administrator command", "3/8").say('A', "STATEMENT:  CALL p()", "3/8").run('B', "SELECT 1");
+    EXPECT_EQ(cut.read().stopped, LogStop::outcome_unknown);
+    StoryLog later;
+    later.say('A', "statement: CALL p()", "3/7").say('A', "FATAL:  terminating connection due to administrator command", "3/0").run('B', "SELECT 1");
+    EXPECT_EQ(later.read().told, (Told{"CALL p()", "SELECT 1"})) << "no statement was running";
+    StoryLog extended;
+    extended.execute('A', "CALL p()", "3/7").say('A', "ERROR:  canceling statement due to statement timeout", "3/8").say('A', "STATEMENT:  CALL p()", "3/8").run('A', "SELECT 1");
+    EXPECT_EQ(extended.read().stopped, LogStop::outcome_unknown) << "run again it would not time out";
+
+    // In a block it cannot commit.
+    StoryLog block;
+    block.run('A', "BEGIN").run('A', "CALL p()").fails('A', "CALL p()").run('A', "ROLLBACK").run('A', "SELECT 1");
+    EXPECT_EQ(block.read().told, (Told{"SELECT 1"}));
+
+    // Where statements have an entry only when they are done, a failed one has none.
+    StoryLog after;
+    after.ran('B', "SELECT 1").fails('A', "CALL p()").ran('A', "SELECT 2");
+    EXPECT_EQ(after.read().stopped, LogStop::outcome_unknown);
+    StoryLog unparsed;
+    unparsed.run('B', "SELECT 1").fails('A', "CALL p(").run('A', "SELECT 2");
+    EXPECT_FALSE(unparsed.read().stopped) << "it was not run";
+}
+
 TEST(PgLogSessions, AProcessNumberThatIsUsedAgainIsAnotherSession) {
     LogFolder folder;
     const auto line = [](const std::string& session, int number, const std::string& text) {
