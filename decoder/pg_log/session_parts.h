@@ -55,7 +55,7 @@ struct LogSessions::Run {
     bool done = false;  ///< The entry came after execution.
     bool function_call = false;
     std::vector<std::optional<std::string>> parameters;
-    std::string prepared;
+    std::string prepared;  ///< What the statement at hand, an EXECUTE, had been prepared as.
     TransactionPtr implicit;
     std::size_t count = 0;  ///< Statements that were appended.
     Session::Pending* pending = nullptr;

@@ -1,6 +1,8 @@
 // What statements do to their session's transaction.
 
 #include <algorithm>
+#include <initializer_list>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -28,15 +30,27 @@ bool hides_statements(std::string_view name) {
     return false;
 }
 
-/// Reads, or sets something for the session, as far as its first word tells: what a pipeline has before and after does not depend on it.
-bool is_harmless(std::string_view sql) {
-    for (const std::string_view word : {"select", "show", "set", "reset", "values", "table", "explain", "discard", "deallocate", "listen", "unlisten", "fetch", "close"}) {
+bool begins_with_any(std::string_view sql, std::initializer_list<std::string_view> words) {
+    for (const std::string_view word : words) {
         if (sql.size() < word.size()) continue;
         bool same = true;
         for (std::size_t i = 0; i < word.size(); ++i) same = same && (sql[i] | 0x20) == word[i];
         if (same) return true;
     }
     return false;
+}
+
+/// Reads, or sets something for the session, as far as its first word tells: what a pipeline has before and after does not depend on it.
+bool is_harmless(std::string_view sql) {
+    return begins_with_any(sql, {"select", "show", "set", "reset", "values", "table", "explain", "discard", "deallocate", "listen", "unlisten", "fetch", "close"});
+}
+
+/// The log has, with a message, what its first EXECUTE had been prepared as before the message began: no word of the others, nor of what the message itself prepares, or may.
+std::string take_prepared(std::string& prepared, const SqlStatement& statement) {
+    if (prepared.empty()) return {};
+    if (statement.kind == SqlKind::other && begins_with_any(statement.text, {"execute"})) return std::exchange(prepared, {});
+    if (statement.kind == SqlKind::discard_all || (statement.kind == SqlKind::other && !begins_with_any(statement.text, {"insert", "update", "delete"}))) prepared.clear();
+    return {};
 }
 
 }  // namespace
@@ -53,7 +67,7 @@ void LogSessions::run(Session& session, const LogMessage& message, const LogEntr
     if (done) run.duration = message.duration;
     run.function_call = message.kind == MessageKind::function_call;
     if (auto parameters = read_parameters(entry.detail)) run.parameters = std::move(*parameters);
-    run.prepared = read_prepared(entry.detail);
+    std::string prepared{read_prepared(entry.detail)};
     run.began_before_log = !session.known;
     if (run.function_call)
         split_.assign(1, {});
@@ -97,6 +111,7 @@ void LogSessions::run(Session& session, const LogMessage& message, const LogEntr
     pending.in = before;
     pending.from = before ? before->out.statements.size() : 0;
     for (const SqlStatement& one : split_) {
+        run.prepared = take_prepared(prepared, one);
         apply(session, one, run);
         if (pending.in == nullptr) pending.in = session.block == Block::open ? session.transaction : run.implicit;
     }

@@ -187,6 +187,22 @@ TEST(PgLogSessions, AFailedStatementOfSeveralTransactionsIsTakenBackOnlyWhereItW
     EXPECT_FALSE(unparsed.read().stopped) << "it was not run";
 }
 
+/// DETAIL is of the first EXECUTE, and was looked up before anything of the message ran.
+TEST(PgLogSessions, TheTextThatWasPreparedIsThatOfTheFirstExecuteAndOnlyWhereNothingPreparesBeforeIt) {
+    const auto told_of = [](const std::string& message) {
+        StoryLog log;
+        log.run('A', message).say('A', "DETAIL:  prepare: PREPARE p AS old").run('A', "SELECT 1");
+        const LogRead read = log.read();
+        return read.told.empty() ? read.what : read.told[0];
+    };
+    EXPECT_EQ(told_of("EXECUTE p"), "EXECUTE p [PREPARE p AS old]");
+    EXPECT_EQ(told_of("BEGIN; UPDATE t SET x = 1; execute p(1); COMMIT"), "UPDATE t SET x = 1 + execute p(1) [PREPARE p AS old] (block)");
+    EXPECT_EQ(told_of("EXECUTE p; EXECUTE q"), "EXECUTE p [PREPARE p AS old] + EXECUTE q");
+    EXPECT_EQ(told_of("DEALLOCATE p; PREPARE p AS UPDATE t SET x = 2; EXECUTE p"), "DEALLOCATE p + PREPARE p AS UPDATE t SET x = 2 + EXECUTE p");
+    EXPECT_EQ(told_of("DISCARD PLANS; EXECUTE p"), "DISCARD PLANS + EXECUTE p");
+    EXPECT_EQ(told_of("SELECT prepares(); EXECUTE p"), "SELECT prepares() + EXECUTE p");
+}
+
 TEST(PgLogSessions, AProcessNumberThatIsUsedAgainIsAnotherSession) {
     LogFolder folder;
     const auto line = [](const std::string& session, int number, const std::string& text) {
