@@ -125,6 +125,28 @@ Settings session_defaults(PgSession& leader) {
     return result;
 }
 
+Settings logging_settings(PgSession& leader) {
+    Settings result;
+    for (const auto& [name, value] : defaults_of(leader, kLogging)) result.emplace_back(name, value);
+    const PgRows own = leader.query(fmt::format(
+        "select r.rolname || ':' || pg_catalog.lower(c.name), c.value from pg_catalog.pg_db_role_setting s join pg_catalog.pg_roles r on r.oid = s.setrole left join pg_catalog.pg_database d on d.oid = s.setdatabase "
+        "cross join lateral (select split_part(t.text, '=', 1), substr(t.text, strpos(t.text, '=') + 1) from unnest(s.setconfig) t(text)) c(name, value) "
+        "where (s.setdatabase = 0 or d.datname = current_database()) and pg_catalog.lower(c.name) in ({}) order by 1, 2",
+        kLogging));
+    for (std::size_t row = 0; row < own.size(); ++row) result.emplace_back(own.text(row, 0), own.text(row, 1));
+    return result;
+}
+
+void check_has_no_subscription(PgSession& leader) {
+    // Everybody may read this of it: only subconninfo is for superusers.
+    const PgRows rows = leader.query(
+        "select s.subname from pg_catalog.pg_subscription s join pg_catalog.pg_database d on d.oid = s.subdbid where d.datname = current_database() and s.subenabled order by 1 limit 1");
+    if (rows.empty()) return;
+    throw RefusedError{fmt::format("the leader has a subscription ({}) that writes to it: its rows come from elsewhere, and no statement of its log has them. Capture by logical decoding or triggers, or "
+                                   "ALTER SUBSCRIPTION … DISABLE",
+                                   printable(rows.text(0, 0), 64))};
+}
+
 std::map<std::string, Settings> role_defaults(PgSession& leader) {
     // What is set for a role in one database goes before what is set for it in all.
     const PgRows rows = leader.query(fmt::format(

@@ -21,6 +21,10 @@ void check_shows_users(const LogSettings& settings, const std::map<std::string, 
 [[nodiscard]] const std::string& meaningful_settings();
 /// What sessions of the leader begin with, of these: values as DDL has them. That of the database and the server, whatever rowferry's own role has; throws RefusedError where that cannot be told.
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> session_defaults(PgSession& leader);
+/// What the leader logs, and by which isolation its sessions run: of the server and the database, and of roles that have it of their own. For comparison only. Throws RefusedError.
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> logging_settings(PgSession& leader);
+/// What is written to the leader by a subscription of its own is in no log of statements. Throws RefusedError where it has one that is enabled.
+void check_has_no_subscription(PgSession& leader);
 /// ALTER ROLE … SET, for the leader's database.
 [[nodiscard]] std::map<std::string, std::vector<std::pair<std::string, std::string>>> role_defaults(PgSession& leader);
 

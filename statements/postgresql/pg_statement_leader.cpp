@@ -185,6 +185,7 @@ void PgStatementLeader::check(const StreamRequest& request, const std::vector<Ta
     if (session().query("select pg_catalog.pg_is_in_recovery()").boolean(0, 0)) throw RefusedError{"the leader is a standby in recovery: point rowferry at the primary"};
     if (!session().query("select pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')").boolean(0, 0))
         throw RefusedError{"the log alone does not tell when a session's last statement ended: GRANT pg_read_all_stats to the role on the leader"};
+    check_has_no_subscription(session());
     const LogSettings settings = log_settings();
     check_shows_xids(settings);
     check_shows_users(settings, role_defaults(session()));
@@ -210,6 +211,7 @@ std::unique_ptr<Snapshot> PgStatementLeader::start(const StreamRequest& request)
     check_same_extensions(session(), scratch().session());
     state.role_settings = role_defaults(session());
     state.session_settings = session_defaults(session());
+    if (at_hand()) state.logging = logging_settings(session());
     scratch().finish_filling(state);
     const StreamRequest inner = on_scratch(request);
     scratch_leader_.reset();  // what it knows is of the empty database
@@ -244,6 +246,11 @@ std::unique_ptr<Source> PgStatementLeader::follow(const StreamRequest& request, 
         throw RefusedError{fmt::format("the scratch {} is not the one that stream {} was run on up to {}: name that one, or, if it is lost, {}", own->conninfo().describe(), checkpoint.stream, at, kBeginAnew)};
     if (at_hand() && (state->session_settings != session_defaults(session()) || state->role_settings != role_defaults(session())))
         throw HaltError{fmt::format("what sessions of the leader begin with was changed (ALTER ROLE, ALTER DATABASE or its configuration), and the log does not say for which of them. Set it back, or {}", kBeginAnew)};
+    if (at_hand() && state->logging != logging_settings(session()))
+        throw HaltError{fmt::format("what the leader logs, or the isolation that its sessions begin with, is not what it was when the scratch was filled, and the log does not say since when. Set it back if "
+                                    "nobody wrote meanwhile, or {}",
+                                    kBeginAnew)};
+    if (at_hand()) check_has_no_subscription(session());
     if (!state->leader.same_system(identify())) throw HaltError{fmt::format("the scratch was filled from another leader ({}). {}", to_string(state->leader), kBeginAnew)};
     if (state->position < checkpoint.position)
         throw RefusedError{fmt::format("the scratch is at {}, behind the follower's {}: it was restored from a backup. {}", to_string(PositionKind::log, state->position), at, kBeginAnew)};

@@ -40,7 +40,8 @@ std::string facts_of(const ScratchState& state) {
                   {"offset", state.marker.offset},
                   {"time_us", state.marker.time_us}}},
                 {"role_settings", roles},
-                {"session_settings", state.session_settings}}
+                {"session_settings", state.session_settings},
+                {"logging", state.logging}}
         .dump();
 }
 
@@ -61,6 +62,7 @@ void read_facts(const std::string& text, ScratchState& state) {
     state.marker.snapshot = marker.at("snapshot").get<std::string>();
     for (const Json& open : marker.at("open")) state.marker.open.push_back({open.at("pid").get<std::uint32_t>(), open.at("since_us").get<std::int64_t>()});
     state.session_settings = facts.at("session_settings").get<std::vector<std::pair<std::string, std::string>>>();
+    state.logging = facts.at("logging").get<std::vector<std::pair<std::string, std::string>>>();
     for (const auto& [role, settings] : facts.at("role_settings").items())
         state.role_settings[role] = settings.get<std::vector<std::pair<std::string, std::string>>>();
 }

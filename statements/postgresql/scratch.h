@@ -55,6 +55,7 @@ struct ScratchState {
     std::map<std::string, std::vector<std::pair<std::string, std::string>>> role_settings;
     /// What all of them begin with.
     std::vector<std::pair<std::string, std::string>> session_settings;
+    std::vector<std::pair<std::string, std::string>> logging;  ///< logging_settings().
 };
 
 /// The marker of PositionedSource.
