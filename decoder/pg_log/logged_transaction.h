@@ -33,6 +33,7 @@ struct LoggedStatement {
     std::string sql;                                      ///< Exactly one statement, without a semicolon at its end; comments as they were.
     std::vector<std::optional<std::string>> parameters;   ///< $1, $2 … as text; no value: NULL.
     std::string prepared;  ///< For an EXECUTE in SQL: the text of its PREPARE statement, as the log's DETAIL has it. Else empty.
+    bool extended = false; ///< Of the extended protocol: it may have been parsed long before, under other settings.
     LogTime began = 0;     ///< When it began: the time of its line before execution, or that of its duration line less the duration.
     std::optional<std::int64_t> duration;  ///< Microseconds, where the log has them.
     bool own_message = true;  ///< False: came in the same message of the client as the statement before it (statement_timestamp() is that one's).

@@ -186,6 +186,7 @@ void LogSessions::append(const TransactionPtr& transaction, const SqlStatement& 
     one.sql = statement.text;
     one.parameters = run.parameters;
     one.prepared = run.prepared;
+    one.extended = run.extended;
     one.began = run.began;
     one.duration = run.duration;
     one.own_message = run.count == 0;

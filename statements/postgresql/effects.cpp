@@ -84,9 +84,13 @@ void EffectFinder::statement(const SqlFacts& facts, Effects& effects, bool write
             if (same(facts.targets[i], facts.targets[j])) note(effects, fmt::format("several changes of {} in one statement (which of them comes first)", shown(facts.targets[i].table)));
 }
 
-void EffectFinder::begin(const std::vector<std::optional<std::string>>* parameters, const LoggedSession& session) {
+void EffectFinder::begin(const LoggedStatement* logged, const LoggedSession& session) {
     context_ = {};
-    context_.parameters = parameters;
+    if (logged != nullptr) {
+        context_.parameters = &logged->parameters;
+        context_.at_once = logged->prepared.empty() && !logged->extended;
+    }
+    context_.has_nulls = is_set(session, "array_nulls");
     context_.has_path = is_set(session, "search_path");
     context_.has_zone = is_set(session, "timezone");
     context_.has_strings = is_set(session, "standard_conforming_strings");
@@ -129,7 +133,7 @@ Effects EffectFinder::find_truncate(const SqlFacts& facts, const LoggedSession& 
 }
 
 Effects EffectFinder::find_routine(const SqlFacts& facts, const LoggedStatement& logged, const LoggedSession& session) {
-    begin(&logged.parameters, session);
+    begin(&logged, session);
     Effects effects;
     if (facts.kind == "CallStmt") {
         statement(facts, effects, true);
@@ -146,7 +150,7 @@ Effects EffectFinder::find_routine(const SqlFacts& facts, const LoggedStatement&
 }
 
 Effects EffectFinder::find_alteration(const SqlFacts& facts, const LoggedStatement& logged, const LoggedSession& session) {
-    begin(&logged.parameters, session);
+    begin(&logged, session);
     Effects effects;
     statement(facts, effects, true);
     effects.reads.clear();
@@ -164,6 +168,8 @@ Effects EffectFinder::find_definition(const SqlFacts& facts, const LoggedSession
     context_.definition = true;
     Effects effects;
     literals(facts, effects);
+    for (const std::string& weakness : facts.weaknesses)
+        if (weakness.starts_with("= NULL")) note(effects, weakness);
     return effects;
 }
 
@@ -172,11 +178,11 @@ Effects EffectFinder::find(const SqlFacts& facts, const LoggedStatement& logged,
     const bool changes = std::ranges::any_of(facts.targets, [](const SqlTarget& target) { return target.op != SqlTarget::Op::lock; });
     const bool query = facts.kind == "SelectStmt" || facts.kind == "DeclareCursorStmt" || facts.kind == "CopyStmt";
     const bool only_reads = query && !changes && !facts.into_table;
-    begin(&logged.parameters, session);
+    begin(&logged, session);
     statement(facts, effects, !only_reads);
     // A function of a SELECT that changes rows makes all of it count.
     if (only_reads && (!effects.writes.empty() || effects.writes_unknown)) {
-        begin(&logged.parameters, session);
+        begin(&logged, session);
         statement(facts, effects, true);
     }
     finish(effects);

@@ -59,6 +59,8 @@ private:
         bool has_path = false;   ///< The log says the session's search_path.
         bool has_zone = false;   ///< … and its TimeZone.
         bool has_strings = false;  ///< … and that a backslash in '…' is one.
+        bool has_nulls = false;  ///< … and whether NULL in an array's text is one.
+        bool at_once = true;     ///< The statement's constants were read when it ran, not when it was prepared.
         bool nested = false;     ///< In a routine, a default or a view: whatever it gives is used.
         bool definition = false; ///< Of an object, which is made of the statement's tables.
         Tables tables;           ///< Whose columns names in here may be, beside the statement's own: a trigger's.
@@ -75,7 +77,7 @@ private:
         std::string name;
         std::set<TableName> reads;
     };
-    void begin(const std::vector<std::optional<std::string>>* parameters, const LoggedSession& session);
+    void begin(const LoggedStatement* logged, const LoggedSession& session);
     void finish(Effects& effects);
     void statement(const SqlFacts& facts, Effects& effects, bool writes);
     void expression(const std::string& sql, const std::string& of, Effects& effects);
@@ -104,6 +106,7 @@ private:
     void settle(const CatalogTable& table, const SqlTarget& target, Effects& effects);
     void literal(const SqlOperand& operand, const std::string& type, const std::string& of, Effects& effects);
     void literals(const SqlFacts& facts, Effects& effects);
+    [[nodiscard]] std::string parameter(int number) const;
     void orders(const SqlFacts& facts, Effects& effects);
     [[nodiscard]] bool is_total(const SqlOrder& order, const SqlFacts& facts);
     [[nodiscard]] bool is_timely(const SqlFacts& facts);

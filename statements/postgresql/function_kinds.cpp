@@ -14,10 +14,9 @@ constexpr std::array<std::string_view, 6> kChance{"random", "setseed", "gen_rand
 constexpr std::array<std::string_view, 9> kHarmless{"pg_sleep", "pg_sleep_for", "pg_sleep_until", "pg_notify", "setval", "pg_advisory_lock", "pg_advisory_lock_shared", "pg_advisory_xact_lock",
                                                     "pg_advisory_xact_lock_shared"};
 // Of the stable ones. All others see more than their arguments, rows and a TimeZone.
-constexpr std::array<std::string_view, 12> kText{"concat", "concat_ws", "format", "to_json", "to_jsonb", "json_build_object", "json_build_array", "jsonb_build_object", "jsonb_build_array", "row_to_json",
-                                                 "array_to_json", "array_to_string"};
+constexpr std::array<std::string_view, 14> kText{"concat", "concat_ws", "format", "to_json", "to_jsonb", "json_build_object", "json_build_array", "jsonb_build_object", "jsonb_build_array", "row_to_json",
+                                                 "array_to_json", "array_to_string", "quote_literal", "quote_nullable"};
 constexpr std::array<std::string_view, 9> kZone{"date_trunc", "date_part", "extract", "timezone", "make_timestamptz", "generate_series", "age", "date", "date_bin"};
-constexpr std::array<std::string_view, 2> kSteady{"quote_literal", "quote_nullable"};
 constexpr std::array<std::string_view, 8> kSums{"sum", "avg", "stddev", "stddev_pop", "stddev_samp", "variance", "var_pop", "var_samp"};
 constexpr std::array<std::string_view, 7> kWholes{"count", "bool_and", "bool_or", "every", "bit_and", "bit_or", "bit_xor"};
 // What server-side tools bring along to look at the server.
@@ -41,7 +40,7 @@ FunctionKind function_kind(std::string_view name, char volatility, std::size_t a
     if (name.find("query_to_xml") != std::string_view::npos || name == "cursor_to_xml" || name.starts_with("table_to_xml") || name.starts_with("schema_to_xml") || name.starts_with("database_to_xml") ||
         name.starts_with("cursor_to_xml") || name == "ts_stat" || (name == "ts_rewrite" && arguments == 2))
         return FunctionKind::sql;
-    if (volatility == 'i' || holds(kSteady, name)) return FunctionKind::steady;
+    if (volatility == 'i') return FunctionKind::steady;
     if (volatility == 's' && holds(kText, name)) return FunctionKind::text;
     if (volatility == 's' && holds(kZone, name)) return FunctionKind::zone;
     return FunctionKind::server;

@@ -23,12 +23,24 @@ bool intersect(const std::set<TableName>& a, const std::set<TableName>& b) {
     return std::ranges::any_of(a, [&](const TableName& table) { return b.contains(table); });
 }
 
+/// Takes or gives rows or values of any type, such as hstore(record): by way of their text, which depends on the session, though an extension may declare it IMMUTABLE.
+bool takes_anything(const CatalogRoutine& routine) {
+    const auto any = [](const std::string& type) { return type == "record" || type == "_record" || type.starts_with("any"); };
+    // Of a function with OUT parameters, record is only what they come to.
+    const auto given = [&](const std::string& type) { return routine.results.size() > 1 ? type.starts_with("any") : any(type); };
+    return std::ranges::any_of(routine.arguments, any) || std::ranges::any_of(routine.results, given);
+}
+
 }  // namespace
 
 void EffectFinder::by_number(std::uint32_t oid, Effects& effects) {
     const CatalogRoutine* function = catalog_.routine(oid);
     // What an extension's own types are made of is taken at its word.
-    if (function == nullptr || function->builtin || (!function->extension.empty() && function->volatility == 'i')) return;
+    if (function == nullptr || function->builtin) return;
+    if (!function->extension.empty() && function->volatility == 'i') {
+        if (takes_anything(*function)) note(effects, fmt::format("how the session writes values as text ({}())", shown(function->name)));
+        return;
+    }
     merge(routine(*function), shown(function->name) + "()", effects);
 }
 
@@ -139,7 +151,10 @@ void EffectFinder::own_call(const CatalogRoutine& candidate, const SqlCall& call
         return;
     }
     if (!candidate.extension.empty() && (compiled || is_harmless_extension(candidate.extension))) {
-        if (candidate.volatility == 'i') return;
+        if (candidate.volatility == 'i') {
+            if (writes && takes_anything(candidate)) note(effects, fmt::format("how the session writes values as text ({})", name));
+            return;
+        }
         if (writes) note(effects, name);
         if (candidate.volatility == 'v' && !is_harmless_extension(candidate.extension)) {
             note(effects, fmt::format("{}, a function of extension {}", name, printable(candidate.extension, 64)));

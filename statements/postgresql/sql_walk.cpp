@@ -49,6 +49,13 @@ std::string column_of(const Json& node) {
     return reference.is_null() ? std::string{} : last_name(member(reference, "fields"));
 }
 
+/// Where it is a key that counts: not by another collation than its own, under which different values may be equal.
+std::string key_column_of(const Json& node) {
+    if (!node.contains("CollateClause")) return column_of(node);
+    const std::string collation = last_name(member(node["CollateClause"], "collname"));
+    return collation == "C" || collation == "POSIX" ? column_of(node) : std::string{};
+}
+
 bool compares_something(const Json& expression) {
     const std::string form = text(expression, "kind");
     const bool ordering = form == "AEXPR_BETWEEN" || form == "AEXPR_NOT_BETWEEN" || form == "AEXPR_BETWEEN_SYM" || form == "AEXPR_NOT_BETWEEN_SYM" || form == "AEXPR_IN" || form == "AEXPR_DISTINCT" ||
@@ -252,7 +259,7 @@ void SqlWalk::call(const Json& node) {
     if (flag(node, "agg_within_group")) weakness(call.name.name + "() WITHIN GROUP");
     for (const Json& sort : member(node, "agg_order")) {
         const Json& by = member(sort, "SortBy");
-        if (const std::string column = column_of(member(by, "node")); !column.empty() && member(by, "useOp").empty()) call.order.columns.push_back(column);
+        if (const std::string column = key_column_of(member(by, "node")); !column.empty() && member(by, "useOp").empty()) call.order.columns.push_back(column);
     }
     call.order.table = only_;
     call.distinct = flag(node, "agg_distinct");
@@ -274,9 +281,10 @@ void SqlWalk::order_of(const Json& select, SqlOrder& order) const {
         if (part.contains("BoolExpr") && text(part["BoolExpr"], "boolop") == "AND_EXPR")
             for (const Json& each : member(part["BoolExpr"], "args")) conjuncts.push_back(&each);
         const Json& equal = member(part, "A_Expr");
-        if (text(equal, "kind") != "AEXPR_OP" || last_name(member(equal, "name")) != "=") continue;
+        if (text(equal, "kind") != "AEXPR_OP" || member(equal, "name").size() != 1 || last_name(member(equal, "name")) != "=") continue;
         for (const auto& [one, other] : {std::pair{"lexpr", "rexpr"}, std::pair{"rexpr", "lexpr"}}) {
             const Json& value = member(equal, other);
+            if (value.contains("CollateClause") || member(equal, one).contains("CollateClause")) continue;
             const std::string column = column_of(member(equal, one));
             if (column.empty() || (!is_value(value) && column_of(value).empty())) continue;
             const Json& fields = member(member(value, "ColumnRef"), "fields");
@@ -286,7 +294,7 @@ void SqlWalk::order_of(const Json& select, SqlOrder& order) const {
     }
     for (const Json& sort : member(select, "sortClause")) {
         const Json& by = member(sort, "SortBy");
-        const std::string column = column_of(member(by, "node"));
+        const std::string column = key_column_of(member(by, "node"));
         if (column.empty() || !member(by, "useOp").empty()) continue;
         // A name that the SELECT gives to something else comes first.
         const bool other = std::ranges::any_of(member(select, "targetList"), [&](const Json& output) {

@@ -144,7 +144,8 @@ Verdict StatementGate::judge(const LoggedStatement& statement, const LoggedSessi
         if (!verdict.sets && unsettled_.contains(session.id)) return refused("its session changed settings with set_config(), so that the log does not say under which it ran");
         if (const std::string why = unusable(session); !why.empty()) return refused(why);
         const bool backslashes = facts.backslashes || (!statement.prepared.empty() && read_sql(statement.prepared).backslashes);
-        if (backslashes && !EffectFinder::is_set(session, "standard_conforming_strings"))
+        // What is prepared was read under the settings of that time.
+        if (backslashes && (statement.extended || !statement.prepared.empty() || !EffectFinder::is_set(session, "standard_conforming_strings")))
             return refused("a string constant has a backslash, and the log does not say the session's standard_conforming_strings: write E'…', or SET standard_conforming_strings = on when the session begins");
         return verdict;
     } catch (const StatementError& error) {

@@ -159,7 +159,10 @@ void EffectFinder::target(const SqlFacts& facts, const SqlTarget& target, Effect
                             note(effects, fmt::format("a view over the view {}", to_string(base->name)));
                         else
                             change(*base, events, true, false, many, effects);
-                        if (!instead && target.op == SqlTarget::Op::insert) defaults(*base, target, effects);
+                        // Which of its columns the view leaves out, or calls something else, is not followed: all defaults count.
+                        const bool falls_back = target.op == SqlTarget::Op::insert || target.op == SqlTarget::Op::merge ||
+                                                (!target.rows.empty() && std::ranges::any_of(target.rows[0], [](const SqlOperand& set) { return set.kind == SqlOperand::Kind::fallback; }));
+                        if (!instead && falls_back) defaults(*base, SqlTarget{}, effects);
                     }
                 view(*table, effects, true);
             } catch (const StatementError& error) {

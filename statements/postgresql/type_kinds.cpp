@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "schemas/ascii.h"
 #include "schemas/holds.h"
@@ -138,6 +139,21 @@ bool is_text(std::string_view type) { return holds(kTexts, element(type)); }
 bool is_written_time(std::string_view value) {
     bool offset = false;
     return is_iso(value, offset);
+}
+
+bool has_array_null(std::string_view value) {
+    if (value.find('{') == std::string_view::npos) return false;
+    constexpr std::string_view kSpaces = " \t\n\r\v\f";
+    bool found = false;
+    for (std::size_t at = value.find_first_of("{,"); at != std::string_view::npos && !found; at = value.find_first_of("{,", at + 1)) {
+        const auto from = value.find_first_not_of(kSpaces, at + 1);
+        if (from == std::string_view::npos || value.size() - from < 5) continue;
+        std::string word{value.substr(from, 4)};
+        std::ranges::transform(word, word.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        const auto end = value.find_first_not_of(kSpaces, from + 4);
+        found = word == "null" && end != std::string_view::npos && (value[end] == ',' || value[end] == '}');
+    }
+    return found && !nlohmann::json::accept(value);
 }
 
 std::optional<std::string> literal_doubt(std::string_view type, std::string_view value, bool zone_known, bool quoted) {

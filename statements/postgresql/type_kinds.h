@@ -23,6 +23,9 @@ namespace type_kinds {
 /// A date as PostgreSQL writes it, perhaps with a time.
 [[nodiscard]] bool is_written_time(std::string_view value);
 
+/// An array's text with an element NULL, without quotes: array_nulls says whether that is one. Not in JSON.
+[[nodiscard]] bool has_array_null(std::string_view value);
+
 /// What a constant's meaning depends on, beside its text, where a value of this type is wanted. An empty type: it is not known which. `quoted`: not a number.
 [[nodiscard]] std::optional<std::string> literal_doubt(std::string_view type, std::string_view value, bool zone_known, bool quoted);
 /// The same for turning a value of a column into another type.

@@ -16,6 +16,8 @@ using type_kinds::conversion_doubt;
 
 bool is_time_of_day_and_year(const std::string& type) { return type_kinds::is_timely(type) && type != "interval" && !type.starts_with('?') && type != "money" && !type.starts_with("reg"); }
 
+bool joins_as_it_is(const std::string& type) { return type.starts_with('_') || type == "jsonb" || type == "tsvector" || type == "bit" || type == "varbit" || type == "bytea"; }
+
 }  // namespace
 
 bool EffectFinder::Types::has_timely() const {
@@ -144,6 +146,12 @@ bool EffectFinder::is_timely(const SqlFacts& facts) {
     });
 }
 
+/// What was bound to it; nothing where that is not known, or NULL.
+std::string EffectFinder::parameter(int number) const {
+    if (context_.parameters == nullptr || number < 1 || static_cast<std::size_t>(number) > context_.parameters->size()) return {};
+    return (*context_.parameters)[static_cast<std::size_t>(number - 1)].value_or("");
+}
+
 void EffectFinder::literal(const SqlOperand& operand, const std::string& type, const std::string& of, Effects& effects) {
     std::string value = operand.text;
     const bool parameter = operand.kind == SqlOperand::Kind::parameter;
@@ -155,8 +163,10 @@ void EffectFinder::literal(const SqlOperand& operand, const std::string& type, c
     } else if (operand.kind != SqlOperand::Kind::string) {
         return;
     }
-    // What stands in a prepared statement was read when it was prepared, perhaps in another zone.
-    const bool at_once = parameter || context_.parameters == nullptr || context_.parameters->empty();
+    // What stands in a prepared statement was read when it was prepared, in a routine when its session first ran it: perhaps in another zone.
+    const bool at_once = parameter || context_.definition || (context_.at_once && !context_.nested);
+    const bool may_be_array = type.empty() || type.starts_with('?') || type.starts_with('_');
+    if (may_be_array && !(context_.has_nulls && at_once) && type_kinds::has_array_null(value)) note(effects, "NULL in an array's text (the session's array_nulls, which the log does not say)");
     if (const auto doubt = type_kinds::literal_doubt(type, value, context_.has_zone && at_once, !parameter))
         note(effects, of.empty() ? *doubt : fmt::format("{} for {}", *doubt, printable(of, 64)));
 }
@@ -189,7 +199,8 @@ void EffectFinder::literals(const SqlFacts& facts, Effects& effects) {
         // A partition's bounds, where its parent has no column that a zone says anything about.
         if (context_.definition && !zoned && type_kinds::is_written_time(each.value.text)) return;
         if (!timely) timely = is_timely(facts);
-        if (*timely) literal(each.value, "", each.column, effects);
+        const std::string value = each.value.kind == SqlOperand::Kind::parameter ? parameter(each.value.number) : each.value.text;
+        if (*timely || type_kinds::has_array_null(value)) literal(each.value, "", each.column, effects);
     };
     for (const SqlLiteral& each : facts.literals) {
         if (settled_.contains(each.value.location)) continue;
@@ -221,10 +232,13 @@ void EffectFinder::use(const SqlUse& use, const SqlFacts& facts, Effects& effect
             doubt(to);
             // ('no' || 'w')::timestamp
             if (type_kinds::is_timely(to) && !to.starts_with('?') && !types.has_timely()) note(effects, "a text that is read as a date or a time");
+            if (!context_.has_nulls && to.starts_with('_') && std::ranges::any_of(types.names, [](const std::string& type) { return type_kinds::is_text(type) && !type.starts_with('_'); }))
+                note(effects, "a text that is read as an array (the session's array_nulls, which the log does not say)");
             break;
         }
         case SqlUse::Kind::operation:
-            if (use.name == "||" && types.names.size() > 1) doubt("text");
+            // Of two of a kind, or one and a constant: what has a || of its own is put together as it is, all else by way of text.
+            if (use.name == "||" && (types.names.size() > 1 || std::ranges::none_of(types.names, joins_as_it_is))) doubt("text");
             if (use.name == "@@" && std::ranges::any_of(types.names, [](const std::string& type) { return type_kinds::is_text(type); })) note(effects, "the session's default_text_search_config (operator @@)");
             if (!context_.has_zone && std::ranges::any_of(types.names, [](const std::string& type) { return type_kinds::is_zoned(type) && !type.starts_with('?'); }))
                 note(effects, fmt::format("the session's TimeZone, which the log does not say (operator {})", printable(use.name, 40)));

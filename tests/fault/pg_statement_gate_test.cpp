@@ -43,6 +43,7 @@ protected:
         statement.sql = sql;
         statement.parameters = parameters;
         statement.prepared = prepared;
+        statement.extended = extended_;
         LoggedSession session;
         session.id = "1.1";
         session.user = "postgres";
@@ -73,6 +74,7 @@ protected:
     PgSession session_;
     StatementGate gate_;
     Settings settings_;
+    bool extended_ = false;  ///< What is judged came by the extended protocol.
 };
 
 TEST_F(PgStatementGate, WhatApplicationsDoEveryDayIsRun) {
@@ -122,6 +124,63 @@ TEST_F(PgStatementGate, TheArgumentsOfExecuteCount) {
     EXPECT_TRUE(stops("the clock", "EXECUTE q('today')", {}, "PREPARE q AS UPDATE account SET at = $1 WHERE id = 1"));
     EXPECT_TRUE(stops("the clock", "EXECUTE q('today')", {}, "PREPARE q(timestamp) AS UPDATE account SET n = 1 WHERE ts < $1"));
     EXPECT_TRUE(refuses("PREPARE", "EXECUTE p(1)"));
+}
+
+TEST_F(PgStatementGate, ConstantsOfPreparedStatementsWereReadUnderOtherSettings) {
+    settings_ = {{"timezone", "SET timezone = 'Europe/Berlin'"}, {"standard_conforming_strings", "SET standard_conforming_strings = on"}, {"array_nulls", "SET array_nulls = on"}};
+    const std::string sql = "INSERT INTO account (id, at) VALUES (1, '2026-11-20 10:00:00')";
+    EXPECT_TRUE(runs(sql));
+    EXPECT_TRUE(stops("without its zone", "EXECUTE p", {}, "PREPARE p AS " + sql));
+    EXPECT_TRUE(refuses("backslash", "EXECUTE p", {}, "PREPARE p AS INSERT INTO log VALUES ('a\\b', 1)"));
+    EXPECT_TRUE(runs("EXECUTE p('2026-11-20 10:00:00')", {}, "PREPARE p AS INSERT INTO account (id, at) VALUES (1, $1)"));
+    make("CREATE TABLE lists (id int PRIMARY KEY, a text[], j jsonb)");
+    EXPECT_TRUE(runs("INSERT INTO lists (id, a) VALUES (1, '{NULL}')"));
+    EXPECT_TRUE(stops("array_nulls", "EXECUTE p", {}, "PREPARE p AS INSERT INTO lists (id, a) VALUES (1, '{NULL}')"));
+    // A driver that keeps a statement prepares it once, and sets its zone later.
+    extended_ = true;
+    EXPECT_TRUE(stops("without its zone", sql));
+    EXPECT_TRUE(refuses("backslash", "INSERT INTO log VALUES ('a\\b', 1)"));
+    EXPECT_TRUE(runs("INSERT INTO account (id, at) VALUES (1, $1)", {"2026-11-20 10:00:00"}));
+    EXPECT_TRUE(runs("INSERT INTO account (id, at) VALUES (1, '2026-11-20 10:00:00+01')"));
+    extended_ = false;
+    // A session keeps the plans of its functions.
+    make("CREATE FUNCTION dated() RETURNS int LANGUAGE plpgsql AS $$BEGIN UPDATE account SET at = '2026-11-20 10:00:00' WHERE id = 1; RETURN 1; END$$");
+    EXPECT_TRUE(stops("without its zone", "SELECT dated()"));
+}
+
+TEST_F(PgStatementGate, WhatNullsMeanIsUpToSettingsThatNoLogHas) {
+    all_stop("= NULL", {"UPDATE account SET n = 3 WHERE note = NULL", "UPDATE account SET n = 3 WHERE NULL = note"});
+    EXPECT_TRUE(refuses("= NULL", "CREATE VIEW v AS SELECT * FROM account WHERE note = NULL"));
+    make("CREATE TABLE lists (id int PRIMARY KEY, a text[], j jsonb)");
+    all_stop("array_nulls", {"INSERT INTO lists (id, a) VALUES (1, '{NULL}')", "INSERT INTO account (id, note) VALUES (1, ('{x, null }'::text[])[1])", "UPDATE lists SET a = a || '{a,Null,b}' WHERE id = 1",
+                             "INSERT INTO log VALUES (array_to_string('{NULL}', ','), 1)", "UPDATE lists SET a = (SELECT what FROM log WHERE who = 1)::text[] WHERE id = 1"});
+    EXPECT_TRUE(stops("array_nulls", "INSERT INTO lists (id, a) VALUES (1, $1)", {"{NULL}"}));
+    all_run({"INSERT INTO lists VALUES (1, '{\"NULL\",nullable}', '{\"a\": null, \"b\": [1, null]}')", "INSERT INTO account (id, note) VALUES (1, '{NULL}')", "UPDATE lists SET a = ARRAY[NULL, 'x'] WHERE id = 1"});
+}
+
+TEST_F(PgStatementGate, WhatIsPutIntoAViewTakesTheDefaultsOfItsTable) {
+    make("CREATE TABLE t (id int PRIMARY KEY, created timestamptz DEFAULT now(), name text); CREATE VIEW v AS SELECT id, name FROM t; CREATE VIEW w AS SELECT id, name AS created FROM t;"
+         "CREATE VIEW all_of_it AS SELECT id, created, name FROM t; CREATE VIEW plain AS SELECT id, owner FROM account");
+    all_stop("the clock", {"INSERT INTO v VALUES (1, 'x')", "INSERT INTO w (id, created) VALUES (1, 'x')", "UPDATE all_of_it SET created = DEFAULT WHERE id = 1"});
+    EXPECT_TRUE(runs("INSERT INTO plain VALUES (1, 'x')"));
+    EXPECT_TRUE(runs("UPDATE v SET name = 'x' WHERE id = 1"));
+}
+
+TEST_F(PgStatementGate, FunctionsOfAnyTypeGoThroughTheTextOfTheSession) {
+    make("CREATE EXTENSION hstore; CREATE TABLE audit (id int, was hstore); CREATE FUNCTION audits() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO audit VALUES (NEW.id, hstore(NEW)); RETURN NEW; END$$");
+    all_stop("as text", {"INSERT INTO audit SELECT id, hstore(account) FROM account", "INSERT INTO copy SELECT (populate_record(c, 'at=>now')).* FROM account c", "INSERT INTO copy SELECT (c #= 'at=>now').* FROM account c",
+                         "DELETE FROM account WHERE quote_literal(at) = 'x'", "DELETE FROM account WHERE 'd' || day = 'd2026-11-20'", "DELETE FROM account WHERE rate || '' = '0.1'"});
+    all_run({"INSERT INTO audit VALUES (1, 'a=>1')", "UPDATE audit SET was = was || hstore('a', 'b') WHERE was -> 'a' = '1'", "DELETE FROM audit WHERE was ? 'x'", "UPDATE account SET note = quote_literal(owner) WHERE 'd' || n = 'd1'"});
+    make("CREATE TRIGGER a AFTER UPDATE ON account FOR EACH ROW EXECUTE FUNCTION audits()");
+    all_stop("as text", {"UPDATE account SET n = 1 WHERE id = 1"});
+}
+
+TEST_F(PgStatementGate, AKeyUnderAnotherCollationIsNone) {
+    make("CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)");
+    all_stop("LIMIT", {"INSERT INTO log SELECT note, n FROM account WHERE owner COLLATE nocase = 'a' LIMIT 1", "INSERT INTO log SELECT note, n FROM account WHERE owner = 'a' COLLATE nocase LIMIT 1",
+                       "DELETE FROM account WHERE id = (SELECT id FROM account WHERE owner OPERATOR(pg_catalog.=) 'a' LIMIT 1)"});
+    EXPECT_TRUE(runs("DELETE FROM account WHERE id = (SELECT id FROM account WHERE owner = 'a' LIMIT 1)"));
+    EXPECT_TRUE(runs("INSERT INTO log SELECT string_agg(note, ',' ORDER BY id), 1 FROM account"));
 }
 
 TEST_F(PgStatementGate, TextsThatAreDatesOrTimesAreFoundWhereverTheyStand) {
