@@ -64,6 +64,7 @@ private:
         bool nested = false;     ///< In a routine, a default or a view: whatever it gives is used.
         bool definition = false; ///< Of an object, which is made of the statement's tables.
         Tables tables;           ///< Whose columns names in here may be, beside the statement's own: a trigger's.
+        std::set<std::string> shadowed;  ///< Names of columns that may be something else: fields of a routine's records.
         std::map<std::string, std::string> variables;  ///< Of PL/pgSQL, with their types.
     };
     /// The types that go into a value.

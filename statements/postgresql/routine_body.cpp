@@ -51,6 +51,8 @@ void look_at(const std::string& kind, const Json& node, RoutineBody& body) {
     if (kind == "fors") body.ordered.push_back(query_of(node, "query"));
     if (kind == "execsql" && sql_nodes::flag(node, "into") && !sql_nodes::flag(node, "strict")) body.ordered.push_back(query_of(node, "sqlstmt"));
     body.fills = body.fills || kind == "fors" || sql_nodes::flag(node, "into");
+    if (kind == "fors") body.filling.push_back(query_of(node, "query"));
+    if (kind == "execsql" && sql_nodes::flag(node, "into")) body.filling.push_back(query_of(node, "sqlstmt"));
     if (kind == "assign") {
         const std::string query = query_of(node, "expr");
         std::string target = query.substr(0, std::min(query.find(":="), query.find('=')));

@@ -60,6 +60,15 @@ void EffectFinder::body(const CatalogRoutine& routine, const std::string& name, 
     context_.parameters = nullptr;
     context_.variables = body.variables;
     for (std::size_t i = 0; i < body.parameters.size() && body.parameters.size() == routine.arguments.size(); ++i) context_.variables[body.parameters[i]] = "=" + routine.arguments[i];
+    // Records have the fields of what fills them.
+    for (const std::string& sql : body.filling) {
+        const SqlFacts facts = read_sql(sql);
+        const Tables own = std::exchange(context_.tables, {});
+        Tables filled = involved(facts);
+        filled.insert(filled.end(), own.begin(), own.end());
+        context_.tables = std::move(filled);
+        context_.shadowed.insert(facts.shown.begin(), facts.shown.end());
+    }
     for (const std::string& sql : body.statements) {
         const SqlFacts facts = read_sql(sql);
         if (facts.backslashes && !context_.has_strings) note(effects, fmt::format("what a backslash in a string means in {} (the log does not say the session's standard_conforming_strings)", name));
@@ -110,6 +119,16 @@ void EffectFinder::assignments(const RoutineBody& body, const CatalogRoutine& ro
             if (const auto doubt = type_kinds::conversion_doubt(from, to, context_.has_zone)) note(effects, fmt::format("{} in {}", *doubt, name));
         const bool made = !facts.operators.empty() || !facts.calls.empty() || facts.literals.size() > 1;
         if (type_kinds::is_timely(to) && !to.starts_with('?') && made && !types.has_timely()) note(effects, fmt::format("a text that is read as a date or a time in {}", name));
+    }
+    // SELECT … INTO, FOR … IN: which of the variables, is not looked at.
+    for (const std::string& sql : body.filling) {
+        const SqlFacts facts = read_sql(sql);
+        const Types types = types_of(facts.gives, facts);
+        for (const auto& [variable, type] : context_.variables) {
+            const std::string to = type == "UNKNOWN" ? "int4" : variable_type(type);
+            for (const std::string& from : types.names)
+                if (const auto doubt = type_kinds::conversion_doubt(from, to, context_.has_zone)) note(effects, fmt::format("{} in {}", *doubt, name));
+        }
     }
     for (const auto& [variable, type] : context_.variables)
         if (body.fills && type != "UNKNOWN" && type_kinds::is_timely(variable_type(type))) note(effects, fmt::format("a date or time that a query fills in {}", name));

@@ -155,6 +155,7 @@ std::shared_ptr<const CatalogTable> ServerCatalog::read(std::uint32_t number) {
     for (std::size_t row = 0; row < columns.size(); ++row) {
         CatalogTable::Column column{columns.text(row, 0), columns.text(row, 1), columns.boolean(row, 2), columns.boolean(row, 3), std::nullopt};
         if (!columns.is_null(row, 4) && !column.generated) column.fallback = columns.text(row, 4);
+        if (!columns.is_null(row, 4) && column.generated) column.computed = columns.text(row, 4);
         column.not_null = columns.boolean(row, 5);
         // numeric(10,2) writes all of its values with two digits.
         column.exact = (type_kinds::is_exact(column.type) && column.exact_text) || (column.type == "numeric" && columns.integer(row, 6) >= 0);

@@ -24,6 +24,7 @@ struct CatalogTable {
         std::optional<std::string> fallback;  ///< DEFAULT's expression; an identity column's is `nextval('…')`.
         bool not_null = false;
         bool exact = true;  ///< Equal values are the same value.
+        std::string computed = {};  ///< A generated one's expression.
     };
     struct Key {
         std::string index;

@@ -233,6 +233,9 @@ void SqlWalk::statement(const std::string& kind, const Json& node) {
         return;
     }
     facts_.kind = kind;
+    const Json& query = member(node, "query");
+    const Json& insert = kind == "InsertStmt" ? node : member(query, "InsertStmt");
+    own_ = kind == "SelectStmt" ? &node : insert.is_object() ? &member(member(insert, "selectStmt"), "SelectStmt") : &member(query, "SelectStmt");
     if (kind == "SelectStmt" && !member(node, "lockingClause").empty()) {
         const Json& from = member(node, "fromClause");
         if (from.is_array() && from.size() == 1 && from[0].contains("RangeVar")) {

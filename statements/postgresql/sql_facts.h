@@ -125,6 +125,10 @@ struct SqlFacts {
     std::vector<SqlLiteral> literals;
     std::vector<SqlUse> uses;
     std::set<std::string> columns;       ///< All that are mentioned but as targets.
+    std::set<std::string> made;          ///< Names that subqueries, WITH and functions in FROM give to something else than a column of that name.
+    std::set<std::string> shown;         ///< … and the statement's own SELECT, which PL/pgSQL may put into a record.
+    std::vector<std::pair<SqlName, std::size_t>> row_functions;  ///< In FROM, with how many arguments: what their columns are called is theirs to say.
+    SqlUse gives;                        ///< What goes into the values that its own SELECT, or RETURNING, gives.
     std::vector<SqlOrder> limits;        ///< Of LIMIT, OFFSET and FETCH FIRST.
     std::optional<SqlOrder> outer;       ///< A SELECT's own order.
     bool backslashes = false;            ///< An ordinary string constant has one: what that is depends on standard_conforming_strings.
@@ -168,6 +172,7 @@ struct RoutineBody {
     };
     std::vector<Assignment> assigned;
     bool fills = false;                    ///< A query fills variables.
+    std::vector<std::string> filling;      ///< Those queries.
     std::map<std::string, std::string> variables;  ///< Their types, as written.
     std::vector<std::string> parameters;   ///< Variables that are the routine's parameters, in their order.
     std::string opaque;                    ///< What cannot be told: text that is put together while it runs, the end of a transaction …

@@ -162,6 +162,10 @@ void SqlWalk::target(SqlTarget::Op op, const Json& node) {
     const auto only = std::exchange(only_, std::nullopt);
     for (const auto& [key, value] : node.items()) {
         if (key == "withClause" || key == "relation") continue;
+        if (key == "returningList") {
+            made(value, common_ == 0 ? facts_.shown : facts_.made);
+            if (common_ == 0) facts_.gives = use(SqlUse::Kind::assignment, value);
+        }
         const bool quiet = std::exchange(quiet_, quiet_ || (key == "returningList" && common_ == 0));
         walk(value);
         quiet_ = quiet;

@@ -104,6 +104,44 @@ void gather(const Json& node, SqlUse& use, int depth) {
     }
 }
 
+/// What PostgreSQL calls a value that has no name of its own; nothing where no column could be called that.
+std::string made_name(const Json& value) {
+    if (value.contains("ColumnRef")) return column_of(value);
+    if (value.contains("CollateClause")) return made_name(member(value["CollateClause"], "arg"));
+    if (value.contains("TypeCast")) {
+        const std::string name = made_name(member(value["TypeCast"], "arg"));
+        return name.empty() ? type_of(member(value["TypeCast"], "typeName")).name.name : name;
+    }
+    if (value.contains("FuncCall")) return last_name(member(value["FuncCall"], "funcname"));
+    if (value.contains("A_Indirection")) {
+        const Json& parts = member(value["A_Indirection"], "indirection");
+        for (auto part = parts.rbegin(); part != parts.rend(); ++part)
+            if (part->contains("String")) return last_name(*part);
+        return made_name(member(value["A_Indirection"], "arg"));
+    }
+    if (value.contains("CaseExpr")) {
+        const std::string name = made_name(member(value["CaseExpr"], "defresult"));
+        return name.empty() ? "case" : name;
+    }
+    if (value.contains("SubLink")) {
+        const std::string kind = text(value["SubLink"], "subLinkType");
+        if (kind == "EXISTS_SUBLINK") return "exists";
+        if (kind == "ARRAY_SUBLINK") return "array";
+        const Json* select = &member(member(value["SubLink"], "subselect"), "SelectStmt");
+        while (member(*select, "larg").is_object()) select = &member(*select, "larg");
+        const Json& outputs = member(*select, "targetList");
+        if (outputs.empty()) return {};
+        const std::string name = text(member(outputs[0], "ResTarget"), "name");
+        return name.empty() ? made_name(member(member(outputs[0], "ResTarget"), "val")) : name;
+    }
+    constexpr std::array<std::pair<const char*, const char*>, 6> kNames{
+        {{"A_ArrayExpr", "array"}, {"RowExpr", "row"}, {"CoalesceExpr", "coalesce"}, {"GroupingFunc", "grouping"}, {"XmlSerialize", "xmlserialize"}, {"BooleanTest", ""}}};
+    for (const auto& [kind, name] : kNames)
+        if (value.contains(kind)) return name;
+    if (value.contains("MinMaxExpr")) return text(value["MinMaxExpr"], "op") == "IS_LEAST" ? "least" : "greatest";
+    return text(member(value, "A_Expr"), "kind") == "AEXPR_NULLIF" ? "nullif" : "";
+}
+
 /// Nothing but aggregates over all rows: one row.
 bool is_one_row(const Json& select) {
     constexpr std::array kOne{"count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every"};
@@ -124,6 +162,40 @@ SqlUse SqlWalk::use(SqlUse::Kind kind, const Json& node, std::string name) const
     use.name = std::move(name);
     gather(node, use, 0);
     return use;
+}
+
+/// Names of a SELECT or RETURNING that are given to what is no column of that name.
+void SqlWalk::made(const Json& outputs, std::set<std::string>& names) {
+    for (const Json& output : outputs) {
+        const Json& target = member(output, "ResTarget");
+        const Json& value = member(target, "val");
+        const std::string named = text(target, "name");
+        const std::string name = named.empty() ? made_name(value) : named;
+        if (!name.empty() && !(value.contains("ColumnRef") && column_of(value) == name)) names.insert(name);
+    }
+}
+
+/// WITH x (a, b), FROM … AS x (a, b), FROM f() AS a.
+void SqlWalk::aliases(const std::string& kind, const Json& node) {
+    const auto add = [&](const Json& names) {
+        for (const Json& name : names) facts_.made.insert(last_name(name));
+    };
+    if (kind == "CommonTableExpr") add(member(node, "aliascolnames"));
+    if (const Json& alias = member(node, "alias"); alias.is_object()) add(member(alias, "colnames"));
+    if (kind != "RangeFunction") return;
+    const Json& alias = member(node, "alias");
+    facts_.made.insert(text(alias, "aliasname"));
+    for (const Json& column : member(node, "coldeflist")) facts_.made.insert(text(member(column, "ColumnDef"), "colname"));
+    if (flag(node, "ordinality")) facts_.made.insert("ordinality");
+    for (const Json& item : member(node, "functions"))
+        for (const Json& part : member(member(item, "List"), "items")) {
+            if (part.contains("ColumnDef")) facts_.made.insert(text(part["ColumnDef"], "colname"));
+            const Json& function = member(part, "FuncCall");
+            if (function.is_null()) continue;
+            const SqlName name = name_of(member(function, "funcname"));
+            facts_.made.insert(name.name);
+            facts_.row_functions.emplace_back(name, member(function, "args").size());
+        }
 }
 
 void SqlWalk::weakness(std::string what) {
@@ -159,6 +231,7 @@ void SqlWalk::visit(const std::string& kind, const Json& node) {
     if (kind == "TypeCast") return cast(node);
     if (kind == "A_Expr") return operation(node);
     if (!strict_ && definition(kind, node)) return;
+    aliases(kind, node);
     // What constants in here are compared with is another thing.
     const std::string column = kind == "List" || kind == "A_ArrayExpr" ? column_ : std::exchange(column_, "");
     const auto casts = kind == "A_ArrayExpr" ? casts_ : std::exchange(casts_, {});
@@ -175,6 +248,8 @@ void SqlWalk::visit(const std::string& kind, const Json& node) {
         if (strict_ && !holds(kKnownNodes, kind)) weakness(kind);
         if (kind == "RangeTableSample") weakness("a sample of a table (TABLESAMPLE)");
         if (kind == "CurrentOfExpr") weakness("the place of a cursor (WHERE CURRENT OF)");
+        // Its names end with it.
+        if (kind == "SubLink") sublink_ = &member(member(node, "subselect"), "SelectStmt");
         if (kind == "SubLink" && text(node, "subLinkType") == "ARRAY_SUBLINK") weakness("ARRAY(SELECT …), whose order only the server knows");
         if (kind == "SubLink" && text(node, "subLinkType") == "ANY_SUBLINK" && !quiet_) facts_.uses.push_back(use(SqlUse::Kind::comparison, node));
         if (kind == "ColumnRef") {
@@ -306,6 +381,16 @@ void SqlWalk::order_of(const Json& select, SqlOrder& order) const {
 }
 
 void SqlWalk::select(const Json& node) {
+    const bool own = &node == own_;
+    const bool ends = &node == sublink_;
+    if (own) {
+        made(member(node, "targetList"), facts_.shown);
+        gather(member(node, "targetList"), facts_.gives, 0);
+    } else if (!ends) {
+        made(member(node, "targetList"), facts_.made);
+        const Json& rows = member(node, "valuesLists");
+        for (std::size_t i = 1; !rows.empty() && i <= member(member(rows[0], "List"), "items").size(); ++i) facts_.made.insert(fmt::format("column{}", i));
+    }
     const auto only = std::exchange(only_, std::nullopt);
     const std::string column = std::exchange(column_, "");
     const auto casts = std::exchange(casts_, {});
@@ -346,7 +431,11 @@ void SqlWalk::select(const Json& node) {
     walk(member(node, "withClause"));
     // The sides of UNION are no nodes of their own in the tree.
     for (const char* side : {"larg", "rarg"})
-        if (const Json& one = member(node, side); one.is_object()) select(one);
+        if (const Json& one = member(node, side); one.is_object()) {
+            if (own) own_ = &one;
+            if (ends) sublink_ = &one;
+            select(one);
+        }
     for (const auto& [key, value] : node.items())
         if (key != "withClause" && key != "larg" && key != "rarg") walk(value);
     facts_.outer = std::move(order);

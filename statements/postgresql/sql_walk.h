@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,8 @@ private:
     void cast(const Json& node);
     void operation(const Json& node);
     void literal(const std::string& kind, const Json& node);
+    static void made(const Json& outputs, std::set<std::string>& names);
+    void aliases(const std::string& kind, const Json& node);
     [[nodiscard]] SqlUse use(SqlUse::Kind kind, const Json& node, std::string name = {}) const;
     // Targets: sql_targets.cpp.
     void target(SqlTarget::Op op, const Json& node);
@@ -51,6 +54,8 @@ private:
     std::string column_;           ///< What the constants here are compared or put together with.
     bool compared_ = false;
     std::vector<SqlType> casts_;   ///< … and cast to.
+    const Json* own_ = nullptr;      ///< The SELECT that is the statement, or an INSERT's: nothing within it can use its names.
+    const Json* sublink_ = nullptr;  ///< One within an expression: its names end with it.
     std::optional<SqlName> only_;  ///< The one table that this SELECT reads.
 };
 

@@ -6,6 +6,7 @@
 #include "schemas/holds.h"
 #include "schemas/identifier.h"
 #include "statements/postgresql/effects.h"
+#include "statements/postgresql/type_kinds.h"
 
 namespace rowferry {
 namespace {
@@ -85,6 +86,27 @@ void EffectFinder::fire(const CatalogTable& table, const CatalogTable::Trigger& 
 void EffectFinder::row_functions(const CatalogTable& table, Effects& effects) {
     const Context outer = context_;
     for (const std::uint32_t function : table.functions) by_number(function, effects);
+    // All that a generated column may have is IMMUTABLE; PostgreSQL calls the text of floats so, too, though it depends on the session.
+    const auto& self = catalog_.tables({table.name.schema, table.name.name});
+    if (!self.empty()) context_.tables = {self.front()};
+    for (const CatalogTable::Column& column : table.columns) {
+        if (column.computed.empty()) continue;
+        const std::string of = fmt::format("the generated column {}.{}", to_string(table.name), printable(column.name, 64));
+        try {
+            const SqlFacts facts = read_sql_expression(column.computed);
+            const auto as_text = [&](const SqlUse& use, const std::string& to) {
+                if (!type_kinds::is_text(to)) return;
+                for (const std::string& from : types_of(use, facts).names)
+                    if (!type_kinds::prints_alike(from)) note(effects, fmt::format("how the session writes {} as text in {}", from.starts_with('?') ? from.substr(1) : from, of));
+            };
+            for (const SqlUse& use : facts.uses)
+                if (use.kind == SqlUse::Kind::cast) as_text(use, catalog_.type(use.type));
+            // What its own type makes of it is not written there.
+            if (facts.gives.calls.empty() && facts.gives.types.empty()) as_text(facts.gives, column.type);
+        } catch (const StatementError& error) {
+            note(effects, fmt::format("{}, of which {}", of, error.what));
+        }
+    }
     context_ = outer;
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <charconv>
 #include <utility>
@@ -89,6 +90,16 @@ EffectFinder::Types EffectFinder::types_of(const SqlUse& use, const SqlFacts& fa
         for (const SqlUse& each : facts.uses)
             for (const SqlType& type : each.types) add(catalog_.type(type), true);
     };
+    const bool hidden = std::ranges::any_of(facts.row_functions, [&](const auto& function) {
+        return std::ranges::any_of(catalog_.routines(function.first, function.second), [](const CatalogRoutine& routine) {
+            const bool rows = routine.results.size() != 1 || (routine.results.back() == "record" || routine.results.back().starts_with('?'));
+            return routine.builtin ? routine.name.name.find("populate_record") != std::string::npos : rows;
+        });
+    });
+    constexpr std::array<std::string_view, 5> kBuiltin{"key", "value", "lexeme", "positions", "weights"};
+    const auto shadowed = [&](const std::string& name) {
+        return hidden || facts.made.contains(name) || context_.shadowed.contains(name) || (!facts.row_functions.empty() && std::ranges::find(kBuiltin, name) != kBuiltin.end());
+    };
     for (const std::string& name : use.columns) {
         if (name.starts_with('$')) {
             std::size_t number = 0;
@@ -109,6 +120,7 @@ EffectFinder::Types EffectFinder::types_of(const SqlUse& use, const SqlFacts& fa
             add(variable_type(variable->second), false);
             found = true;
         }
+        if (shadowed(name)) found = false;
         if (!found && name != "new" && name != "old" && name != "excluded") all();
         if (name == "new" || name == "old") all();
     }

@@ -166,6 +166,38 @@ TEST_F(PgStatementGate, WhatIsPutIntoAViewTakesTheDefaultsOfItsTable) {
     EXPECT_TRUE(runs("UPDATE v SET name = 'x' WHERE id = 1"));
 }
 
+TEST_F(PgStatementGate, ANameThatASubqueryGivesIsNoColumnOfThatName) {
+    make("CREATE TABLE tot (id int PRIMARY KEY, f float8, n int); CREATE FUNCTION rows_of() RETURNS TABLE (price float8) LANGUAGE sql AS 'SELECT rate FROM account ORDER BY id'");
+    all_stop("floating-point", {"WITH x AS (SELECT id, price::float8 AS price FROM account) UPDATE tot SET f = (SELECT sum(price) FROM x) WHERE id = 1",
+                                "WITH x AS (SELECT id, price::float8 FROM account) UPDATE tot SET f = (SELECT sum(price) FROM x) WHERE id = 1",
+                                "UPDATE tot SET f = (SELECT sum(price) FROM (SELECT price::float8 FROM account) s) WHERE id = 1",
+                                "WITH x (id, price) AS (SELECT id, rate FROM account) UPDATE tot SET f = (SELECT sum(price) FROM x) WHERE id = 1",
+                                "UPDATE tot SET f = (SELECT sum(price) FROM (SELECT id, rate FROM account) s (id, price)) WHERE id = 1",
+                                "UPDATE tot SET f = (SELECT sum(x.price) FROM rows_of() x, account WHERE account.id = 1) WHERE id = 1"});
+    all_stop("as text", {"INSERT INTO log SELECT note::text, 1 FROM (SELECT at AS note FROM account) s", "DELETE FROM account WHERE id IN (SELECT id FROM (SELECT id, at AS note FROM account) s WHERE 'x' || note = 'x')"});
+    all_run({"INSERT INTO log SELECT n::text, count(*) AS id FROM account GROUP BY n", "UPDATE tot SET n = (SELECT max(n) AS n FROM account) WHERE id = 1", "UPDATE parent SET name = (SELECT n::text FROM account WHERE id = 1) WHERE id = 1",
+             "INSERT INTO log SELECT 'n' || g, g FROM generate_series(1, 3) g", "INSERT INTO log SELECT s.owner, s.many FROM (SELECT owner, count(*) AS many FROM account GROUP BY owner) s"});
+}
+
+TEST_F(PgStatementGate, VariablesThatAQueryFillsAreTextWhereTheyAreDeclaredSo) {
+    make("CREATE FUNCTION told(i int) RETURNS text LANGUAGE plpgsql AS $$DECLARE x text; BEGIN SELECT at INTO STRICT x FROM account WHERE id = i; RETURN x; END$$;"
+         "CREATE FUNCTION walked() RETURNS int LANGUAGE plpgsql AS $$DECLARE x text; BEGIN FOR x IN SELECT rate FROM account ORDER BY id LOOP INSERT INTO log VALUES (x, 1); END LOOP; RETURN 1; END$$;"
+         "CREATE FUNCTION fields() RETURNS int LANGUAGE plpgsql AS $$DECLARE r record; x text; BEGIN FOR r IN SELECT id, at FROM account ORDER BY id LOOP x := r.at; INSERT INTO log VALUES (x, 1); END LOOP; RETURN 1; END$$;"
+         "CREATE FUNCTION returned() RETURNS int LANGUAGE plpgsql AS $$DECLARE x text; BEGIN UPDATE account SET n = 1 WHERE id = 1 RETURNING ts INTO x; INSERT INTO log VALUES (x, 1); RETURN 1; END$$;"
+         "CREATE FUNCTION plain(i int) RETURNS int LANGUAGE plpgsql AS $$DECLARE x text; k int; BEGIN SELECT owner, n INTO STRICT x, k FROM account WHERE id = i; INSERT INTO log VALUES (x, k); RETURN k; END$$");
+    all_stop("as text", {"INSERT INTO log SELECT told(1), 1", "SELECT walked()", "SELECT fields()", "SELECT returned()"});
+    EXPECT_TRUE(runs("SELECT plain(1)"));
+}
+
+TEST_F(PgStatementGate, GeneratedColumnsMayGoThroughTheTextOfTheSession) {
+    make("CREATE TABLE g (id int PRIMARY KEY, f float8, t text GENERATED ALWAYS AS (f::text) STORED)");
+    make("CREATE TABLE implied (id int PRIMARY KEY, f float8, t text GENERATED ALWAYS AS (f) STORED)");
+    make("CREATE TABLE fine (id int PRIMARY KEY, a text, n numeric, day date, low text GENERATED ALWAYS AS (lower(a)) STORED, twice numeric GENERATED ALWAYS AS (n * 2) STORED, "
+         "label text GENERATED ALWAYS AS (a || n::text) STORED, words tsvector GENERATED ALWAYS AS (to_tsvector('english', a)) STORED, y numeric GENERATED ALWAYS AS (extract(year FROM day)) STORED)");
+    all_stop("as text", {"INSERT INTO g (id, f) VALUES (1, 0.1)", "UPDATE g SET f = 0.1 WHERE id = 1", "INSERT INTO implied (id, f) VALUES (1, 0.1)"});
+    all_run({"INSERT INTO fine (id, a, n, day) VALUES (1, 'x', 1.5, '2026-11-20')", "UPDATE fine SET a = 'y' WHERE id = 1"});
+}
+
 TEST_F(PgStatementGate, FunctionsOfAnyTypeGoThroughTheTextOfTheSession) {
     make("CREATE EXTENSION hstore; CREATE TABLE audit (id int, was hstore); CREATE FUNCTION audits() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO audit VALUES (NEW.id, hstore(NEW)); RETURN NEW; END$$");
     all_stop("as text", {"INSERT INTO audit SELECT id, hstore(account) FROM account", "INSERT INTO copy SELECT (populate_record(c, 'at=>now')).* FROM account c", "INSERT INTO copy SELECT (c #= 'at=>now').* FROM account c",
