@@ -63,6 +63,7 @@ void LogSessions::entry(const LogEntry& entry, const EntrySite& site) {
     if (!is_ours(entry)) return;
     Session& session = session_of(entry, site);
     check_number(session, entry, site);
+    end_ghost(session, message, entry, site);
     if (message.kind == MessageKind::statement) check_activity(session, entry, site);
     this->message(session, message, entry, site);
     if (message.kind == MessageKind::fatal || message.kind == MessageKind::disconnection) {
@@ -134,6 +135,24 @@ void LogSessions::check_number(Session& session, const LogEntry& entry, const En
                        fmt::format("session {} has no lines {} to {} in the log: they are lost, and what they said is not known", session.info->id, session.next_number, entry.number - 1)};
     }
     session.next_number = entry.number + entry.numbers;
+}
+
+/// What was open where reading began may have been a single statement, whose end no line shows: what comes behind it has another virtual transaction id.
+void LogSessions::end_ghost(Session& session, const LogMessage& message, const LogEntry& entry, const EntrySite& site) {
+    if (session.ghost_id.empty() || !session.transaction || !session.transaction->ghost) return;
+    const bool statement = message.kind == MessageKind::statement || message.kind == MessageKind::execute || message.kind == MessageKind::after_statement ||
+                           message.kind == MessageKind::after_execute || message.kind == MessageKind::function_call;
+    if (!statement || entry.transaction == session.ghost_id) return;
+    if (!makeup_.transactions && !gathering_) {
+        split_sql(message.text, false, split_);
+        if (!split_.empty() && (split_.front().kind == SqlKind::commit || split_.front().kind == SqlKind::rollback || split_.front().kind == SqlKind::prepare_transaction)) return;
+        throw LogError{LogStop::began_before_log, site.place,
+                       "its session was in a transaction where reading begins, and without virtual transaction ids (%v in log_line_prefix) it is not known whether this belongs to it"};
+    }
+    if (entry.transaction.empty()) return;
+    discard(session.transaction);
+    session.block = Block::idle;
+    session.ghost_id.clear();
 }
 
 /// The command tag tells, before each statement of the simple protocol, whether a block is open.

@@ -41,7 +41,7 @@ struct SessionState {
     LoggedSession session;
     std::uint64_t next_number = 0;
     char block = 'i';         ///< 'i'dle, 'o'pen, 'f'ailed, 'm'aybe failed.
-    std::string transaction;  ///< Virtual id of an open one that came by the extended protocol.
+    std::string transaction;  ///< Virtual id of an open one that came by the extended protocol, or was open where reading began.
     std::string isolation;    ///< Of its later transactions, where it was set.
     bool known = true;
     bool sets = false;        ///< What is open has settings that are not in force yet.
@@ -94,6 +94,7 @@ private:
     void open_before(Session& session) const;
     static void restore_pending(Session& session, const SessionState& state);
     void check_number(Session& session, const LogEntry& entry, const EntrySite& site) const;
+    void end_ghost(Session& session, const LogMessage& message, const LogEntry& entry, const EntrySite& site);
     void check_activity(Session& session, const LogEntry& entry, const EntrySite& site);
     void message(Session& session, const LogMessage& message, const LogEntry& entry, const EntrySite& site);
     void returned(Session& session, const LogEntry& entry, const EntrySite& site, MessageKind message);

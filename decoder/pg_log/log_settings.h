@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,8 @@ struct LogSettings {
     /// Processes that had a transaction open where reading begins; these transactions are not given out, their end is only watched for. Without: not known, so
     /// whatever a session that was there before does until a BEGIN is marked (LoggedTransaction::began_before_log).
     std::optional<std::vector<std::uint32_t>> open_at_begin;
+    /// Their virtual ids, by process: what has another one is not of these transactions, which need not be blocks with a COMMIT.
+    std::map<std::uint32_t, std::string> open_transactions;
     /// All processes of the database's sessions where reading begins. What such a session had set by then is known if the log has its beginning. Without: nobody's is of whom the log does not.
     std::optional<std::vector<std::uint32_t>> present_at_begin;
     /// The server's settings are what they are since then: what was logged before may lack statements. Microseconds since 1970.

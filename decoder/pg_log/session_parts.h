@@ -21,6 +21,7 @@ struct LogSessions::Session {
     std::string last_transaction;   ///< Its virtual id.
     Block block = Block::idle;
     TransactionPtr transaction;     ///< The block's.
+    std::string ghost_id;           ///< Virtual id of what was open where reading began, where that is known.
     TransactionPtr implicit;        ///< Executes of the extended protocol outside of a block: they end with Sync, which no line shows.
     std::string implicit_id;        ///< Its virtual transaction id.
 

@@ -15,6 +15,8 @@ void LogSessions::open_before(Session& session) const {
     session.transaction->ghost = true;
     session.transaction->out.session = session.info;
     session.block = Block::open;
+    const auto id = settings_.open_transactions.find(session.pid);
+    if (id != settings_.open_transactions.end()) session.ghost_id = id->second;
 }
 
 void LogSessions::expect(const std::vector<SessionState>& sessions) {
@@ -45,6 +47,7 @@ std::vector<SessionState> LogSessions::states() const {
         state.known = session->known;
         state.block = session->block == Block::open ? 'o' : session->block == Block::failed ? 'f' : session->block == Block::maybe_failed ? 'm' : 'i';
         if (session->implicit) state.transaction = session->implicit_id;
+        if (session->transaction && session->transaction->ghost && session->block != Block::idle) state.transaction = session->ghost_id;
         for (const TransactionPtr& one : {session->transaction, session->implicit}) state.sets = state.sets || (one && !one->settings.empty());
         if (!session->pending.active) continue;
         PendingState& pending = state.pending.emplace();
@@ -89,7 +92,9 @@ void LogSessions::restore(const std::vector<SessionState>& states) {
             return transaction;
         };
         if (session->block == Block::open || session->block == Block::failed) session->transaction = ghost();
-        if (!state.transaction.empty()) {
+        if (session->transaction) {
+            session->ghost_id = state.transaction;
+        } else if (!state.transaction.empty()) {
             session->implicit = ghost();
             session->implicit_id = state.transaction;
         }

@@ -117,9 +117,15 @@ void MarkedSnapshot::wait_for_open(const StopSignal& stop) {
         "and pid <> pg_catalog.pg_backend_pid()");
     marker_.settled_us = control_.query("select (extract(epoch from pg_catalog.pg_conf_load_time()) * 1000000)::bigint").integer(0, 0);
     for (std::size_t row = 0; row < present.size(); ++row) marker_.present.push_back(static_cast<std::uint32_t>(present.integer(row, 0)));
+    // In this order: who began before `since` and is open behind this has the id that is seen here.
+    const PgRows ids = control_.query("select pid, virtualxid from pg_catalog.pg_locks where locktype = 'virtualxid' and granted and pid is not null");
     PgRows rows = open();
     for (std::size_t row = 0; row < rows.size(); ++row)
         if (rows.integer(row, 0) != 0) marker_.open_at_begin.push_back(static_cast<std::uint32_t>(rows.integer(row, 0)));
+    for (std::size_t row = 0; row < ids.size(); ++row) {
+        const auto pid = static_cast<std::uint32_t>(ids.integer(row, 0));
+        if (std::ranges::find(marker_.open_at_begin, pid) != marker_.open_at_begin.end()) marker_.open_transactions[pid] = ids.text(row, 1);
+    }
     for (int attempt = 1; !rows.empty(); ++attempt, rows = open()) {
         if (attempt == kTellAfter) spdlog::info("waiting for {} transaction(s) that are open on the leader: the log is read from behind them on", rows.size());
         if (!stop.sleep(kPause)) throw InterruptedError{"stopped while waiting for open transactions of the leader"};

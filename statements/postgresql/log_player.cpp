@@ -26,6 +26,7 @@ LogSettings begun_at(LogSettings settings, const LogMarker& marker) {
     settings.begin_behind = marker.begin;
     if (marker.begin.empty()) return settings;
     settings.open_at_begin = marker.open_at_begin;
+    settings.open_transactions = marker.open_transactions;
     settings.present_at_begin = marker.present;
     settings.settled_since = marker.settled_us;
     return settings;

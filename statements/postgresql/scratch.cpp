@@ -31,6 +31,7 @@ std::string facts_of(const ScratchState& state) {
                 {"marker",
                  {{"begin", state.marker.begin},
                   {"open_at_begin", state.marker.open_at_begin},
+                  {"open_transactions", state.marker.open_transactions},
                   {"present", state.marker.present},
                   {"settled_us", state.marker.settled_us},
                   {"end", state.marker.end},
@@ -53,6 +54,7 @@ void read_facts(const std::string& text, ScratchState& state) {
     const Json& marker = facts.at("marker");
     state.marker.begin = marker.at("begin").get<std::string>();
     state.marker.open_at_begin = marker.at("open_at_begin").get<std::vector<std::uint32_t>>();
+    state.marker.open_transactions = marker.at("open_transactions").get<std::map<std::uint32_t, std::string>>();
     state.marker.present = marker.at("present").get<std::vector<std::uint32_t>>();
     state.marker.settled_us = marker.at("settled_us").get<std::int64_t>();
     state.marker.end = marker.at("end").get<std::string>();

@@ -29,6 +29,7 @@ struct OpenSession {
 struct LogMarker {
     std::string begin;               ///< Random text that the log has where reading begins; empty: the scratch is the state before the whole log.
     std::vector<std::uint32_t> open_at_begin;  ///< Processes that were in a transaction there. All of these ended before the snapshot.
+    std::map<std::uint32_t, std::string> open_transactions;  ///< Their virtual ids.
     std::vector<std::uint32_t> present;        ///< All sessions' processes there.
     std::int64_t settled_us = 0;     ///< The leader's settings are what they are since then.
     std::string end;                 ///< Random text that the log has at the snapshot: nobody could write then.

@@ -290,6 +290,19 @@ TEST(PgLogSessions, WhatBeganBeforeTheLogIsMarkedOrNamed) {
     EXPECT_EQ(read.told, (Told{"INSERT INTO t VALUES (3)", "SELECT 2"}));
 }
 
+TEST(PgLogSessions, AStatementThatRunsOutsideOfABlockWhereReadingBeginsOpensNone) {
+    StoryLog log;
+    log.say('A', "statement: UPDATE t SET x = slow()", "3/7").say('C', "statement: BEGIN", "5/1").run('B', "SELECT 'here it begins'").say('A', "statement: INSERT INTO t VALUES (2)", "3/8").say('A', "statement: SELECT 2", "3/9");
+    log.say('C', "statement: INSERT INTO t VALUES (3)", "5/1").say('C', "statement: COMMIT", "5/1").say('C', "statement: SELECT 3", "5/2").run('B', "SELECT 4");
+    LogSettings settings = log.settings();
+    settings.begin_behind = "here it begins";
+    settings.open_at_begin = {1000, 1002};
+    settings.present_at_begin = {1000, 1001, 1002};
+    settings.open_transactions = {{1000, "3/7"}, {1002, "5/1"}};
+    const LogRead read = read_log(settings);
+    EXPECT_EQ(read.told, (Told{"INSERT INTO t VALUES (2)", "SELECT 2", "SELECT 3", "SELECT 4"})) << read.what;
+}
+
 /// A pool's sessions are older than the place where reading begins: what they set at their beginning is in force all the same.
 TEST(PgLogSessions, WhatSessionsHadSetBeforeReadingBeginsIsKnownOrSaidNotToBe) {
     StoryLog log;
