@@ -399,6 +399,25 @@ struct Replica {
 };
 
 /// Four sessions of pgbench, whose history has the clock's microseconds, which no log has, read in all four formats.
+/// What a session does behind a statement, or a procedure, that is at work while the copy begins is in no transaction of that one.
+TEST_F(PgStatementLog, AStatementAndAProcedureAreAtWorkWhereItBegins) {
+    leader("CREATE TABLE t (id int PRIMARY KEY, n int); INSERT INTO t VALUES (1, 0), (2, 0), (3, 0);"
+           "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$BEGIN UPDATE t SET n = 1 WHERE id = 2; COMMIT; PERFORM pg_sleep(2.5); UPDATE t SET n = 1 WHERE id = 3; END$$");
+    PgConnection slow{leader_.endpoint()};
+    PgConnection calls{leader_.endpoint()};
+    std::thread sleeps{[&] { slow.exec("SELECT pg_sleep(2.5)"); }};
+    std::thread called{[&] { calls.exec("CALL p()"); }};
+    ASSERT_TRUE(eventually([&] { return leader_.value("SELECT n FROM t WHERE id = 2") == "1"; }));
+    const RowferryResult first = catch_up();
+    sleeps.join();
+    called.join();
+    EXPECT_TRUE(ended(first, 0));
+    slow.exec("INSERT INTO t VALUES (4, 0)");
+    calls.exec("INSERT INTO t VALUES (5, 0)");
+    EXPECT_TRUE(ended(catch_up(), 0));
+    EXPECT_EQ(follower_.value("SELECT group_concat(id || ':' || n) FROM (SELECT * FROM t ORDER BY id)"), "1:0,2:1,3:1,4:0,5:0");
+}
+
 TEST_F(PgStatementLog, PgbenchReplaysToExactlyTheLeadersTables) {
     const std::string pgbench = PgCluster::program("pgbench");
     if (pgbench.empty()) GTEST_SKIP() << "no pgbench";
