@@ -1,6 +1,7 @@
 #include "decoder/pg_log/commit_order.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -24,6 +25,14 @@ bool exclude_each_other(const Touch& a, const Touch& b) {
 /// Sees what the other writes, or not, without waiting for it.
 bool looks(const Touch& a, const Touch& b) { return a.mode == TouchMode::reads || a.key.empty() || a.key != b.key || (a.mode == TouchMode::locks && b.mode == TouchMode::inserts); }
 
+[[noreturn]] void stop_for_conflict(const OpenTransaction& transaction) {
+    const std::string other = transaction.conflict->empty() ? fmt::format("the one that was committed at {}", to_string(transaction.conflict_place)) : *transaction.conflict;
+    throw LogError{LogStop::order, transaction.out.commit,
+                   fmt::format("this transaction ran at the same time as {}, both touch the same rows, and the log does not tell what it saw; copy the tables again, or "
+                               "capture by triggers or logical decoding (with log_duration = on the log tells more)",
+                               other)};
+}
+
 void remove(std::vector<TransactionPtr>& from, const TransactionPtr& transaction) {
     const auto at = std::find(from.begin(), from.end(), transaction);
     if (at != from.end()) from.erase(at);
@@ -35,8 +44,9 @@ std::string to_string(const LogPlace& place) { return fmt::format("{}:{}", place
 
 std::vector<CommitOrder::Timed> CommitOrder::timed(OpenTransaction& transaction) {
     LoggedTransaction& out = transaction.out;
-    if (!transaction.touches || transaction.touched != out.statements.size()) {
+    if (!transaction.touches || transaction.touched != out.statements.size() || transaction.generation != touches_.generation()) {
         transaction.touches = touches_.touches(out);
+        transaction.generation = touches_.generation();
         transaction.touched = out.statements.size();
     }
     const std::string& isolation = out.isolation.empty() ? default_isolation_ : out.isolation;
@@ -107,25 +117,36 @@ void CommitOrder::check_kept(OpenTransaction& transaction) {
         transaction.conflict_place = kept->place;
         return;
     }
-    for (const auto& [object, committed] : summary_) {
-        if (committed <= transaction.start) continue;
+    for (const auto& [object, last] : summary_) {
+        if (last.commit <= transaction.start) continue;
         for (const Timed& touch : mine()) {
-            if (touch.touch.object != object || transaction.conflict) continue;
+            if (touch.touch.object != object || transaction.conflict || (!touch.touch.writes && !last.writes)) continue;
             transaction.conflict = fmt::format("others that touched {}, of which too much would have to be remembered", object);
         }
+    }
+}
+
+bool CommitOrder::defines(OpenTransaction& transaction) {
+    const std::vector<Timed> touches = timed(transaction);
+    return std::any_of(touches.begin(), touches.end(), [](const Timed& one) { return one.touch.writes && one.touch.object == kDefinitionsObject; });
+}
+
+/// What touches what has changed with a definition.
+void CommitOrder::check_again() {
+    if (std::exchange(generation_, touches_.generation()) == touches_.generation()) return;
+    for (const TransactionPtr& one : pending_) check_kept(*one);
+    for (const TransactionPtr& one : proven_) {
+        check_kept(*one);
+        if (one->conflict) stop_for_conflict(*one);
     }
 }
 
 void CommitOrder::prove(const TransactionPtr& transaction, LogOrder order) {
     remove(pending_, transaction);
     transaction->out.commit_before = order;
-    if (transaction->conflict) {
-        const std::string other = transaction->conflict->empty() ? fmt::format("the one that was committed at {}", to_string(transaction->conflict_place)) : *transaction->conflict;
-        throw LogError{LogStop::order, transaction->out.commit,
-                       fmt::format("this transaction ran at the same time as {}, both touch the same rows, and the log does not tell what it saw; copy the tables again, or "
-                                   "capture by triggers or logical decoding (with log_duration = on the log tells more)",
-                                   other)};
-    }
+    if (transaction->conflict) stop_for_conflict(*transaction);
+    if (transaction->unknown_snapshot && !timed(*transaction).empty())
+        throw LogError{LogStop::order, transaction->out.commit, "it took what it sees from another transaction's snapshot, or set a level of isolation that it does not name: the log does not tell what it saw"};
     proven_.push_back(transaction);
     changed_ = true;
 }
@@ -160,6 +181,8 @@ bool CommitOrder::must_wait(OpenTransaction& transaction) {
 }
 
 void CommitOrder::release(std::vector<TransactionPtr>& out) {
+    interrupted_ = false;
+    check_again();
     while (changed_) {
         changed_ = false;
         for (std::size_t i = 0; i < proven_.size(); ++i) {
@@ -169,6 +192,10 @@ void CommitOrder::release(std::vector<TransactionPtr>& out) {
             out.push_back(transaction);
             proven_.erase(proven_.begin() + static_cast<std::ptrdiff_t>(i));
             changed_ = true;
+            if (!proven_.empty() && defines(*transaction)) {
+                interrupted_ = true;
+                return;
+            }
             break;
         }
     }
@@ -196,13 +223,14 @@ void CommitOrder::forget() {
     }
     while (kept_touches_ > kMostKept) {
         for (const Timed& touch : kept_.front().touches) {
-            LogOrder& latest = summary_[touch.touch.object];
-            latest = std::max(latest, kept_.front().commit_before);
+            Last& last = summary_[touch.touch.object];
+            last.commit = std::max(last.commit, kept_.front().commit_before);
+            last.writes = last.writes || touch.touch.writes;
         }
         kept_touches_ -= kept_.front().touches.size();
         kept_.pop_front();
     }
-    for (auto at = summary_.begin(); !unseen_ && at != summary_.end();) at = at->second <= oldest ? summary_.erase(at) : std::next(at);
+    for (auto at = summary_.begin(); !unseen_ && at != summary_.end();) at = at->second.commit <= oldest ? summary_.erase(at) : std::next(at);
 }
 
 LogSpot CommitOrder::oldest(LogSpot now) const {

@@ -48,11 +48,13 @@ public:
     /// one collides with another, its own end is waited for.
     void expect_unseen() { unseen_ = true; }
 
-    /// Transactions that may be given out now, in their order. Throws LogError (order).
+    /// Transactions that may be given out now, in their order. Behind a definition it stops: what others touch is asked again when it was run. Throws LogError (order).
     void release(std::vector<TransactionPtr>& out);
 
     /// The earliest place of the log that is needed to find all that was not given out, and what it is compared with.
     [[nodiscard]] LogSpot oldest(LogSpot now) const;
+    /// release() stopped behind a definition.
+    [[nodiscard]] bool interrupted() const noexcept { return interrupted_; }
     [[nodiscard]] bool idle() const { return pending_.empty() && proven_.empty(); }
     [[nodiscard]] const std::vector<TransactionPtr>& pending() const noexcept { return pending_; }
 
@@ -75,7 +77,9 @@ private:
     [[nodiscard]] static bool may_be_first(const std::vector<Timed>& a, LogOrder a_committed, const std::vector<Timed>& b, LogOrder b_commit_after);
     [[nodiscard]] bool may_precede(OpenTransaction& first, OpenTransaction& second);
     [[nodiscard]] bool must_wait(OpenTransaction& transaction);
+    [[nodiscard]] bool defines(OpenTransaction& transaction);
     void check_kept(OpenTransaction& transaction);
+    void check_again();
     void keep(OpenTransaction& transaction);
     void forget();
 
@@ -87,9 +91,15 @@ private:
     std::vector<TransactionPtr> running_;  ///< and themselves.
     bool unseen_ = false;
     bool changed_ = false;
+    bool interrupted_ = false;
+    std::uint64_t generation_ = 0;  ///< Of the touches that the kept ones were compared with.
     std::deque<Kept> kept_;
     std::size_t kept_touches_ = 0;
-    std::map<std::string, LogOrder, std::less<>> summary_;  ///< Of what was too much to keep: the last commit of each object.
+    struct Last {
+        LogOrder commit = 0;
+        bool writes = false;
+    };
+    std::map<std::string, Last, std::less<>> summary_;  ///< Of what was too much to keep: the last commit of each object.
 };
 
 }  // namespace rowferry

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 
 #include <nlohmann/json.hpp>
 
@@ -142,6 +143,7 @@ struct LogReader::Parts {
             prelude.reset();
             return;
         }
+        while (order.interrupted()) release();
         const EntrySite site{next.place, next.spot, ++count};
         prove_again(site.spot);
         if (replaying && site.spot > LogSpot{given.major, given.minor / kOrdinals}) {
@@ -166,15 +168,32 @@ struct LogReader::Parts {
     /// What was said from outside when this part of the log was read before.
     void prove_again(LogSpot before) {
         for (; to_prove > 0 && proofs[proofs.size() - to_prove].spot < before; --to_prove) {
+            while (order.interrupted()) release();
             sessions.prove(proofs[proofs.size() - to_prove].session, count);
             release();
         }
     }
 
     void prove(std::string_view id) {
+        while (order.interrupted()) release();
         proofs.push_back({last.spot, std::string{id}});
         sessions.prove(id, ++count);
         release();
+    }
+
+    /// What finish() is for, as far as the next definition.
+    void complete() {
+        LogEntries::Next next;
+        while (!order.interrupted() && entries.next(next)) take(next);
+        if (order.interrupted()) return;
+        prove_again({last.spot.file, last.spot.offset + 1});
+        if (!left) {
+            left.emplace();
+            for (const auto& [session, since] : sessions.unproven()) left->emplace_back(since, session->id);
+            std::sort(left->begin(), left->end(), std::greater<>{});
+        }
+        for (; !order.interrupted() && !left->empty(); left->pop_back()) prove(left->back().second);
+        at_end = !order.interrupted();
     }
 
     void release() {
@@ -218,7 +237,8 @@ struct LogReader::Parts {
     LogOrder count = 0;
     std::uint64_t ordinal = 0, transactions = 0;
     Position given;
-    bool begun = false, replaying = false, at_end = false;
+    bool begun = false, replaying = false, at_end = false, finishing = false;
+    std::optional<std::vector<std::pair<LogTime, std::string>>> left;  ///< Sessions to be proven by finish(), the first one last.
 };
 
 LogReader::LogReader(LogSettings settings, Touches& touches, std::string_view resume) : parts_{std::make_unique<Parts>(std::move(settings), touches, resume)} {}
@@ -227,6 +247,10 @@ LogReader::~LogReader() = default;
 std::optional<LoggedTransaction> LogReader::next() {
     Parts& parts = *parts_;
     LogEntries::Next next;
+    while (parts.ready.empty() && parts.order.interrupted()) {
+        parts.release();
+        if (parts.finishing) parts.complete();
+    }
     for (std::size_t i = 0; parts.ready.empty() && i < kEntriesAtOnce; ++i) {
         if (!parts.entries.next(next)) {
             parts.at_end = parts.entries.at_end();
@@ -243,7 +267,7 @@ std::optional<LoggedTransaction> LogReader::next() {
     return std::move(out->out);
 }
 
-bool LogReader::at_end() const { return parts_->at_end && parts_->ready.empty(); }
+bool LogReader::at_end() const { return parts_->at_end && parts_->ready.empty() && !parts_->order.interrupted(); }
 
 std::string LogReader::resume() const {
     const Parts& parts = *parts_;
@@ -270,15 +294,9 @@ std::vector<UnprovenSession> LogReader::unproven() const {
 void LogReader::prove(std::string_view session_id) { parts_->prove(session_id); }
 
 void LogReader::finish() {
-    Parts& parts = *parts_;
-    parts.entries.finish();
-    LogEntries::Next next;
-    while (parts.entries.next(next)) parts.take(next);
-    parts.prove_again({parts.last.spot.file, parts.last.spot.offset + 1});
-    std::vector<UnprovenSession> waiting = unproven();
-    std::sort(waiting.begin(), waiting.end(), [](const auto& a, const auto& b) { return std::tie(a.since, a.id) < std::tie(b.since, b.id); });
-    for (const UnprovenSession& one : waiting) parts.prove(one.id);
-    parts.at_end = true;
+    parts_->entries.finish();
+    parts_->finishing = true;
+    parts_->complete();
 }
 
 std::vector<std::string> LogReader::take_warnings() {

@@ -510,7 +510,8 @@ void LogSessions::apply_settings(Session& session, const std::vector<SettingChan
             case SqlKind::set_session:
                 forget(change.name);
                 info->settings.emplace_back(change.name, change.sql);
-                if (change.name == "default_transaction_isolation" || change.name == "transaction_characteristics") session.isolation = change.isolation;
+                // SET SESSION CHARACTERISTICS … READ WRITE leaves the level as it was; SET … TO DEFAULT is the server's.
+                if (change.name == "default_transaction_isolation" || (change.name == "transaction_characteristics" && !change.isolation.empty())) session.isolation = change.isolation;
                 break;
             case SqlKind::reset:
                 forget(change.name);

@@ -104,6 +104,9 @@ struct Touch {
     std::uint32_t statement = 0;  ///< Index in LoggedTransaction::statements.
 };
 
+/// The object that stands for what all objects are: definitions write it, whatever depends on definitions reads it.
+inline constexpr const char* kDefinitionsObject = "(definitions)";
+
 /// What a transaction touches: asked of the gate, which knows SQL and the tables.
 class Touches {
 public:
@@ -112,8 +115,10 @@ public:
     /// Everything whose order among transactions matters. A transaction whose statements only read, and give what they read to nobody but the client, touches
     /// nothing. What cannot be told has to be said as more than it is: other keys than by constants, subqueries, triggers, cascades: whole tables. Must not throw for
     /// statements that will be refused later: a transaction may be asked for that turns out to have been rolled back.
-    /// Called at most once for each transaction, only for those that overlap another one, before it is given out.
+    /// Called for those that overlap another one, before they are given out: once, and again when generation() has risen.
     [[nodiscard]] virtual std::vector<Touch> touches(const LoggedTransaction& transaction) = 0;
+    /// Rises whenever touches() may answer otherwise than before: definitions were run.
+    [[nodiscard]] virtual std::uint64_t generation() const { return 0; }
 };
 
 }  // namespace rowferry

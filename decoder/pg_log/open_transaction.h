@@ -42,12 +42,14 @@ struct OpenTransaction {
     bool ghost = false;            ///< Is there only so that its session's state is right: it was given out already, or is no business of ours.
     bool counted = false;          ///< As an open one, by the order.
     bool alone_shown = false;      ///< The command tag said that no block was open before it.
+    bool unknown_snapshot = false; ///< The log does not tell what it sees: SET TRANSACTION SNAPSHOT. Only good where it writes nothing, as pg_dump's.
     bool final = false;            ///< Its commit was begun: no statement more.
     std::optional<std::pair<LogPlace, bool>> unreadable;  ///< COPY FROM STDIN (false) or a function call (true).
     std::optional<std::string> conflict;                  ///< With a transaction that was given out before.
     LogPlace conflict_place;
     std::optional<std::vector<Touch>> touches;
-    std::size_t touched = 0;       ///< How many statements there were when that was asked.
+    std::size_t touched = 0;       ///< How many statements there were when that was asked,
+    std::uint64_t generation = 0;  ///< and what Touches::generation() was.
 };
 using TransactionPtr = std::shared_ptr<OpenTransaction>;
 

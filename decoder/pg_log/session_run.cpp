@@ -208,6 +208,7 @@ void LogSessions::append(const TransactionPtr& transaction, const SqlStatement& 
 }
 
 void LogSessions::apply(Session& session, const SqlStatement& statement, Run& run) {
+    if (statement.unknown_snapshot && statement.kind != SqlKind::set_transaction && !gathering_) throw LogError{LogStop::order, run.site->place, "it sets a level of isolation that it does not name"};
     const bool open = session.block == Block::open;
     switch (statement.kind) {
         case SqlKind::begin:
@@ -222,6 +223,7 @@ void LogSessions::apply(Session& session, const SqlStatement& statement, Run& ru
         case SqlKind::set_transaction: {
             const TransactionPtr& in = session.block == Block::open ? session.transaction : run.implicit;
             if (!in) break;
+            in->unknown_snapshot = in->unknown_snapshot || statement.unknown_snapshot;
             if (!statement.isolation.empty()) in->out.isolation = statement.isolation;
             in->out.read_only = in->out.read_only || statement.read_only;
             break;

@@ -332,18 +332,28 @@ private:
         } else if (is(1, "transaction")) {
             one.kind = SqlKind::set_transaction;
             modes(one, 2);
+            one.unknown_snapshot = is(2, "snapshot");
             return;
         } else if (is(1, "constraints")) {
             one.kind = SqlKind::other;
             return;
         }
         one.name = setting_name(next);
-        if (one.name == "default_transaction_isolation") one.isolation = name(kept_ - 1);
+        if (one.name != "default_transaction_isolation" && one.name != "transaction_isolation") return;
+        std::string level = name(kept_ - 1);
+        for (char& c : level) c = lower(c);
+        if (level == "read uncommitted") level = "read committed";
+        const bool known = level == "read committed" || level == "repeatable read" || level == "serializable";
+        const bool default_level = is(kept_ - 1, "default") && one.name == "default_transaction_isolation";
+        one.isolation = known ? level : "";
+        one.unknown_snapshot = !known && !default_level;
+        if (one.name == "transaction_isolation") one.kind = SqlKind::set_transaction;
     }
 
     void classify_reset(SqlStatement& one) const {
         one.kind = is(1, "all") ? SqlKind::reset_all : SqlKind::reset;
         one.name = setting_name(1);
+        one.unknown_snapshot = one.name == "transaction_isolation";
     }
 
     /// The setting that SET or RESET is about, which may have words of its own.

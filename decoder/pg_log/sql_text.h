@@ -29,6 +29,7 @@ struct SqlStatement {
     std::string isolation;            ///< As LoggedTransaction has it; empty: not said.
     bool read_only = false;
     bool several = false;             ///< Outside of a block it may be several transactions: CALL, DO, and what is done CONCURRENTLY.
+    bool unknown_snapshot = false;    ///< It says in an unknown way what the transaction sees: SET TRANSACTION SNAPSHOT.
     std::uint32_t parameters = 0;     ///< The largest $n in it.
 };
 

@@ -95,7 +95,7 @@ void SqlWalk::setting(const Json& node) {
 
 void SqlWalk::utility(const std::string& kind, const Json& node) {
     if (kind == "VariableSetStmt") setting(node);
-    if (kind == "AlterRoleSetStmt" || kind == "AlterDatabaseSetStmt") setting(member(node, "setstmt"));
+    if (kind == "AlterRoleSetStmt" || kind == "AlterDatabaseSetStmt" || kind == "AlterSystemStmt") setting(member(node, "setstmt"));
     strict_ = std::ranges::find(kQueries, kind) != kQueries.end();
     if (kind == "AlterTableStmt") alter_table(node);
     for (const Json& type : member(node, "argtypes")) facts_.given.push_back(type_of(member(type, "TypeName")));
@@ -103,6 +103,11 @@ void SqlWalk::utility(const std::string& kind, const Json& node) {
         for (const Json& argument : member(node, "params")) facts_.arguments.push_back(operand(argument));
     names_of(kind, node);
     facts_.concurrently = flag(node, "concurrent");
+    facts_.unique = kind == "IndexStmt" && flag(node, "unique");
+    facts_.stands_alone = kind == "CreateTableAsStmt" || (kind == "CreateStmt" && member(node, "inhRelations").empty() && !member(node, "partbound").is_object());
+    facts_.if_not_exists = flag(node, "if_not_exists");
+    for (const Json& option : member(node, "options"))
+        if (text(member(option, "DefElem"), "defname") == "new_version") facts_.versioned = true;
     facts_.cascade = text(node, "behavior") == "DROP_CASCADE";
     if (kind == "CreateStmt" || kind == "ViewStmt") {
         const Json& made = member(node, kind == "ViewStmt" ? "view" : "relation");

@@ -142,6 +142,10 @@ struct SqlFacts {
     bool local = false;                  ///< SET LOCAL.
     bool resets = false;                 ///< RESET, SET … TO DEFAULT.
     bool concurrently = false;
+    bool unique = false;                 ///< CREATE UNIQUE INDEX.
+    bool stands_alone = false;           ///< CREATE TABLE of a table that is part of no other one, CREATE TABLE AS.
+    bool if_not_exists = false;
+    bool versioned = false;              ///< CREATE and ALTER EXTENSION: it says which version.
     bool temporary = false;              ///< Makes a temporary table or view.
     bool dropped_at_commit = false;      ///< … that is gone with its transaction.
     bool cascade = false;

@@ -17,17 +17,17 @@ namespace {
 
 using Fate = Verdict::Fate;
 
-constexpr const char* kOutlives = "a temporary table that outlives its transaction: what later statements of its session mean depends on it";
+constexpr const char* kOutlives = "a temporary object that outlives its transaction: what later statements of its session mean depends on it";
 
 // What has no part in any table's rows.
 constexpr std::array<std::string_view, 19> kQuiet{"VariableShowStmt", "ListenStmt", "NotifyStmt", "UnlistenStmt", "DeallocateStmt", "PrepareStmt", "DiscardStmt", "ClosePortalStmt",
                                                  "FetchStmt", "LockStmt", "TransactionStmt", "CommentStmt", "SecLabelStmt", "CreateStatsStmt", "AlterStatsStmt",
                                                  "AlterOwnerStmt", "ReindexStmt", "ClusterStmt", "VacuumStmt"};
 // Roles and the server.
-constexpr std::array<std::string_view, 35> kAdministration{
+constexpr std::array<std::string_view, 32> kAdministration{
     "CheckPointStmt", "LoadStmt", "CreateRoleStmt", "AlterRoleStmt", "DropRoleStmt", "GrantStmt", "GrantRoleStmt", "AlterDefaultPrivilegesStmt", "CreatedbStmt", "DropdbStmt",
-    "AlterDatabaseStmt", "AlterDatabaseRefreshCollStmt", "AlterSystemStmt", "CreateTableSpaceStmt", "DropTableSpaceStmt", "AlterTableSpaceOptionsStmt", "ReassignOwnedStmt",
-    "CreatePublicationStmt", "AlterPublicationStmt", "CreateSubscriptionStmt", "AlterSubscriptionStmt", "DropSubscriptionStmt", "CreateFdwStmt", "AlterFdwStmt", "CreateForeignServerStmt",
+    "AlterDatabaseStmt", "AlterDatabaseRefreshCollStmt", "CreateTableSpaceStmt", "DropTableSpaceStmt", "AlterTableSpaceOptionsStmt", "ReassignOwnedStmt",
+    "CreatePublicationStmt", "AlterPublicationStmt", "DropSubscriptionStmt", "CreateFdwStmt", "AlterFdwStmt", "CreateForeignServerStmt",
     "AlterForeignServerStmt", "CreateUserMappingStmt", "AlterUserMappingStmt", "DropUserMappingStmt", "CreateForeignTableStmt", "ImportForeignSchemaStmt", "CreateAmStmt",
     "RefreshMatViewStmt", "CreatePolicyStmt", "AlterPolicyStmt"};
 // What makes and changes objects, run as it stands.
@@ -39,6 +39,21 @@ constexpr std::array<std::string_view, 35> kDefinitions{
 constexpr std::array<std::string_view, 14> kMeaning{"search_path", "timezone", "datestyle", "intervalstyle", "extra_float_digits", "bytea_output", "xmloption",
                                                    "xmlbinary", "session_replication_role", "default_text_search_config", "check_function_bodies", "transform_null_equals", "array_nulls",
                                                    "standard_conforming_strings"};
+
+// Settings of roles, databases and the server that change neither what statements come to nor what is logged of them.
+constexpr std::array<std::string_view, 39> kHarmless{"work_mem", "maintenance_work_mem", "autovacuum_work_mem", "hash_mem_multiplier", "temp_buffers", "temp_file_limit", "statement_timeout", "lock_timeout",
+    "deadlock_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout", "application_name", "client_min_messages", "shared_buffers", "effective_cache_size", "random_page_cost", "seq_page_cost",
+    "cpu_tuple_cost", "effective_io_concurrency", "maintenance_io_concurrency", "default_statistics_target", "synchronous_commit", "commit_delay", "commit_siblings", "max_connections", "max_wal_size", "min_wal_size",
+    "max_wal_senders", "max_replication_slots", "max_worker_processes", "max_parallel_workers", "max_parallel_workers_per_gather", "max_parallel_maintenance_workers", "wal_buffers", "wal_level", "wal_keep_size",
+    "password_encryption", "huge_pages", "jit"};
+// What set_config() must not touch, because the log, or the order of transactions, is not to be trusted behind it.
+constexpr std::array<std::string_view, 13> kLogging{"log_statement", "log_min_duration_statement", "log_min_messages", "log_min_error_statement", "log_error_verbosity", "log_statement_sample_rate",
+    "log_transaction_sample_rate", "log_min_duration_sample", "log_parameter_max_length", "lc_messages", "transaction_isolation", "default_transaction_isolation", "session_authorization"};
+
+bool is_harmless(const std::string& setting) {
+    return holds(kHarmless, setting) || setting.starts_with("enable_") || setting.starts_with("autovacuum_vacuum_") || setting.starts_with("autovacuum_analyze_") || setting.starts_with("checkpoint_") ||
+           setting.starts_with("bgwriter_") || setting.starts_with("tcp_");
+}
 
 bool is_dml(std::string_view kind) { return kind == "SelectStmt" || kind == "InsertStmt" || kind == "UpdateStmt" || kind == "DeleteStmt" || kind == "MergeStmt"; }
 
@@ -87,13 +102,14 @@ std::string unusable(const std::string& setting, const std::string& value) {
     if (setting == "standard_conforming_strings" && !is_on(value)) return "it changes how string constants are read (standard_conforming_strings)";
     if (setting == "session_replication_role" && value != "origin" && value != "local" && !value.empty()) return "it switches triggers and foreign keys off (session_replication_role)";
     if (setting == "gin_fuzzy_search_limit" && value != "0" && !value.empty()) return "it has indexes return some of the rows (gin_fuzzy_search_limit)";
+    if (setting == "search_path" && value.find("pg_temp") != std::string::npos) return "it finds or makes temporary objects before others (pg_temp in the search_path)";
     return {};
 }
 
 /// One of those, carried from an earlier transaction.
 std::string unusable(const LoggedSession& session) {
     for (const auto& [name, statement] : session.settings) {
-        if (name != "standard_conforming_strings" && name != "session_replication_role" && name != "gin_fuzzy_search_limit") continue;
+        if (name != "standard_conforming_strings" && name != "session_replication_role" && name != "gin_fuzzy_search_limit" && name != "search_path") continue;
         try {
             const SqlFacts facts = read_sql(statement);
             if (const std::string why = unusable(name, facts.value); !why.empty()) return "a setting of its session: " + why;
@@ -111,20 +127,43 @@ bool sets_locally(const SqlFacts& facts) {
     });
 }
 
+std::string lower_case(std::string text) {
+    std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return text;
+}
+
+std::optional<std::string> value_of(const SqlOperand& operand, const LoggedStatement& statement) {
+    if (operand.kind == SqlOperand::Kind::string || operand.kind == SqlOperand::Kind::number) return operand.text;
+    const auto place = static_cast<std::size_t>(operand.number - 1);
+    return operand.kind == SqlOperand::Kind::parameter && operand.number > 0 && place < statement.parameters.size() ? statement.parameters[place] : std::nullopt;
+}
+
+/// set_config() of what the log itself depends on: whatever its session does behind that may not be in the log, so that no later refusal would make up for it.
+std::string blinding_config(const SqlFacts& facts, const LoggedStatement& statement) {
+    // `SELECT set_config(name, '…', false) FROM pg_settings WHERE name = '…'`, as pg_dump says it: of one setting, if the server has it.
+    constexpr std::string_view kWhich = "pg_settings WHERE name = '";
+    const std::size_t which = statement.sql.rfind(kWhich);
+    const bool one_of_them = facts.calls.size() == 1 && facts.reads.size() == 1 && which != std::string::npos && statement.sql.ends_with('\'');
+    const std::string named = one_of_them ? lower_case(statement.sql.substr(which + kWhich.size(), statement.sql.size() - which - kWhich.size() - 1)) : "";
+    if (!named.empty() && named.find_first_not_of("abcdefghijklmnopqrstuvwxyz_.") == std::string::npos) return holds(kLogging, named) ? fmt::format("it changes {} with set_config(), on which the log depends", named) : "";
+    for (const SqlCall& call : facts.calls) {
+        if (call.name.name != "set_config") continue;
+        const auto name = call.constants.size() == 3 ? value_of(call.constants[0], statement) : std::nullopt;
+        if (!name) return "it changes a setting with set_config(), its text does not say which, and it may be one of what is logged";
+        if (holds(kLogging, lower_case(*name))) return fmt::format("it changes {} with set_config(), on which the log depends", lower_case(*name));
+    }
+    return {};
+}
+
 /// What set_config() is told to set has to stand there.
 std::string unusable_config(const SqlFacts& facts, const LoggedStatement& statement) {
-    const auto text = [&](const SqlOperand& operand) -> std::optional<std::string> {
-        if (operand.kind == SqlOperand::Kind::string || operand.kind == SqlOperand::Kind::number) return operand.text;
-        const auto place = static_cast<std::size_t>(operand.number - 1);
-        return operand.kind == SqlOperand::Kind::parameter && operand.number > 0 && place < statement.parameters.size() ? statement.parameters[place] : std::nullopt;
-    };
+    const auto text = [&](const SqlOperand& operand) { return value_of(operand, statement); };
     for (const SqlCall& call : facts.calls) {
         if (call.name.name != "set_config" || call.constants.size() != 3) continue;
         const auto name = text(call.constants[0]);
         const auto value = text(call.constants[1]);
         if (!name || !value) return "it changes settings with set_config(), and its text does not say which";
-        std::string lower = *name;
-        std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+        const std::string lower = lower_case(*name);
         if (const std::string why = unusable(lower, *value); !why.empty()) return why;
     }
     return {};
@@ -192,6 +231,7 @@ Verdict StatementGate::judge_parsed(const SqlFacts& facts, const LoggedStatement
     if (facts.into_table && facts.temporary) return refused(kOutlives);
     verdict.effects = finder_.find(facts, statement, session);
     const bool writes = !verdict.effects.writes.empty() || verdict.effects.writes_unknown;
+    if (const std::string why = verdict.effects.changes_settings ? blinding_config(facts, statement) : ""; !why.empty()) return refused(why);
     const std::string unusable = verdict.effects.changes_settings ? unusable_config(facts, statement) : "";
     // What that session writes from here on is refused.
     if (!writes && (verdict.effects.settings_inside || !unusable.empty() || (verdict.effects.changes_settings && !sets_locally(facts)))) {
@@ -262,8 +302,10 @@ Verdict StatementGate::judge_utility(const SqlFacts& facts, const LoggedStatemen
         return verdict;
     }
     if (kind == "CreateEventTrigStmt" || kind == "AlterEventTrigStmt") return refused("event triggers are not followed");
-    if (kind == "AlterRoleSetStmt" || kind == "AlterDatabaseSetStmt") {
-        if (!facts.setting.empty() && facts.setting != "*" && !matters(facts.setting)) {
+    if (kind == "CreateSubscriptionStmt" || kind == "AlterSubscriptionStmt") return refused("a subscription's rows are in no log: capture by triggers or logical decoding");
+    if ((kind == "CreateExtensionStmt" || kind == "AlterExtensionStmt") && !facts.versioned) return refused("it does not say which version of the extension it makes: name it (VERSION, UPDATE TO)");
+    if (kind == "AlterRoleSetStmt" || kind == "AlterDatabaseSetStmt" || kind == "AlterSystemStmt") {
+        if (is_harmless(facts.setting)) {
             verdict.fate = Fate::skip;
             verdict.administration = true;
             return verdict;
@@ -283,6 +325,7 @@ Verdict StatementGate::judge_utility(const SqlFacts& facts, const LoggedStatemen
     }
     if (kind == "TruncateStmt") {
         verdict.effects = finder_.find_truncate(facts, session);
+        verdict.truncates = true;
         settle(verdict);
         return verdict;
     }
@@ -299,7 +342,8 @@ Verdict StatementGate::judge_utility(const SqlFacts& facts, const LoggedStatemen
     } else if (!holds(kDefinitions, kind)) {
         return refused(fmt::format("statements of this kind ({}) are not known to the gate", kind));
     }
-    if (facts.temporary && !facts.dropped_at_commit) return refused(kOutlives);
+    const bool temporary = facts.temporary || std::ranges::any_of(facts.names, [](const SqlName& name) { return name.schema.starts_with("pg_temp"); });
+    if (temporary && !facts.dropped_at_commit) return refused(kOutlives);
     verdict.changes_catalog = true;
     if (kind == "AlterTableStmt") {
         // A new column's default fills the rows that are there.
@@ -371,6 +415,20 @@ void StatementGate::touch_targets(const SqlFacts& facts, const LoggedStatement& 
         }
 }
 
+/// A definition may change what any other statement does. Tables of quite new names, and indexes that hold nobody off, do so only for those who name them.
+void StatementGate::touch_definitions(const SqlFacts& facts, std::uint32_t index, bool changes, std::vector<Touch>& touches) {
+    const auto fresh = [&](const SqlName& name) { return catalog_.tables({"", name.name}).empty() && !facts.common.contains(name.name); };
+    // CREATE TABLE IF NOT EXISTS, as applications say whenever they start.
+    if (facts.stands_alone && facts.if_not_exists && !facts.names.empty() && !fresh(facts.names.front()) && !catalog_.has_schemas()) changes = false;
+    const bool named_only = facts.kind == "IndexStmt" ? !facts.unique : facts.stands_alone && !facts.names.empty() && fresh(facts.names.front());
+    touches.push_back({kDefinitionsObject, "", "", TouchMode::reads, changes && !named_only, index});
+    const auto touch = [&](const SqlName& name, bool writes) { touches.push_back({"(table) " + name.name, "", "", TouchMode::reads, writes, index}); };
+    for (const SqlName& name : facts.reads)
+        if (fresh(name)) touch(name, changes);
+    for (const SqlTarget& target : facts.targets)
+        if (fresh(target.table)) touch(target.table, changes);
+}
+
 std::vector<Touch> StatementGate::touches(const LoggedTransaction& transaction) {
     std::vector<Touch> touches;
     const std::string unique = fmt::format("{}.{}", transaction.session->id, transaction.begin.offset);
@@ -383,6 +441,8 @@ std::vector<Touch> StatementGate::touches(const LoggedTransaction& transaction) 
         if (verdict.fate != Fate::skip) writes = true;
         try {
             const SqlFacts facts = read_sql(statement.prepared.empty() ? statement.sql : statement.prepared);
+            const bool setting = facts.kind == "VariableSetStmt" || facts.kind == "ConstraintsSetStmt";
+            if (verdict.fate != Fate::skip && !setting) touch_definitions(facts, index, verdict.changes_catalog, touches);
             // What EXECUTE gives its parameters is not looked into: then no key is pinned.
             if (verdict.fate != Fate::skip || !facts.targets.empty()) touch_targets(facts, statement, unique, index, touches);
         } catch (const StatementError&) {
@@ -396,7 +456,7 @@ std::vector<Touch> StatementGate::touches(const LoggedTransaction& transaction) 
         for (const TableName& table : verdict.effects.indirect) touches.push_back({root(table), "", "", TouchMode::reads, true, index});
         const bool blind = verdict.effects.writes_unknown || (verdict.fate == Fate::refused && verdict.effects.writes.empty());
         for (const TableName& table : blind ? catalog_.all_tables() : std::vector<TableName>{}) touches.push_back({root(table), "", "", TouchMode::reads, true, index});
-        if (verdict.changes_catalog)
+        if (verdict.changes_catalog || verdict.truncates)
             for (const TableName& table : verdict.effects.writes) touches.push_back({root(table), "", "", TouchMode::reads, true, index});
     }
     if (!writes) touches.clear();

@@ -24,6 +24,7 @@ struct Verdict {
     std::string reason;            ///< Why undetermined or refused.
     bool administration = false;   ///< Skipped, and counted.
     bool changes_catalog = false;  ///< Everything that is known of the catalog is void behind it.
+    bool truncates = false;        ///< Its effects.writes lose all their rows.
     bool sets = false;             ///< Leaves settings behind in its session.
     std::string prepared;          ///< To be run before it: PREPARE.
     std::string sql;               ///< The statement to run.
@@ -44,7 +45,11 @@ public:
     [[nodiscard]] static bool matters(const std::string& setting);
 
     /// The catalog changed.
-    void forget() { catalog_.forget(); }
+    void forget() {
+        catalog_.forget();
+        ++generation_;
+    }
+    [[nodiscard]] std::uint64_t generation() const override { return generation_; }
     [[nodiscard]] ServerCatalog& catalog() noexcept { return catalog_; }
 
     /// Sessions that changed their settings by set_config(), out of the log reader's sight: what they write is refused. Kept with the log's position.
@@ -58,11 +63,13 @@ private:
     void check_definition(const SqlFacts& facts, const LoggedSession& session, Verdict& verdict);
     [[nodiscard]] Verdict judge_utility(const SqlFacts& facts, const LoggedStatement& statement, const LoggedSession& session);
     void touch_targets(const SqlFacts& facts, const LoggedStatement& statement, const std::string& unique, std::uint32_t index, std::vector<Touch>& touches);
+    void touch_definitions(const SqlFacts& facts, std::uint32_t index, bool changes, std::vector<Touch>& touches);
     void touch_insert(const CatalogTable& table, const SqlTarget& target, const LoggedStatement& statement, const std::string& unique, std::uint32_t index, std::vector<Touch>& touches);
 
     ServerCatalog catalog_;
     EffectFinder finder_;
     std::set<std::string> unsettled_;
+    std::uint64_t generation_ = 0;
 };
 
 }  // namespace rowferry

@@ -1,4 +1,5 @@
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -112,7 +113,12 @@ TEST_F(PgStatementGate, PgbenchRunsButForItsHistoryOfTimes) {
     session->id = "1.1";
     transaction.session = session;
     transaction.statements.emplace_back().sql = "INSERT INTO pgbench_history (tid, bid, aid, delta) VALUES (1, 2, 3, 4)";
-    for (const Touch& touch : gate_.touches(transaction)) EXPECT_EQ(touch.object, "public.pgbench_history");
+    for (const Touch& touch : gate_.touches(transaction)) {
+        if (touch.object == kDefinitionsObject)
+            EXPECT_FALSE(touch.writes);
+        else
+            EXPECT_EQ(touch.object, "public.pgbench_history");
+    }
 }
 
 TEST_F(PgStatementGate, TheArgumentsOfExecuteCount) {
@@ -412,7 +418,8 @@ TEST_F(PgStatementGate, WhatTriggersMayMoveIsTheWholeTable) {
         transaction.session = session;
         transaction.statements.emplace_back().sql = sql;
         std::string all;
-        for (const Touch& touch : gate_.touches(transaction)) all += touch.object + ":" + touch.value + " ";
+        for (const Touch& touch : gate_.touches(transaction))
+            if (touch.object != kDefinitionsObject) all += touch.object + ":" + touch.value + " ";
         return all;
     };
     EXPECT_EQ(keys("UPDATE feelings SET m = 'ok' WHERE id = 7"), "public.feelings:1:7 ");
@@ -421,6 +428,67 @@ TEST_F(PgStatementGate, WhatTriggersMayMoveIsTheWholeTable) {
     EXPECT_EQ(keys("UPDATE feelings SET m = 'ok' WHERE id = 7"), "public.feelings: ");
     EXPECT_EQ(keys("INSERT INTO feelings VALUES (7)"), "public.feelings: ");
     EXPECT_EQ(keys("DELETE FROM feelings WHERE id = 7"), "public.feelings:1:7 ");
+}
+
+TEST_F(PgStatementGate, DefinitionsAndTruncateHaveAnOrderWithEverythingElse) {
+    const auto touched = [&](const std::string& sql) {
+        LoggedTransaction transaction;
+        auto session = std::make_shared<LoggedSession>();
+        session->id = "1.1";
+        transaction.session = session;
+        transaction.statements.emplace_back().sql = sql;
+        std::set<std::string> all;
+        for (const Touch& touch : gate_.touches(transaction)) all.insert((touch.writes ? "writes " : "reads ") + touch.object);
+        return all;
+    };
+    const std::string defines = std::string{"writes "} + kDefinitionsObject, depends = std::string{"reads "} + kDefinitionsObject;
+    EXPECT_TRUE(touched("TRUNCATE parent CASCADE").contains("writes public.account"));
+    EXPECT_TRUE(touched("TRUNCATE log").contains("writes public.log"));
+    for (const char* sql : {"INSERT INTO log VALUES ('x', 1)", "DELETE FROM account WHERE id = 1", "TRUNCATE log"}) {
+        EXPECT_TRUE(touched(sql).contains(depends)) << sql;
+        EXPECT_FALSE(touched(sql).contains(defines)) << sql;
+    }
+    make("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER old BEFORE INSERT ON log FOR EACH ROW EXECUTE FUNCTION f(); CREATE DOMAIN dom AS int");
+    for (const char* sql : {"CREATE TRIGGER a BEFORE INSERT ON account FOR EACH ROW EXECUTE FUNCTION f()", "DROP TRIGGER old ON log", "CREATE OR REPLACE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+                            "CREATE RULE r AS ON INSERT TO log DO INSTEAD NOTHING", "ALTER DOMAIN dom SET DEFAULT 1", "CREATE OR REPLACE VIEW v AS SELECT * FROM log", "DROP TABLE copy", "ALTER TABLE copy RENAME TO copied",
+                            "CREATE UNIQUE INDEX ON log (who)", "ALTER TABLE log ADD COLUMN more int"})
+        EXPECT_TRUE(touched(sql).contains(defines)) << sql;
+    // Who needs a new table names it; an index holds nobody off.
+    EXPECT_EQ(touched("CREATE TABLE fresh (id int PRIMARY KEY)"), (std::set<std::string>{depends, "writes (table) fresh"}));
+    EXPECT_TRUE(touched("INSERT INTO fresh VALUES (1)").contains("reads (table) fresh"));
+    EXPECT_EQ(touched("CREATE INDEX ON log (who)"), (std::set<std::string>{depends}));
+    EXPECT_FALSE(touched("CREATE TABLE IF NOT EXISTS log (what text)").contains(defines));
+    const std::uint64_t before = gate_.generation();
+    gate_.forget();
+    EXPECT_GT(gate_.generation(), before) << "what was said before a definition does not hold behind it";
+}
+
+TEST_F(PgStatementGate, WhatTheLogDoesNotShowOfLaterSessionsIsRefused) {
+    for (const char* sql : {"ALTER ROLE postgres SET log_statement = 'none'", "ALTER DATABASE x SET default_transaction_isolation = 'repeatable read'", "ALTER ROLE postgres SET lc_monetary = 'C'",
+                            "ALTER SYSTEM SET log_min_messages = 'panic'", "ALTER SYSTEM RESET ALL", "ALTER ROLE ALL RESET ALL"})
+        EXPECT_TRUE(refuses("later", sql));
+    for (const char* sql : {"ALTER ROLE postgres SET statement_timeout = '5s'", "ALTER SYSTEM SET max_wal_size = '4GB'", "ALTER DATABASE x SET enable_seqscan = off"}) EXPECT_TRUE(skips(sql));
+    EXPECT_TRUE(refuses("subscription", "CREATE SUBSCRIPTION s CONNECTION 'dbname=x' PUBLICATION p"));
+    EXPECT_TRUE(refuses("subscription", "ALTER SUBSCRIPTION s ENABLE"));
+    EXPECT_TRUE(skips("DROP SUBSCRIPTION s"));
+    EXPECT_TRUE(refuses("version", "CREATE EXTENSION hstore"));
+    EXPECT_TRUE(refuses("version", "ALTER EXTENSION hstore UPDATE"));
+    EXPECT_TRUE(runs("CREATE EXTENSION hstore VERSION '1.8'"));
+    for (const char* name : {"log_statement", "Log_Min_Messages", "transaction_isolation", "session_authorization", "log_parameter_max_length"})
+        EXPECT_TRUE(refuses("on which the log depends", std::string{"SELECT set_config('"} + name + "', 'x', true)"));
+    EXPECT_TRUE(refuses("on which the log depends", "SELECT set_config($1, 'none', true)", {"log_statement"}));
+    EXPECT_TRUE(refuses("does not say which", "SELECT set_config(what, 'none', true) FROM log"));
+    EXPECT_TRUE(skips("SELECT set_config(name, 'view, foreign-table', false) FROM pg_settings WHERE name = 'restrict_nonsystem_relation_kind'"));
+    EXPECT_TRUE(refuses("on which the log depends", "SELECT set_config(name, 'none', false) FROM pg_settings WHERE name = 'log_statement'"));
+    EXPECT_TRUE(runs("SELECT set_config('app.tenant', $1, true)", {"7"}));
+}
+
+TEST_F(PgStatementGate, TemporaryObjectsWithoutTheWordAreRefused) {
+    EXPECT_TRUE(refuses("pg_temp", "SET search_path = pg_temp, public"));
+    for (const char* sql : {"CREATE TYPE pg_temp.t AS ENUM ('a')", "CREATE DOMAIN pg_temp.d AS int", "CREATE SEQUENCE pg_temp.s"}) EXPECT_TRUE(refuses("outlives", sql));
+    settings_ = {{"search_path", "SET search_path TO pg_temp, public"}};
+    EXPECT_TRUE(refuses("pg_temp", "CREATE TABLE account2 (id int)"));
+    EXPECT_TRUE(refuses("pg_temp", "DELETE FROM log"));
 }
 
 TEST_F(PgStatementGate, NumbersOfObjectsAndMaterializedViewsStop) {

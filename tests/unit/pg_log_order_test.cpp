@@ -3,6 +3,7 @@
 #include <chrono>
 #include <thread>
 
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include "tests/unit/pg_log_story.h"
@@ -327,6 +328,80 @@ TEST(PgLogSessions, WhatSessionsHadSetBeforeReadingBeginsIsKnownOrSaidNotToBe) {
     // Sessions that began before log_statement did may have set anything.
     settings.settled_since = std::int64_t{0x691f0001} * 1'000'000;
     EXPECT_EQ(known(read_log(settings)), "----+");
+}
+
+TEST(PgLogOrder, TheLevelOfIsolationIsKnownHoweverItWasSet) {
+    const auto level = [](const std::vector<std::string>& before, const std::string& inside = "") {
+        StoryLog log;
+        for (const std::string& sql : before) log.run('A', sql);
+        log.run('A', "BEGIN");
+        if (!inside.empty()) log.run('A', inside);
+        log.run('A', "INSERT INTO t VALUES (1)").run('A', "COMMIT").run('A', "SELECT 1");
+        const LogRead read = log.read();
+        if (read.stopped) return std::string{read.stopped == LogStop::order ? "stop" : "another stop"};
+        for (const LoggedTransaction& one : read.transactions)
+            if (one.explicit_block) return one.isolation;
+        return std::string{"none"};
+    };
+    const std::string repeatable = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+    EXPECT_EQ(level({repeatable}), "repeatable read");
+    EXPECT_EQ(level({repeatable, "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE"}), "repeatable read") << "as drivers say when a connection goes back to their pool";
+    EXPECT_EQ(level({}, "SET transaction_isolation = 'Repeatable Read'"), "repeatable read");
+    EXPECT_EQ(level({}, "SET LOCAL transaction_isolation TO serializable"), "serializable");
+    EXPECT_EQ(level({"SET default_transaction_isolation = 'REPEATABLE READ'"}), "repeatable read");
+    EXPECT_EQ(level({repeatable, "SET default_transaction_isolation TO DEFAULT"}), "") << "the server's";
+    EXPECT_EQ(level({repeatable, "SET default_transaction_isolation = 'read uncommitted'"}), "read committed");
+    EXPECT_EQ(level({"SET default_transaction_isolation = E'repeatable read'"}), "stop");
+    EXPECT_FALSE(StoryLog{}.run('A', "BEGIN").run('A', "SET TRANSACTION SNAPSHOT '00000003-0000001B-1'").run('A', "SELECT 1").run('A', "COMMIT").run('A', "SELECT 2").read().stopped) << "a dump";
+    EXPECT_EQ(level({}, "SET TRANSACTION SNAPSHOT '00000003-0000001B-1'"), "stop");
+    EXPECT_EQ(level({}, "SET transaction_isolation TO DEFAULT"), "stop");
+}
+
+TEST(PgLogOrder, WhatATransactionTouchesIsAskedAgainBehindADefinition) {
+    // B and C ran while D waited for A's commit to be proven, and only D's trigger has B read what C writes.
+    class Learning : public SimpleTouches {
+    public:
+        std::vector<Touch> touches(const LoggedTransaction& transaction) override {
+            std::vector<Touch> out = SimpleTouches::touches(transaction);
+            for (std::uint32_t i = 0; i < transaction.statements.size(); ++i) {
+                const std::string& sql = transaction.statements[i].sql;
+                out.push_back({kDefinitionsObject, "", "", TouchMode::reads, sql.starts_with("CREATE TRIGGER"), i});
+                if (ran && sql.starts_with("INSERT INTO t")) out.push_back({"s", "", "", TouchMode::reads, false, i});
+            }
+            return out;
+        }
+        [[nodiscard]] std::uint64_t generation() const override { return ran ? 1 : 0; }
+        bool ran = false;
+    };
+    StoryLog log;
+    log.run('A', "BEGIN").run('A', "INSERT INTO a VALUES (1)").run('D', "BEGIN").run('D', "CREATE TRIGGER x").run('A', "COMMIT").run('D', "COMMIT").run('D', "SELECT 1");
+    log.run('B', "INSERT INTO t VALUES (1)").run('C', "INSERT INTO s VALUES (1)").run('C', "SELECT 2").run('B', "SELECT 3").run('A', "SELECT 4");
+    for (const bool learns : {false, true}) {
+        Learning touches;
+        const LogSettings settings = log.settings();
+        LogReader reader{settings, touches, {}};
+        Told told;
+        std::optional<LogStop> stopped;
+        try {
+            for (bool finished = false;;) {
+                const auto transaction = reader.next();
+                if (!transaction && finished && reader.at_end()) break;
+                if (!transaction) {
+                    if (!finished) reader.finish();
+                    finished = true;
+                    continue;
+                }
+                told.push_back(transaction->statements.front().sql);
+                if (learns && told.back() == "CREATE TRIGGER x") touches.ran = true;
+            }
+        } catch (const LogError& error) {
+            stopped = error.reason();
+        }
+        if (learns)
+            EXPECT_EQ(stopped, LogStop::order) << fmt::format("{}", fmt::join(told, " | "));
+        else
+            EXPECT_FALSE(stopped) << fmt::format("{}", fmt::join(told, " | "));
+    }
 }
 
 TEST(PgLogSessions, WhatWouldLeaveStatementsOutOfTheLogStops) {
