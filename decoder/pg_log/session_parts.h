@@ -2,6 +2,7 @@
 
 // Of log_sessions.cpp and session_run.cpp only.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
