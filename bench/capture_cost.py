@@ -58,6 +58,13 @@ def follow(bench, leader, follower, log):
     return child
 
 
+def catch_up(bench, leader, follower, log, query):
+    """The rest of what the leader has; then `query` has to say the same of both."""
+    Child(bench.rowferry(f"sqlite:{leader}", f"sqlite:{follower}"), log).wait()
+    if sqlite_files.read(leader, query) != sqlite_files.read(follower, query):
+        raise Failure("the follower is not equal to its leader")
+
+
 def wait_for(log, text, child):
     deadline = time.monotonic() + 60
     while True:
@@ -94,10 +101,7 @@ def sqlite_log(bench):
                 child.ended()
                 sample["peak"] = child.stop().peak
             if name == "rowferry run":
-                Child(bench.rowferry(f"sqlite:{leader}", f"sqlite:{follower}"), log).wait()
-                count = "SELECT count(*) || ' ' || sum(id) FROM items"
-                if sqlite_files.read(leader, count) != sqlite_files.read(follower, count):
-                    raise Failure("the follower is not equal to its leader")
+                catch_up(bench, leader, follower, log, "SELECT count(*) || ' ' || sum(id) FROM items")
             result.contestant(name).add(**sample)
         bench.said(result, number)
     for name in names[1:]:
@@ -128,10 +132,7 @@ def paced(bench):
                 sample["wal_mb"] = os.path.getsize(leader + "-wal") / 2**20
                 child.ended()
                 sample["peak"] = child.stop().peak
-                Child(bench.rowferry(f"sqlite:{leader}", f"sqlite:{follower}"), log).wait()
-                count = "SELECT count(*) || ' ' || sum(sent) FROM probe"
-                if sqlite_files.read(leader, count) != sqlite_files.read(follower, count):
-                    raise Failure("the follower is not equal to its leader")
+                catch_up(bench, leader, follower, log, "SELECT count(*) || ' ' || sum(sent) FROM probe")
             result.contestant(name).add(**sample)
         bench.said(result, number)
     result.check("time of the writer's commits: rowferry run / alone", result.median("rowferry run") / result.median("alone"), LOG_BAR, least=False, unit=" ×")
