@@ -118,12 +118,7 @@ def postgresql(bench):
             if logged:
                 sqlite_files.remove(follower)
                 scratch.new_database(database)
-                try:
-                    Child(stream, log).wait()
-                except Failure as failure:
-                    if "is not finished" not in str(failure):
-                        raise
-                    return bench.say(f"{POSTGRESQL}: left out, this rowferry does not offer it")
+                Child(stream, log).wait()
             server.checkpoint()
             pgbench = [f"{bin_dir()}/pgbench", "-n", "-f", text, "-c", str(PG_CLIENTS), "-j", "2", "-t", str(each), server.uri(database)]
             result.contestant(name).add(**measure(pgbench, log, leader=server))

@@ -247,12 +247,6 @@ void FrameLog::forget() const noexcept {
     for (const Segment& segment : segments_) segment.file.forget();
 }
 
-std::uint64_t FrameLog::size() const noexcept {
-    std::uint64_t bytes = 0;
-    for (const Segment& segment : segments_) bytes += segment.file.size();
-    return bytes;
-}
-
 void FrameLog::drop_first() {
     fs::remove(segments_.front().file.path());
     if (last_ && segment_of(last_->place) == segments_.front().number) last_.reset();

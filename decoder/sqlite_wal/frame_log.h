@@ -87,7 +87,6 @@ public:
 
     [[nodiscard]] std::size_t segments() const noexcept { return segments_.size(); }
     [[nodiscard]] std::uint64_t last_segment_size() const noexcept { return segments_.empty() ? 0 : segments_.back().file.size(); }
-    [[nodiscard]] std::uint64_t size() const noexcept;
     [[nodiscard]] static std::uint64_t segment_of(std::uint64_t place) noexcept { return place >> kOffsetBits; }
     [[nodiscard]] std::uint64_t first_segment() const noexcept { return segments_.front().number; }
     [[nodiscard]] std::uint64_t last_segment() const noexcept { return segments_.empty() ? 0 : segments_.back().number; }
